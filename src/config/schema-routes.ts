@@ -1,0 +1,219 @@
+/**
+ * Settings that say where a session can go: the nodes, how they are watched, and the endpoints in
+ * front of them. Rule: what is written here is what the checks, the JSON schema, `explain` and
+ * docs/settings.md say; there is no second list.
+ */
+import {
+  count,
+  duration,
+  durationOr,
+  name,
+  names,
+  oneOf,
+  section,
+  sections,
+  text,
+} from './setting.ts'
+
+const HOUR = 3_600_000
+
+/** One rule for the two places a borrow timeout may stand. */
+export const BORROW_TIMEOUT_RANGE = { min: 1, max: HOUR }
+
+const port = { min: 1, max: 65_535 }
+
+const node = section(
+  {
+    name: name({
+      description: 'Unique name of the node, used by endpoints, logs, metrics and status.',
+      aws: 'DBInstanceIdentifier',
+      example: 'node-1',
+    }),
+    host: text('a host name or address', {
+      description: 'Host name or address of the node.',
+      aws: 'DBProxyTarget.Endpoint',
+      example: '127.0.0.1',
+      otherwise: '127.0.0.1 when socketDirectory is set; else needed',
+    }).optional(),
+    port: count(port, {
+      description: 'TCP port of the node; also the number in the name of its Unix socket.',
+      aws: 'DBProxyTarget.Port',
+      example: '5432',
+      otherwise: '5432',
+    }).optional(),
+    url: text('postgres://HOST or postgres://HOST:PORT and nothing more', {
+      description: 'Instead of host and port. Holds no user or password: those are secrets.',
+      example: 'postgres://db1.internal:5432',
+    }).optional(),
+    socketDirectory: text('a directory', {
+      description:
+        'Directory of the Unix socket of a node on this machine; used in preference to TCP.',
+      example: '/var/run/postgresql',
+    }).optional(),
+    weight: count(
+      { min: 0, max: 1000 },
+      {
+        description:
+          'Share of sessions under roundRobin and random, relative to other nodes; 0 gets none.',
+        example: '1',
+      },
+    ).prefault(1),
+  },
+  { description: 'One Postgres server.', example: '{ name: node-1, host: 127.0.0.1, port: 5432 }' },
+)
+
+export const nodes = sections(node, {
+  description: 'The Postgres servers Weir stands in front of: one writer and its readers.',
+  aws: 'DBProxyTarget',
+  example: '{ name: node-1, host: 127.0.0.1, port: 5432 }',
+})
+
+export const topology = section(
+  {
+    period: duration(
+      { min: 50, max: 60_000 },
+      {
+        description: 'How often every node is asked for its role and lag while all is well.',
+        example: '1s',
+      },
+    ).prefault('1s'),
+    suspectPeriod: duration(
+      { min: 5, max: 10_000 },
+      {
+        description: 'How often a node is asked while something about it is suspect.',
+        example: '50ms',
+      },
+    ).prefault('50ms'),
+    probeTimeout: duration(
+      { min: 10, max: 60_000 },
+      { description: 'A probe without an answer for this long has failed.', example: '1s' },
+    ).prefault('1s'),
+    downAfter: count(
+      { min: 1, max: 100, unit: 'failed probes in a row' },
+      { description: 'Failed probes after which a node is down.', example: '2' },
+    ).prefault(2),
+    rise: count(
+      { min: 1, max: 100, unit: 'good probes in a row' },
+      { description: 'Good probes after which a node that was down is up again.', example: '2' },
+    ).prefault(2),
+    user: text('the username of one of auth.secrets', {
+      description: 'User of the control connections; its secret is one of auth.secrets.',
+      aws: 'the built-in user rdsproxyadmin',
+      example: 'weir',
+      otherwise: 'the first user of auth.secrets',
+    }).optional(),
+    database: text('a database name', {
+      description: 'Database the control connections log in to.',
+      aws: 'postgres, which must exist',
+      example: 'postgres',
+    }).prefault('postgres'),
+  },
+  {
+    description: 'How Weir finds out who is writer and who is up.',
+    example: 'period: 1s',
+  },
+)
+
+export const ENDPOINT_KINDS = ['writer', 'reader', 'custom', 'instance'] as const
+
+const endpoint = section(
+  {
+    name: name({
+      description: 'Unique name; clients may ask for it with options=-c weir.endpoint=NAME.',
+      aws: 'DBProxyEndpointName',
+      example: 'reader',
+    }),
+    kind: oneOf(ENDPOINT_KINDS, {
+      description:
+        'writer: the current writer. reader: any reader. custom: chosen nodes. instance: one node.',
+      aws: 'TargetRole; Aurora cluster, reader, custom and instance endpoint',
+      example: 'reader',
+    }),
+    port: count(port, {
+      description:
+        'TCP port on listen.host. Without one the endpoint is reached through the port of another, by TLS server name or by options=-c weir.endpoint=NAME.',
+      aws: 'always 5432',
+      example: '6433',
+      otherwise: 'no port of its own',
+    }).optional(),
+    socketDirectory: text('a directory', {
+      description: 'Also listen on a Unix socket in this directory, named after the port.',
+      example: '/tmp',
+    }).optional(),
+    tlsServerNames: names({
+      description: 'TLS server names that lead to this endpoint through any port.',
+      example: '[reader.db.internal]',
+      otherwise: 'the name of the endpoint',
+    }).optional(),
+    type: oneOf(['READER', 'WRITER', 'ANY'], {
+      description: 'Kind custom: the role a member must have to serve.',
+      aws: 'EndpointType / CustomEndpointType',
+      example: 'READER',
+      otherwise: 'ANY',
+    }).optional(),
+    staticMembers: names({
+      description: 'Kind custom: the nodes it may use. Not together with excludedMembers.',
+      aws: 'StaticMembers',
+      example: '[node-3]',
+    }).optional(),
+    excludedMembers: names({
+      description: 'Kind custom: all nodes but these, including ones added later.',
+      aws: 'ExcludedMembers',
+      example: '[node-1]',
+    }).optional(),
+    node: text('the name of one of the nodes', {
+      description: 'Kind instance: the one node it leads to.',
+      aws: 'DBInstanceIdentifier',
+      example: 'node-1',
+    }).optional(),
+    balance: oneOf(['leastLeases', 'roundRobin', 'random', 'fastestResponse'], {
+      description: 'Kinds reader and custom: how a node is chosen for a new session.',
+      aws: 'RDS Proxy: least connections weighted by max_connections; Aurora: DNS round robin',
+      example: 'leastLeases',
+      otherwise: 'leastLeases',
+    }).optional(),
+    maxLag: duration(
+      { min: 1, max: 24 * HOUR },
+      {
+        description: 'Kinds reader and custom: a reader further behind than this is skipped.',
+        example: '10s',
+        otherwise: 'no limit',
+      },
+    ).optional(),
+    noReader: oneOf(['writer', 'wait', 'error'], {
+      description:
+        'Kinds reader and custom: while no reader can serve, use the writer (kind reader only), wait within the borrow timeout, or fail at once.',
+      aws: 'Aurora reader endpoint: writer; RDS Proxy READ_ONLY: wait, or error when there are none',
+      example: 'writer',
+      otherwise: 'writer for kind reader, wait for kind custom',
+    }).optional(),
+    borrowTimeout: durationOr(['nowait', 'unlimited'], BORROW_TIMEOUT_RANGE, {
+      description: 'Overrides pool.borrowTimeout for sessions of this endpoint.',
+      aws: 'ConnectionBorrowTimeout (per target group only)',
+      example: '5s',
+      otherwise: 'pool.borrowTimeout',
+    }).optional(),
+    pooling: oneOf(['transaction', 'session'], {
+      description:
+        'transaction: a server connection is lent for a transaction. session: for the whole session.',
+      aws: 'multiplexing; a session that is pinned from the start',
+      example: 'transaction',
+    }).prefault('transaction'),
+  },
+  {
+    description: 'A name clients connect to and a rule for choosing nodes.',
+    example: '{ name: writer, kind: writer, port: 6432 }',
+  },
+)
+
+export const DEFAULT_ENDPOINTS = [
+  { name: 'writer', kind: 'writer' as const, port: 6432 },
+  { name: 'reader', kind: 'reader' as const, port: 6433 },
+]
+
+export const endpoints = sections(endpoint, {
+  description: 'What clients connect to.',
+  aws: 'DBProxyEndpoint, DBClusterEndpoint',
+  example: '{ name: writer, kind: writer, port: 6432 }',
+  otherwise: 'writer on 6432 and reader on 6433',
+}).prefault(() => structuredClone(DEFAULT_ENDPOINTS))

@@ -1,0 +1,171 @@
+/**
+ * Settings that say how much: the pools towards the nodes and the bounds on clients. Rule: every
+ * bound has a default that is safe without being touched, and no number means "for ever" or "not
+ * at all" by being 0; there are words for that.
+ */
+import { BORROW_TIMEOUT_RANGE } from './schema-routes.ts'
+import { count, duration, durationOr, section, size, text } from './setting.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const pool = section(
+  {
+    maxConnectionsPercent: count(
+      { min: 1, max: 100, unit: '% of the max_connections of a node' },
+      {
+        description:
+          'How much of each node Weir may use: a share of its max_connections, less what it reserves for superusers.',
+        aws: 'MaxConnectionsPercent (default 100, 1-100)',
+        example: '80',
+      },
+    ).prefault(100),
+    maxIdleConnectionsPercent: count(
+      { min: 0, max: 100, unit: '% of the max_connections of a node' },
+      {
+        description: 'How much of each node may be held by connections that nobody uses.',
+        aws: 'MaxIdleConnectionsPercent (default half of MaxConnectionsPercent)',
+        example: '40',
+        otherwise: 'half of maxConnectionsPercent',
+      },
+    ).optional(),
+    maxConnections: count(
+      { min: 1, max: 100_000, unit: 'connections' },
+      {
+        description: 'Most server connections of one pool: one node, database and user.',
+        example: '20',
+        otherwise: 'only the percentage counts',
+      },
+    ).optional(),
+    minIdle: count(
+      { min: 0, max: 10_000, unit: 'connections' },
+      {
+        description: 'Idle connections of a pool that are kept however long unused.',
+        example: '2',
+      },
+    ).prefault(0),
+    borrowTimeout: durationOr(['nowait', 'unlimited'], BORROW_TIMEOUT_RANGE, {
+      description:
+        'How long a session waits for a server connection when the pool is full or the node is gone. nowait: only an idle one will do.',
+      aws: 'ConnectionBorrowTimeout (default 120 s, 0-300 s; 0 is our nowait)',
+      example: '120s',
+    }).prefault('120s'),
+    idleTimeout: duration(
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description: 'A server connection that nobody used for so long is idle and may be closed.',
+        aws: 'fixed at 5 min',
+        example: '5m',
+      },
+    ).prefault('5m'),
+    maxLifetime: duration(
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description: 'A server connection older than this is closed when it comes back.',
+        aws: 'fixed at about 24 h',
+        example: '1h',
+      },
+    ).prefault('1h'),
+    lifetimeSpread: count(
+      { min: 0, max: 50, unit: '% of maxLifetime' },
+      {
+        description:
+          'Lifetimes are shortened at random by up to this much, so that connections opened together do not end together.',
+        example: '10',
+      },
+    ).prefault(10),
+    openingsAtOnce: count(
+      { min: 1, max: 256, unit: 'logins' },
+      {
+        description: 'Most server connections one pool opens at the same time.',
+        example: '4',
+      },
+    ).prefault(4),
+    openTimeout: duration(
+      { min: 100, max: 5 * MINUTE },
+      {
+        description: 'Time to connect and log in to a node before the opening counts as failed.',
+        example: '5s',
+      },
+    ).prefault('5s'),
+    initQuery: text('statements divided by ;', {
+      description: 'Statements run once on every new server connection. Holds no secrets.',
+      aws: 'InitQuery',
+      example: "SET statement_timeout = '30s'",
+      otherwise: 'none',
+    }).optional(),
+  },
+  {
+    description: 'Server connections, kept per node, database and user and lent to sessions.',
+    aws: 'ConnectionPoolConfig',
+    example: 'maxConnections: 20',
+  },
+)
+
+export const limits = section(
+  {
+    maxClientConnections: count(
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      { description: 'Clients connected at the same time; more are refused.', example: '10000' },
+    ).prefault(10_000),
+    loginTimeout: duration(
+      { min: 100, max: 10 * MINUTE },
+      { description: 'A client must have logged in by then.', example: '15s' },
+    ).prefault('15s'),
+    maxLoginsInFlight: count(
+      { min: 1, max: 100_000, unit: 'logins' },
+      {
+        description: 'Clients in the middle of logging in at the same time; more have to wait.',
+        example: '500',
+      },
+    ).prefault(500),
+    startupPacketBytes: size(
+      { min: 64, max: MIB },
+      {
+        description: 'Largest startup message; as in Postgres itself.',
+        example: '10000B',
+      },
+    ).prefault('10000B'),
+    idleClientTimeout: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description: 'A client that sends nothing for so long, outside a transaction, is closed.',
+        aws: 'IdleClientTimeout (default 30 min, 1 s to 8 h)',
+        example: '30m',
+      },
+    ).prefault('30m'),
+    inspectBytes: size(
+      { min: KIB, max: 64 * MIB },
+      {
+        description:
+          'Largest message that is read whole because it may change how a session is pooled. Anything larger passes through unread.',
+        example: '1MiB',
+      },
+    ).prefault('1MiB'),
+    preparedStatementsPerClient: count(
+      { min: 1, max: 1_000_000, unit: 'statements' },
+      { description: 'Prepared statements one session may hold.', example: '1000' },
+    ).prefault(1_000),
+    preparedStatementsPerServer: count(
+      { min: 1, max: 100_000, unit: 'statements' },
+      {
+        description:
+          'Prepared statements kept on one server connection; the longest unused makes room.',
+        example: '200',
+      },
+    ).prefault(200),
+    statementBytes: size(
+      { min: KIB, max: 64 * MIB },
+      {
+        description: 'Longest text of a prepared statement that is kept; a longer one pins.',
+        aws: 'a statement text above 16 KB pins',
+        example: '1MiB',
+      },
+    ).prefault('1MiB'),
+  },
+  { description: 'Bounds on clients and on what they may hold.', example: 'loginTimeout: 15s' },
+)

@@ -1,0 +1,28 @@
+/**
+ * The whole configuration file as one schema. Rule: keys are spelled as in the file; what the
+ * program sees is `Settings` in settings.ts, derived from this type.
+ */
+import type { z } from 'zod'
+import { admin, auth, listen, log, tls } from './schema-doors.ts'
+import { endpoints, nodes, topology } from './schema-routes.ts'
+import { limits, pool } from './schema-traffic.ts'
+import { section } from './setting.ts'
+
+export const schema = section(
+  {
+    listen: listen.prefault({}),
+    nodes,
+    topology: topology.prefault({}),
+    endpoints,
+    pool: pool.prefault({}),
+    auth: auth.prefault({}),
+    tls: tls.prefault({}),
+    limits: limits.prefault({}),
+    admin: admin.prefault({}),
+    log: log.prefault({}),
+  },
+  { description: 'A configuration of Weir.', example: 'nodes: [...]' },
+)
+
+/** A file that passed the schema: defaults filled in, quantities as numbers, keys as in the file. */
+export type FileSettings = z.output<typeof schema>

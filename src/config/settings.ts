@@ -1,0 +1,174 @@
+/**
+ * `Settings`, what the program sees of its configuration: the file's sections with durations named
+ * `...Ms`, and nodes, endpoints and secrets with everything that was left out filled in. Rule: a
+ * plain immutable value; nothing here reads files or fails.
+ */
+import { dirname, resolve } from 'node:path'
+import { type FileSettings, schema } from './schema.ts'
+import type { Ms } from './setting.ts'
+import { aboutOf, fieldsOf } from './walk.ts'
+
+/** A section as the program sees it: `period: Ms` becomes `periodMs: number`. */
+export type Inside<T> = T extends Ms
+  ? number
+  : T extends readonly (infer E)[]
+    ? readonly Inside<E>[]
+    : T extends object
+      ? {
+          readonly [K in keyof T as K extends string
+            ? NonNullable<T[K]> extends Ms
+              ? `${K}Ms`
+              : K
+            : never]: Inside<T[K]>
+        }
+      : T
+
+type FileEndpoint = FileSettings['endpoints'][number]
+
+export interface NodeSettings {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly socketDirectory: string | undefined
+  readonly weight: number
+}
+
+/** Holds all an endpoint rule needs, and where the endpoint listens. */
+export interface EndpointSettings {
+  readonly name: string
+  readonly kind: FileEndpoint['kind']
+  /** With `listen.portOffset` added; undefined: only reached through others. */
+  readonly port: number | undefined
+  readonly socketDirectory: string | undefined
+  readonly tlsServerNames: readonly string[]
+  readonly customType: NonNullable<FileEndpoint['type']>
+  readonly staticMembers: readonly string[] | undefined
+  readonly excludedMembers: readonly string[] | undefined
+  readonly node: string | undefined
+  readonly balance: NonNullable<FileEndpoint['balance']>
+  readonly maxLagMs: number | undefined
+  readonly noReader: NonNullable<FileEndpoint['noReader']>
+  readonly borrowTimeout: number | 'nowait' | 'unlimited'
+  readonly pooling: FileEndpoint['pooling']
+}
+
+/** Where secrets come from: an absolute path of a JSON file, or the pair itself. */
+export type SecretSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'inline'; readonly username: string; readonly password: string }
+
+type Plain = Inside<Omit<FileSettings, 'nodes' | 'endpoints' | 'auth' | 'pool'>>
+type PlainPool = Inside<Omit<FileSettings['pool'], 'maxIdleConnectionsPercent'>>
+
+export interface Settings extends Plain {
+  readonly nodes: readonly NodeSettings[]
+  readonly endpoints: readonly EndpointSettings[]
+  readonly pool: PlainPool & { readonly maxIdleConnectionsPercent: number }
+  readonly auth: {
+    readonly secrets: readonly SecretSource[]
+    readonly methods: FileSettings['auth']['methods']
+    readonly trust: boolean
+  }
+}
+
+/**
+ * Fills in what depends on other settings.
+ * @param file the configuration file; names in it are relative to its directory
+ */
+export function settle(settings: FileSettings, file: string): Settings {
+  const { nodes, endpoints, auth, pool, admin, tls, ...rest } = settings
+  const beside = (name: string) => resolve(dirname(file), name)
+  const plain = renamed(schema, { ...rest, pool }) as Inside<typeof rest & { pool: typeof pool }>
+  const offset = settings.listen.portOffset
+  return {
+    ...plain,
+    admin: { ...admin, port: admin.port + offset },
+    tls: {
+      ...tls,
+      ...(tls.certFile === undefined ? {} : { certFile: beside(tls.certFile) }),
+      ...(tls.keyFile === undefined ? {} : { keyFile: beside(tls.keyFile) }),
+      ...(tls.nodesCaFile === undefined ? {} : { nodesCaFile: beside(tls.nodesCaFile) }),
+    },
+    pool: {
+      ...plain.pool,
+      maxIdleConnectionsPercent:
+        pool.maxIdleConnectionsPercent ?? Math.floor(pool.maxConnectionsPercent / 2),
+    },
+    nodes: nodes.map(settleNode),
+    endpoints: endpoints.map((e) => settleEndpoint(e, offset, pool.borrowTimeout)),
+    auth: {
+      methods: auth.methods,
+      trust: auth.trust,
+      secrets: auth.secrets.map((s) =>
+        typeof s === 'string'
+          ? { kind: 'file', path: beside(s) }
+          : { kind: 'inline', username: s.username, password: s.password },
+      ),
+    },
+  }
+}
+
+/** Host and port of a `url` setting; undefined when it holds anything else. */
+export function addressOf(url: string): { host: string; port: number | undefined } | undefined {
+  const match =
+    /^postgres(?:ql)?:\/\/(\[[0-9A-Fa-f:.]+\]|[^/:@?#[\]\s]+)(?::([0-9]{1,5}))?\/?$/.exec(url)
+  if (match === null) return undefined
+  const port = match[2] === undefined ? undefined : Number(match[2])
+  if (port !== undefined && (port < 1 || port > 65_535)) return undefined
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port }
+}
+
+/** The same settings without passwords, for status pages and logs. */
+export function withoutSecrets(settings: Settings): Settings {
+  const secrets = settings.auth.secrets.map((s) =>
+    s.kind === 'inline' ? { ...s, password: '(hidden)' } : s,
+  )
+  return { ...settings, auth: { ...settings.auth, secrets } }
+}
+
+function settleNode(node: FileSettings['nodes'][number]): NodeSettings {
+  const address = node.url === undefined ? undefined : addressOf(node.url)
+  return {
+    name: node.name,
+    host: address?.host ?? node.host ?? '127.0.0.1',
+    port: address?.port ?? node.port ?? 5432,
+    socketDirectory: node.socketDirectory,
+    weight: node.weight,
+  }
+}
+
+function settleEndpoint(
+  e: FileEndpoint,
+  offset: number,
+  borrowTimeout: EndpointSettings['borrowTimeout'],
+): EndpointSettings {
+  return {
+    name: e.name,
+    kind: e.kind,
+    port: e.port === undefined ? undefined : e.port + offset,
+    socketDirectory: e.socketDirectory,
+    tlsServerNames: e.tlsServerNames ?? [e.name],
+    customType: e.type ?? 'ANY',
+    staticMembers: e.staticMembers,
+    excludedMembers: e.excludedMembers,
+    node: e.node,
+    balance: e.balance ?? 'leastLeases',
+    maxLagMs: e.maxLag,
+    noReader: e.noReader ?? (e.kind === 'custom' ? 'wait' : 'writer'),
+    borrowTimeout: e.borrowTimeout ?? borrowTimeout,
+    pooling: e.pooling,
+  }
+}
+
+/** The run-time half of `Inside`: durations get their `Ms`. Lists hold no durations by now. */
+function renamed(at: Parameters<typeof fieldsOf>[0], value: object): Record<string, unknown> {
+  const fields = fieldsOf(at)
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      const field = fields?.[key]
+      if (field === undefined) return [key, inner]
+      if (fieldsOf(field) !== undefined) return [key, renamed(field, inner as object)]
+      return [aboutOf(field)?.type === 'duration' ? `${key}Ms` : key, inner]
+    }),
+  )
+}
