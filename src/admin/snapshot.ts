@@ -1,0 +1,112 @@
+/**
+ * What the admin room may see and do: one read-only value and one object of commands, both given
+ * by the composition root. Rule: everything here is plain JSON (null, never undefined), because
+ * `/status` is this value as it stands, and programs read it.
+ */
+export interface NodeStatus {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly role: 'writer' | 'reader' | 'unknown'
+  readonly health: 'unknown' | 'up' | 'suspect' | 'down'
+  /** How far a reader is behind; 0 on a writer; null when not known. */
+  readonly lagMs: number | null
+  readonly timeline: number | null
+  /** Server connections lent to sessions now. */
+  readonly leases: number
+  /** Server connections open now. */
+  readonly connections: number
+  /** How many may be open, all pools of the node together; null until the node was asked. */
+  readonly budget: number | null
+  /** One sentence: why role and health are what they are. */
+  readonly because: string
+}
+
+export interface EndpointStatus {
+  readonly name: string
+  readonly kind: 'writer' | 'reader' | 'custom' | 'instance'
+  /** `127.0.0.1:6432`. */
+  readonly address: string
+  /** Client sessions open now. */
+  readonly clients: number
+  /** The node a new session would get, or a sentence why there is none or no single one. */
+  readonly chooses: string
+}
+
+export interface PoolStatus {
+  readonly node: string
+  readonly database: string
+  readonly user: string
+  /** Open server connections: idle, active and those being cleaned. */
+  readonly total: number
+  readonly idle: number
+  /** Lent now. */
+  readonly active: number
+  /** Sessions waiting for a lease. */
+  readonly waiting: number
+  /** Logins under way. */
+  readonly opening: number
+  readonly maximum: number
+  /** How long the first in the queue has waited; 0 when nobody waits. */
+  readonly longestWaitMs: number
+}
+
+export interface ClientsStatus {
+  readonly total: number
+  /** Holding a lease. */
+  readonly active: number
+  readonly waiting: number
+  readonly pinned: number
+  /** Every state of the client session machine that is occupied. */
+  readonly byState: Readonly<Record<string, number>>
+}
+
+/** One client session, as `/clients` lists it. */
+export interface ClientStatus {
+  readonly id: number
+  readonly endpoint: string
+  readonly user: string
+  readonly database: string
+  readonly state: string
+  /** Node of the lease it holds, or of the reader it keeps. */
+  readonly node: string | null
+  readonly pins: readonly string[]
+  /** Milliseconds it has been waiting for a lease; null when it is not. */
+  readonly waitedMs: number | null
+}
+
+export interface Occurrence {
+  /** Wall-clock milliseconds. */
+  readonly at: number
+  /** One sentence for a person. */
+  readonly text: string
+}
+
+export interface StatusSnapshot {
+  readonly version: string
+  /** Wall-clock milliseconds. */
+  readonly startedAt: number
+  readonly uptimeMs: number
+  readonly epoch: number
+  readonly nodes: readonly NodeStatus[]
+  readonly endpoints: readonly EndpointStatus[]
+  readonly pools: readonly PoolStatus[]
+  readonly clients: ClientsStatus
+  /** Pins set since the start, by reason. */
+  readonly pins: readonly { readonly reason: string; readonly count: number }[]
+  /** The newest last. */
+  readonly events: readonly Occurrence[]
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  /** One sentence, ready or not. */
+  readonly why: string
+}
+
+/** What an operator may do. Not over HTTP, which only reads; the SQL console is the door. */
+export interface AdminCommands {
+  /** Holds new borrows; running transactions finish. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+}

@@ -1,0 +1,181 @@
+/**
+ * Every metric Weir shows, as a table. Exposition, `docs/metrics.md` and the Grafana dashboard's
+ * test are made from it. Rule: a metric exists by having a row here, and the row says where its
+ * number comes from; names follow CloudWatch's where it has one (`aws`).
+ *
+ * Counters end in `_total` and latencies are histograms in seconds, as Prometheus has it; AWS
+ * counts latencies in microseconds.
+ */
+import {
+  availability,
+  nodeRoles,
+  perEndpoint,
+  perEndpointReason,
+  perKnownNode,
+  perNode,
+  perNodeReason,
+  perPool,
+  poolStates,
+  poolsOfNode,
+  type Reader,
+  single,
+} from './readings.ts'
+
+export type MetricType = 'counter' | 'gauge' | 'histogram'
+export type Unit = 'connections' | 'clients' | 'count' | 'bytes' | 'seconds' | 'percent' | 'flag'
+
+export interface MetricRow {
+  readonly name: string
+  readonly type: MetricType
+  readonly unit: Unit
+  readonly labels: readonly string[]
+  /** Name of the CloudWatch metric this one answers to. */
+  readonly aws?: string
+  readonly help: string
+  readonly read: Reader
+}
+
+const E = ['endpoint'] as const
+const ER = ['endpoint', 'reason'] as const
+const N = ['node'] as const
+const NR = ['node', 'reason'] as const
+const P = ['node', 'database', 'user'] as const
+
+function row(
+  name: string,
+  type: MetricType,
+  unit: Unit,
+  labels: readonly string[],
+  aws: string | undefined,
+  help: string,
+  read: Reader,
+): MetricRow {
+  const common = { name: `weir_${name}`, type, unit, labels, read }
+  return aws === undefined ? { ...common, help } : { ...common, aws, help: `${help} AWS: ${aws}` }
+}
+
+// biome-ignore format: a table reads across
+export const CATALOGUE: readonly MetricRow[] = [
+  // What CloudWatch shows of an RDS Proxy, in its own (alphabetical) order.
+  row('availability_percentage', 'gauge', 'percent', ['role'], 'AvailabilityPercentage',
+    '100 while a node of the role answers its probes, else 0; average it over a minute.', availability),
+  row('client_connections', 'gauge', 'clients', E, 'ClientConnections',
+    'Client sessions open now.', perEndpoint((c) => c.clients)),
+  row('client_connections_closed_total', 'counter', 'clients', ER, 'ClientConnectionsClosed',
+    'Client sessions ended, by close reason.', perEndpointReason((c) => c.closed)),
+  row('client_connections_no_tls', 'gauge', 'clients', E, 'ClientConnectionsNoTLS',
+    'Client sessions open now without TLS.', perEndpoint((c) => c.clients - c.clientsTls)),
+  row('client_connections_received_total', 'counter', 'clients', E, 'ClientConnectionsReceived',
+    'Connections accepted, whatever became of them.', perEndpoint((c) => c.received)),
+  row('client_connections_setup_failed_auth_total', 'counter', 'clients', E, 'ClientConnectionsSetupFailedAuth',
+    'Logins refused by proof, user, TLS requirement or allow-list.', perEndpoint((c) => c.failedAuth)),
+  row('client_connections_setup_succeeded_total', 'counter', 'clients', E, 'ClientConnectionsSetupSucceeded',
+    'Logins that succeeded.', perEndpoint((c) => c.established)),
+  row('client_connections_tls', 'gauge', 'clients', E, 'ClientConnectionsTLS',
+    'Client sessions open now over TLS.', perEndpoint((c) => c.clientsTls)),
+  row('database_connection_requests_total', 'counter', 'connections', N, 'DatabaseConnectionRequests',
+    'Openings of server connections begun.', perNode((c) => c.requests)),
+  row('database_connection_requests_with_tls_total', 'counter', 'connections', N, 'DatabaseConnectionRequestsWithTLS',
+    'Openings of server connections begun over TLS.', perNode((c) => c.requestsTls)),
+  row('database_connections', 'gauge', 'connections', N, 'DatabaseConnections',
+    'Server connections open now; control connections are not counted.', poolsOfNode((p) => p.total)),
+  row('database_connections_with_tls', 'gauge', 'connections', N, 'DatabaseConnectionsWithTLS',
+    'Server connections open now over TLS.', perNode((c) => c.tls)),
+  row('database_connections_borrow_latency_seconds', 'histogram', 'seconds', E, 'DatabaseConnectionsBorrowLatency',
+    'From asking for a lease to holding it, pooled or newly opened.', perEndpoint((c) => c.borrow)),
+  row('database_connections_currently_borrowed', 'gauge', 'connections', N, 'DatabaseConnectionsCurrentlyBorrowed',
+    'Server connections lent to sessions now.', poolsOfNode((p) => p.active)),
+  row('database_connections_currently_in_transaction', 'gauge', 'connections', N, 'DatabaseConnectionsCurrentlyInTransaction',
+    'Server connections in a transaction now.', perNode((c) => c.inTransaction)),
+  row('database_connections_currently_session_pinned', 'gauge', 'connections', N, 'DatabaseConnectionsCurrentlySessionPinned',
+    'Server connections kept by pinned sessions now.', perNode((c) => c.pinned)),
+  row('database_connections_setup_failed_total', 'counter', 'connections', N, 'DatabaseConnectionsSetupFailed',
+    'Openings of server connections that failed.', perNode((c) => c.openFailed)),
+  row('database_connections_setup_succeeded_total', 'counter', 'connections', N, 'DatabaseConnectionsSetupSucceeded',
+    'Openings of server connections that succeeded.', perNode((c) => c.opened)),
+  row('max_database_connections_allowed', 'gauge', 'connections', N, 'MaxDatabaseConnectionsAllowed',
+    'Budget of the node: server connections all its pools together may have.', perKnownNode((n) => n.budget ?? undefined)),
+  row('query_database_response_latency_seconds', 'histogram', 'seconds', N, 'QueryDatabaseResponseLatency',
+    'From sending a request to the node to the end of its answer.', perNode((c) => c.response)),
+  row('query_requests_total', 'counter', 'count', E, 'QueryRequests',
+    'Requests; a simple Query with several statements is one, and so is each Execute of the extended protocol.', perEndpoint((c) => c.queries)),
+  row('query_requests_no_tls_total', 'counter', 'count', E, 'QueryRequestsNoTLS',
+    'Requests of clients without TLS.', perEndpoint((c) => c.queries - c.queriesTls)),
+  row('query_requests_tls_total', 'counter', 'count', E, 'QueryRequestsTLS',
+    'Requests of clients on TLS.', perEndpoint((c) => c.queriesTls)),
+  row('query_response_latency_seconds', 'histogram', 'seconds', E, 'QueryResponseLatency',
+    'From the first byte of a request to the end of its answer, waiting for a lease included.', perEndpoint((c) => c.response)),
+
+  // What CloudWatch does not show: clients.
+  row('client_connections_refused_total', 'counter', 'clients', ER, undefined,
+    'Clients turned away before their login succeeded, by reason.', perEndpointReason((c) => c.refused)),
+  row('session_pins_total', 'counter', 'count', ER, undefined,
+    'Pins set, by reason.', perEndpointReason((c) => c.pins)),
+  row('borrows_refused_total', 'counter', 'count', ER, undefined,
+    'Borrows that ended without a lease, by reason.', perEndpointReason((c) => c.borrowsRefused)),
+  row('transactions_total', 'counter', 'count', E, undefined,
+    'Boundaries reached: transactions and autocommit requests completed.', perEndpoint((c) => c.transactions)),
+  row('client_cancels_total', 'counter', 'count', E, undefined,
+    'Cancel requests that named a session.', perEndpoint((c) => c.cancels)),
+  row('client_received_bytes_total', 'counter', 'bytes', E, undefined,
+    'Bytes read from clients.', perEndpoint((c) => c.bytesFromClients)),
+  row('client_sent_bytes_total', 'counter', 'bytes', E, undefined,
+    'Bytes written to clients.', perEndpoint((c) => c.bytesToClients)),
+
+  // Server connections and pools.
+  row('database_connections_evicted_total', 'counter', 'connections', NR, undefined,
+    'Server connections that left their pool, by reason.', perNodeReason((c) => c.evicted)),
+  row('database_cancels_total', 'counter', 'count', N, undefined,
+    'Cancel requests passed on to the node.', perNode((c) => c.cancels)),
+  row('prepared_statements_injected_total', 'counter', 'count', N, undefined,
+    'Statements Weir prepared on a server connection that did not know them yet.', perNode((c) => c.statementsInjected)),
+  row('database_sent_bytes_total', 'counter', 'bytes', N, undefined,
+    'Bytes written to the node.', perNode((c) => c.bytesToServer)),
+  row('database_received_bytes_total', 'counter', 'bytes', N, undefined,
+    'Bytes read from the node.', perNode((c) => c.bytesFromServer)),
+  row('pool_connections', 'gauge', 'connections', [...P, 'state'], undefined,
+    'Server connections of a pool by state: active, idle, opening.', poolStates),
+  row('pool_maximum', 'gauge', 'connections', P, undefined,
+    'Most server connections this pool may have.', perPool((p) => p.maximum)),
+  row('pool_waiting', 'gauge', 'clients', P, undefined,
+    'Sessions waiting for a lease of this pool.', perPool((p) => p.waiting)),
+  row('pool_longest_wait_seconds', 'gauge', 'seconds', P, undefined,
+    'How long the first in the queue has waited.', perPool((p) => p.longestWaitMs / 1000)),
+
+  // Topology.
+  row('topology_epoch', 'gauge', 'count', [], undefined,
+    'Epoch of the topology; grows with every change of role or health.', single((s) => s.control.epoch)),
+  row('writer_changes_total', 'counter', 'count', [], undefined,
+    'Times another node became the writer.', single((s) => s.counted.general.writerChanges)),
+  row('node_up', 'gauge', 'flag', N, undefined,
+    '1 while the node answers its probes.', perKnownNode((n) => (n.health === 'up' ? 1 : 0))),
+  row('node_role', 'gauge', 'flag', ['node', 'role'], undefined,
+    '1 for the role the node has, 0 for the others.', nodeRoles),
+  row('node_lag_seconds', 'gauge', 'seconds', N, undefined,
+    'How far a reader is behind; 0 on a writer, no series when not known. Aurora: AuroraReplicaLag',
+    perKnownNode((n) => (n.lagMs === null ? undefined : n.lagMs / 1000))),
+  row('node_timeline', 'gauge', 'count', N, undefined,
+    'Timeline of the node; grows with each promotion.', perKnownNode((n) => n.timeline ?? undefined)),
+  row('node_probes_passed_total', 'counter', 'count', N, undefined,
+    'Probes the node answered.', perNode((c) => c.probesPassed)),
+  row('node_probes_failed_total', 'counter', 'count', N, undefined,
+    'Probes the node did not answer.', perNode((c) => c.probesFailed)),
+  row('node_hints_total', 'counter', 'count', NR, undefined,
+    'Signs of trouble seen on the byte path, by kind.', perNodeReason((c) => c.hints)),
+
+  // Weir itself.
+  row('event_loop_lag_seconds', 'histogram', 'seconds', [], undefined,
+    'How late timers fire: the delay of everything else.', single((s) => s.counted.general.loopLag)),
+  row('start_time_seconds', 'gauge', 'seconds', [], undefined,
+    'When Weir started, in seconds since 1970.', single((s) => s.control.startedAt / 1000)),
+]
+
+/** Metrics that prom-client itself collects of the process; listed so that the page names them. */
+export const PROCESS_METRICS: readonly { readonly name: string; readonly help: string }[] = [
+  { name: 'process_cpu_seconds_total', help: 'CPU time of the process, user and system.' },
+  { name: 'process_resident_memory_bytes', help: 'Memory the process holds.' },
+  { name: 'process_open_fds', help: 'Open file descriptors (Linux).' },
+  { name: 'nodejs_heap_size_used_bytes', help: 'JavaScript heap in use.' },
+  { name: 'nodejs_external_memory_bytes', help: 'Buffers and other memory outside the heap.' },
+  { name: 'nodejs_gc_duration_seconds', help: 'Garbage collections by kind.' },
+]

@@ -1,0 +1,37 @@
+/**
+ * What the control plane knows at the moment of a scrape and the data plane does not count: which
+ * node is what, and how full the pools are. Rule: a subset of the admin room's `StatusSnapshot` by
+ * shape, so the composition root passes that one value to both and they can never disagree.
+ */
+export interface NodeSample {
+  readonly name: string
+  readonly role: 'writer' | 'reader' | 'unknown'
+  readonly health: 'unknown' | 'up' | 'suspect' | 'down'
+  readonly lagMs: number | null
+  readonly timeline: number | null
+  /** Server connections this node may have from us, all pools together; null: not known yet. */
+  readonly budget: number | null
+}
+
+export interface PoolSample {
+  readonly node: string
+  readonly database: string
+  readonly user: string
+  /** Open server connections: idle, active and those being cleaned. */
+  readonly total: number
+  readonly idle: number
+  readonly active: number
+  readonly waiting: number
+  readonly opening: number
+  readonly maximum: number
+  readonly longestWaitMs: number
+}
+
+export interface ControlSample {
+  readonly version: string
+  /** Wall-clock milliseconds. */
+  readonly startedAt: number
+  readonly epoch: number
+  readonly nodes: readonly NodeSample[]
+  readonly pools: readonly PoolSample[]
+}

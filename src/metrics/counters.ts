@@ -1,0 +1,82 @@
+/**
+ * The plain counters of the data plane. A session keeps the `EndpointCounters` of its endpoint, a
+ * server connection the `NodeCounters` of its node, and both change fields directly: an addition
+ * to a number, no call, no lookup by name. Rule: only numbers, `Reasons` and `LatencyBuckets` live
+ * here, so a snapshot of them is plain JSON and two snapshots can be added (see `snapshot.ts`).
+ *
+ * Fields that say "now" go up and down; all others only up.
+ */
+import { LatencyBuckets } from './buckets.ts'
+import { Reasons } from './reasons.ts'
+
+/** What happens between clients and one endpoint. */
+export class EndpointCounters {
+  /** Client sessions open now, and those of them on TLS. */
+  clients = 0
+  clientsTls = 0
+  /** Sockets accepted, before anything is known of them. */
+  received = 0
+  /** Logins that succeeded. */
+  established = 0
+  /** Logins refused by proof, user, TLS requirement or allow-list. */
+  failedAuth = 0
+  /**
+   * Requests: one for each simple Query (however many statements it holds), each Execute of the
+   * extended protocol and each FunctionCall. `queriesTls` counts those of TLS clients again.
+   */
+  queries = 0
+  queriesTls = 0
+  /** Boundaries reached: leases given back, or that would have been if the session were not pinned. */
+  transactions = 0
+  /** Cancel requests that named a session of this endpoint. */
+  cancels = 0
+  bytesFromClients = 0
+  bytesToClients = 0
+  /** Ended sessions by close reason. */
+  readonly closed = new Reasons()
+  /** Clients turned away before their login succeeded, by reason (junk, limit, draining, auth ...). */
+  readonly refused = new Reasons()
+  /** Pins set, by pin reason. */
+  readonly pins = new Reasons()
+  /** Borrows that ended without a lease, by refusal reason. */
+  readonly borrowsRefused = new Reasons()
+  /** From asking for a lease to holding it, zero waits included. */
+  readonly borrow = new LatencyBuckets()
+  /** From the first byte of a request to the last byte of its answer. */
+  readonly response = new LatencyBuckets()
+}
+
+/** What happens between Weir and one node. */
+export class NodeCounters {
+  /** Openings begun, and those of them with TLS. */
+  requests = 0
+  requestsTls = 0
+  opened = 0
+  openFailed = 0
+  /** Server connections open over TLS, in a transaction, lent to a pinned session: now. */
+  tls = 0
+  inTransaction = 0
+  pinned = 0
+  /** Parse messages Weir itself sent so that a connection knows a client's statement. */
+  statementsInjected = 0
+  /** Cancel requests passed on. */
+  cancels = 0
+  bytesToServer = 0
+  bytesFromServer = 0
+  probesPassed = 0
+  probesFailed = 0
+  /** Server connections that left their pool, by evict reason. */
+  readonly evicted = new Reasons()
+  /** Hints of trouble from the data plane, by kind. */
+  readonly hints = new Reasons()
+  /** From sending a request to a node to the end of its answer. */
+  readonly response = new LatencyBuckets()
+}
+
+/** What belongs to no endpoint and no node. */
+export class GeneralCounters {
+  /** Times another node became the writer. */
+  writerChanges = 0
+  /** How late timers fire: the delay of everything in this process. */
+  readonly loopLag = new LatencyBuckets()
+}
