@@ -9,12 +9,14 @@ import { dirname, join } from 'node:path'
 
 const root = dirname(import.meta.dirname)
 const BUDGET_MS = 30_000
+/** Biome colours a pipe too unless told otherwise. */
+const COLOURS = process.stdout.isTTY ? '--colors=force' : '--colors=off'
 
 /** A package's program, run by node itself so that no shell and no PATH is needed. */
 const bin = (...path) => join(root, 'node_modules', ...path)
 
 const STEPS = [
-  { name: 'format and lint', args: [bin('@biomejs', 'biome', 'bin', 'biome'), 'ci', '.'] },
+  { name: 'format and lint', args: [bin('@biomejs', 'biome', 'bin', 'biome'), 'ci', COLOURS, '.'] },
   { name: 'types', args: [bin('typescript', 'bin', 'tsc'), '-p', '.', '--pretty', 'false'] },
   { name: 'layers', args: [join(root, 'scripts', 'layers.js')] },
   { name: 'unit tests', args: [bin('vitest', 'vitest.mjs'), 'run', '--project', 'unit'] },
