@@ -1,0 +1,41 @@
+/**
+ * The one seam to sockets. A link is a byte stream to one peer: a read callback, a gathered write,
+ * pause, resume, close. Rule: a chunk given to `data` is valid only during that call (it lies in a
+ * buffer that the next read overwrites); a chunk given to `write` must stay unchanged until the end
+ * of the current turn, no longer.
+ */
+export interface Receiver {
+  data(chunk: Buffer): void
+  /** The link is gone; called once, after which nothing else is. `error` is undefined on a clean end. */
+  closed(error: Error | undefined): void
+  /** A congested link has sent everything it held. */
+  drained(): void
+}
+
+export interface Link {
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly encrypted: boolean
+  /** True from `destroy`, from the end of `end`, or from the peer's going. */
+  readonly closed: boolean
+  /** True while bytes wait for the peer to read: whoever feeds this link should pause. */
+  readonly congested: boolean
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** How many write calls reached the kernel. */
+  readonly writes: number
+  receiver: Receiver
+  /** Adds bytes to this turn's write. All writes of one turn leave in one call to the kernel. */
+  write(chunk: Buffer): void
+  pause(): void
+  resume(): void
+  /** Sends what was written, then closes; what arrives meanwhile is thrown away. */
+  end(): void
+  /** Closes at once; what was not sent yet is lost. */
+  destroy(): void
+  /** Gives the underlying socket away (to TLS) together with bytes already read from it. */
+  detach(): import('node:net').Socket
+}
+
+/** For links whose owner is not known yet, or gone. */
+export const nobody: Receiver = { data: () => {}, closed: () => {}, drained: () => {} }

@@ -1,0 +1,226 @@
+/**
+ * A link straight on Node's stream handle, past the stream layer. Rule: memory given to the kernel
+ * stays untouched until it has been sent. Small writes are copied or come from a buffer of the
+ * reader's own; when such a write does not complete at once, the reader gets a fresh buffer.
+ *
+ *   read ──> shared buffer (small reads) ──> write: copied, one writeBuffer
+ *       └──> own buffer (big reads)      ──> write: in place; still under way? new own buffer
+ */
+import { Socket } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import { type Link, nobody, type Receiver } from './link.ts'
+import type { RawHandle, RawStreams, WriteRequest } from './raw.ts'
+import { READ_BUFFER_BYTES, type Turn } from './turn.ts'
+
+/** Writes up to this size are gathered into one buffer; beyond it the pieces go as a vector. */
+const GATHER_BYTES = 32_768
+/** A read this large means a stream is under way: such a link reads into its own buffer. */
+const STREAMING_READ = 16_384
+/** How long a closing link waits for the peer's end before it closes anyway (ms). */
+const LINGER_MS = 2_000
+const UV_EOF = -4095
+
+export class RawLink implements Link {
+  receiver: Receiver = nobody
+  bytesRead = 0
+  bytesWritten = 0
+  writes = 0
+  closed = false
+  readonly encrypted = false
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  #raw: RawStreams
+  #turn: Turn<RawLink>
+  #handle: RawHandle
+  #own: Buffer | undefined
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #marked = false
+  #reading = false
+  #inFlight: WriteRequest | undefined
+  #request: WriteRequest
+  #ending = false
+  #abandonBuffer = false
+
+  /** `ownBuffer`: read into a buffer of its own from the start (server connections). */
+  constructor(raw: RawStreams, turn: Turn<RawLink>, handle: RawHandle, ownBuffer: boolean) {
+    this.#raw = raw
+    this.#turn = turn
+    this.#handle = handle
+    this.#request = new raw.WriteWrap()
+    if (ownBuffer) this.#own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+    const peer: { address?: string; port?: number } = {}
+    handle.getpeername?.(peer)
+    this.remoteAddress = peer.address
+    this.remotePort = peer.port
+    handle.setNoDelay?.(true)
+    handle.setKeepAlive?.(true, 30)
+    handle.useUserBuffer(this.#own ?? turn.sharedBuffer)
+    handle.onread = () => this.#onRead()
+  }
+
+  get congested(): boolean {
+    return this.#inFlight !== undefined
+  }
+
+  #onRead(): Buffer | undefined {
+    const nread = this.#raw.state[this.#raw.kReadBytesOrError]!
+    if (nread < 0) {
+      this.#gone(nread)
+      return undefined
+    }
+    if (nread === 0 || this.#ending) return undefined
+    this.bytesRead += nread
+    const buffer = this.#own ?? this.#turn.sharedBuffer
+    this.#turn.beginRead()
+    try {
+      this.receiver.data(nread === buffer.length ? buffer : buffer.subarray(0, nread))
+    } finally {
+      this.#turn.endRead(this)
+    }
+    if (this.#abandonBuffer || (this.#own === undefined && nread >= STREAMING_READ)) {
+      this.#abandonBuffer = false
+      this.#own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+      return this.#own
+    }
+    return undefined
+  }
+
+  write(chunk: Buffer): void {
+    if (this.closed || this.#ending || chunk.length === 0) return
+    this.bytesWritten += chunk.length
+    // What has to wait for an earlier write outlives this turn, so it must be ours.
+    this.#pending.push(this.#inFlight === undefined ? chunk : Buffer.from(chunk))
+    this.#pendingBytes += chunk.length
+    if (this.#marked || this.#inFlight !== undefined) return
+    this.#marked = true
+    this.#turn.mark(this)
+  }
+
+  flush(): void {
+    this.#marked = false
+    if (this.closed || this.#inFlight !== undefined || this.#pendingBytes === 0) return
+    const single = this.#pending.length === 1
+    const reader = this.#turn.reader
+    const source = reader === undefined ? undefined : reader.#own
+    const bytes = this.#pendingBytes
+    let held: Buffer | Buffer[]
+    if (single && this.#inPlace(this.#pending[0]!, source)) held = this.#pending[0]!
+    else if (bytes <= GATHER_BYTES || single) held = this.#gather(bytes)
+    else held = this.#pending.map((c) => (this.#inPlace(c, source) ? c : Buffer.from(c)))
+    this.#pending = []
+    this.#pendingBytes = 0
+    const request = this.#request
+    const error = Array.isArray(held)
+      ? this.#handle.writev(request, held, true)
+      : this.#handle.writeBuffer(request, held)
+    this.writes++
+    if (error !== 0) {
+      this.#gone(error)
+      return
+    }
+    if (this.#raw.state[this.#raw.kLastWriteWasAsync] === 0) {
+      if (this.#ending) this.#shutdown()
+      return
+    }
+    request.held = held
+    request.oncomplete = (status) => this.#written(status)
+    this.#inFlight = request
+    this.#request = new this.#raw.WriteWrap()
+    if (reader !== undefined) reader.#abandonBuffer = reader.#own !== undefined
+  }
+
+  /** True when `chunk` lies in the buffer of the link being read now, which that link can give up. */
+  #inPlace(chunk: Buffer, source: Buffer | undefined): boolean {
+    return source !== undefined && chunk.buffer === source.buffer
+  }
+
+  #gather(bytes: number): Buffer {
+    const all = Buffer.allocUnsafe(bytes)
+    let at = 0
+    for (const chunk of this.#pending) {
+      all.set(chunk, at)
+      at += chunk.length
+    }
+    return all
+  }
+
+  #written(status: number): void {
+    this.#inFlight = undefined
+    if (this.closed) return
+    if (status !== 0) {
+      this.#gone(status)
+      return
+    }
+    if (this.#pendingBytes > 0) this.flush()
+    if (this.#inFlight !== undefined) return
+    if (this.#ending) this.#shutdown()
+    else this.receiver.drained()
+  }
+
+  pause(): void {
+    if (!this.#reading || this.closed) return
+    this.#reading = false
+    this.#handle.readStop()
+  }
+
+  resume(): void {
+    if (this.#reading || this.closed) return
+    this.#reading = true
+    const error = this.#handle.readStart()
+    if (error !== 0) process.nextTick(() => this.#gone(error))
+  }
+
+  end(): void {
+    if (this.closed || this.#ending) return
+    this.flush()
+    if (this.closed) return
+    this.#ending = true
+    this.receiver = nobody
+    if (this.#inFlight === undefined) this.#shutdown()
+    // A peer that never reads must not hold the descriptor for ever.
+    setTimeout(() => this.destroy(), LINGER_MS * (this.#inFlight === undefined ? 1 : 5)).unref()
+  }
+
+  /** Half-closes and reads on until the peer's end: closing with unread input would send a reset. */
+  #shutdown(): void {
+    if (this.closed) return
+    const request = new this.#raw.ShutdownWrap()
+    request.oncomplete = () => {}
+    if (this.#handle.shutdown(request) !== 0) {
+      this.destroy()
+      return
+    }
+    this.resume()
+  }
+
+  destroy(): void {
+    if (this.closed) return
+    this.closed = true
+    this.receiver = nobody
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#handle.close()
+  }
+
+  detach(): Socket {
+    this.#handle.readStop()
+    this.closed = true
+    this.receiver = nobody
+    return new Socket({ handle: this.#handle } as unknown as ConstructorParameters<
+      typeof Socket
+    >[0])
+  }
+
+  #gone(code: number): void {
+    if (this.closed) return
+    const receiver = this.receiver
+    this.destroy()
+    receiver.closed(code === UV_EOF ? undefined : systemError(code))
+  }
+}
+
+function systemError(code: number): Error {
+  const name = getSystemErrorName(code)
+  return Object.assign(new Error(`connection lost: ${name}`), { code: name })
+}
