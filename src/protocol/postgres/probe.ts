@@ -1,0 +1,172 @@
+/**
+ * Looks at a Postgres node: one kept connection, one query, one answer. Rule: never rejects; a
+ * connection is used by one query at a time and destroyed when anything at all goes wrong on it.
+ * The shapes at the top fit the `Probe` that `topology/` asks for; imports point down, so they are
+ * spelled here once more and the compiler compares them where both meet.
+ */
+import { Client, type ClientConfig } from 'pg'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
+import { PLAIN_QUESTION, type ProbeRow, QUESTION, readRow } from './probe-query.ts'
+
+export interface ProbeTarget {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly socketDirectory?: string | undefined
+}
+
+export interface PostgresProbeFailure {
+  readonly ok: false
+  readonly kind: 'refused' | 'timeout' | 'busy' | 'other'
+  readonly why: string
+}
+
+export interface PostgresProbeOptions {
+  /** A role that may log in; with `pg_monitor` it sees more, without it sees enough. */
+  readonly user: string
+  /** Asked at every new connection, so a rotated secret is picked up. */
+  readonly password: () => string | undefined
+  readonly database: string
+  /** TLS towards nodes reached over TCP; a Unix socket needs none. */
+  readonly tls?: ClientConfig['ssl'] | undefined
+  readonly clock: Clock
+}
+
+interface Kept {
+  readonly client: Client
+  /** False after the role was refused a look at the control file: then ask less. */
+  full: boolean
+  asking: boolean
+}
+
+export class PostgresProbe {
+  #options: PostgresProbeOptions
+  #kept = new Map<string, Kept>()
+  #onLost: (node: string, why: string) => void = () => {}
+
+  constructor(options: PostgresProbeOptions) {
+    this.#options = options
+  }
+
+  /** Asks one node; see `Probe` in `topology/probe.ts` for the contract. */
+  async probe(node: ProbeTarget, signal: AbortSignal): Promise<ProbeRow | PostgresProbeFailure> {
+    if (signal.aborted) return { ok: false, kind: 'other', why: 'the probe was called off' }
+    let kept: Kept | undefined
+    const drop = () => this.#drop(node.name, kept)
+    signal.addEventListener('abort', drop, { once: true })
+    try {
+      kept = this.#kept.get(node.name)
+      if (kept === undefined) {
+        kept = this.#open(node)
+        kept.asking = true
+        await kept.client.connect()
+      }
+      kept.asking = true
+      const answer = await this.#ask(kept)
+      kept.asking = false
+      return answer
+    } catch (error) {
+      drop()
+      return failureOf(error)
+    } finally {
+      signal.removeEventListener('abort', drop)
+    }
+  }
+
+  onLost(listener: (node: string, why: string) => void): void {
+    this.#onLost = listener
+  }
+
+  forget(node: string): void {
+    this.#drop(node, this.#kept.get(node))
+  }
+
+  /** Says goodbye on the kept connections; waits for nobody. */
+  close(): Promise<void> {
+    for (const [name, kept] of this.#kept) {
+      this.#kept.delete(name)
+      kept.client.end().catch(() => {})
+      // A frozen server never answers the goodbye; it must not keep this process alive.
+      const { stream } = kept.client.connection
+      stream.once('finish', () => stream.destroy())
+    }
+    return Promise.resolve()
+  }
+
+  async #ask(kept: Kept): Promise<ProbeRow> {
+    const { clock } = this.#options
+    const began = clock.monotonic()
+    try {
+      const { rows } = await kept.client.query({
+        text: kept.full ? QUESTION : PLAIN_QUESTION,
+        rowMode: 'array',
+      })
+      return readRow(rows[0], clock.monotonic() - began)
+    } catch (error) {
+      if (!kept.full || codeOf(error) !== INSUFFICIENT_PRIVILEGE) throw error
+      kept.full = false
+      return this.#ask(kept)
+    }
+  }
+
+  #open(node: ProbeTarget): Kept {
+    const { user, database, password, tls } = this.#options
+    const local = node.socketDirectory !== undefined
+    const config: ClientConfig = {
+      host: node.socketDirectory ?? node.host,
+      port: node.port,
+      user,
+      database,
+      password: () => password() ?? '',
+      application_name: 'weir probe',
+      ssl: local || tls === undefined ? false : tls,
+    }
+    const client = new Client(config)
+    const kept: Kept = { client, full: true, asking: false }
+    // A shutting-down server says so on an idle connection, a dying one just closes it. Both end
+    // here as one passive sign; without a listener the first would end the process.
+    const lost = (why: string) => {
+      if (this.#kept.get(node.name) !== kept) return
+      const passive = !kept.asking
+      this.#drop(node.name, kept)
+      if (passive) this.#onLost(node.name, why)
+    }
+    client.on('error', (error) => lost(codeOf(error) ?? messageOf(error)))
+    client.on('end', () => lost('connection closed'))
+    this.#kept.set(node.name, kept)
+    return kept
+  }
+
+  #drop(name: string, kept: Kept | undefined): void {
+    if (kept === undefined) return
+    if (this.#kept.get(name) === kept) this.#kept.delete(name)
+    kept.client.on('error', () => {})
+    // `end()` would wait for a server that may be frozen; this works in every phase of a connection.
+    kept.client.connection.stream.destroy()
+  }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501'
+const TOO_MANY_CONNECTIONS = '53300'
+
+/** Nobody listens: the port is closed, or the socket file is gone. */
+const REFUSED = new Set(['ECONNREFUSED', 'ENOENT'])
+const TIMED_OUT = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+function failureOf(error: unknown): PostgresProbeFailure {
+  const code = codeOf(error)
+  const why = messageOf(error)
+  if (code === undefined) return { ok: false, kind: 'other', why }
+  if (REFUSED.has(code)) return { ok: false, kind: 'refused', why: `connection refused (${code})` }
+  if (TIMED_OUT.has(code)) return { ok: false, kind: 'timeout', why: `not reachable (${code})` }
+  if (code === TOO_MANY_CONNECTIONS) return { ok: false, kind: 'busy', why: `${why} (${code})` }
+  return { ok: false, kind: 'other', why: `${why} (${code})` }
+}
+
+/** SQLSTATE of a server's error or errno name of a socket's; an AggregateError's first. */
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}

@@ -1,0 +1,236 @@
+/**
+ * Drives the probes: calm while all is well, every 50 ms and all nodes at once while anything is
+ * not. Rule: never two probes of one node at a time; whatever happens ends as an observation, and
+ * the reducer alone decides what it means.
+ *
+ *   slot:  idle --timer or poke--> probing --answer, failure, timeout--> idle, timer set
+ *                                  poked meanwhile: probes again at once
+ */
+import type { Clock, Timer } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { ObserveRules } from './observe.ts'
+import { observe } from './observe.ts'
+import type { Observation } from './observed.ts'
+import type { Probe, ProbeResult } from './probe.ts'
+import type { TopologyStore } from './store.ts'
+import type { Hint, NodeSpec } from './topology.ts'
+
+/** All in milliseconds. */
+export interface MonitorSettings {
+  readonly periodMs: number
+  readonly suspectPeriodMs: number
+  /** An alarm this old relaxes to `relaxedPeriodMs`: a writer that is away for an hour is not hammered. */
+  readonly relaxAfterMs: number
+  readonly relaxedPeriodMs: number
+  readonly timeoutMs: number
+  /** For a suspect node that already failed once: the second wait need not be as long. */
+  readonly suspectTimeoutMs: number
+  /** A probe unanswered for so long makes an up node suspect before it times out. */
+  readonly slowMs: number
+}
+
+export const defaultMonitorSettings: MonitorSettings = {
+  periodMs: 1_000,
+  suspectPeriodMs: 50,
+  relaxAfterMs: 15_000,
+  relaxedPeriodMs: 250,
+  timeoutMs: 1_000,
+  suspectTimeoutMs: 400,
+  slowMs: 250,
+}
+
+export interface MonitorParts {
+  readonly probe: Probe
+  readonly store: TopologyStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly rules: ObserveRules
+  readonly settings: MonitorSettings
+}
+
+interface Slot {
+  spec: NodeSpec
+  timer: Timer | undefined
+  /** Set while a probe is under way. */
+  running: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined
+  again: boolean
+}
+
+export class Monitor {
+  #parts: MonitorParts
+  #slots = new Map<string, Slot>()
+  #alarmedSince: number | undefined
+  #stopped = false
+
+  constructor(parts: MonitorParts) {
+    this.#parts = parts
+    parts.probe.onLost((node, sign) => this.hint({ node, kind: 'reset', sign }))
+  }
+
+  /** Watches these nodes from now on; the first call starts the monitor. */
+  watch(specs: readonly NodeSpec[]): void {
+    if (this.#stopped) throw new Error('BUG: watch() on a stopped monitor')
+    for (const [name, slot] of this.#slots) {
+      const spec = specs.find((s) => s.name === name)
+      if (spec !== undefined && spec.host === slot.spec.host && spec.port === slot.spec.port) {
+        slot.spec = spec
+        continue
+      }
+      this.#clear(slot)
+      this.#slots.delete(name)
+      this.#parts.probe.forget(name)
+    }
+    for (const spec of specs) {
+      if (this.#slots.has(spec.name)) continue
+      this.#slots.set(spec.name, { spec, timer: undefined, running: undefined, again: false })
+    }
+    this.#observe({ kind: 'nodes', at: this.#parts.clock.wall(), specs })
+    for (const slot of this.#slots.values()) this.#poke(slot)
+  }
+
+  /** The data plane saw trouble: look at that node now, and at all of them if it is the writer. */
+  hint(hint: Hint): void {
+    const slot = this.#slots.get(hint.node)
+    if (slot === undefined || this.#stopped) return
+    this.#observe({ kind: 'hint', at: this.#parts.clock.wall(), hint })
+    this.#poke(slot)
+    const node = this.#parts.store.current.nodes.find((n) => n.spec.name === hint.node)
+    if (node?.role !== 'writer') return
+    for (const other of this.#slots.values()) if (other !== slot) this.#poke(other)
+  }
+
+  /** Probes every node and resolves when each probe that was begun after this call has ended. */
+  async probeNow(): Promise<void> {
+    await Promise.all(
+      [...this.#slots.values()].map(async (slot) => {
+        await slot.running?.ended
+        if (!this.#stopped) await this.#begin(slot)
+      }),
+    )
+  }
+
+  /** Ends all probes and closes the control connections. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    const ends = [...this.#slots.values()].map((slot) => slot.running?.ended)
+    for (const slot of this.#slots.values()) this.#clear(slot)
+    await Promise.all(ends)
+    await this.#parts.probe.close()
+  }
+
+  #poke(slot: Slot): void {
+    // A probe under way may have begun before the trouble did: it cannot vouch for now.
+    if (slot.running !== undefined) slot.again = true
+    else void this.#begin(slot)
+  }
+
+  #begin(slot: Slot): Promise<void> {
+    if (slot.running !== undefined) return slot.running.ended
+    slot.timer?.cancel()
+    slot.timer = undefined
+    slot.again = false
+    const abort = new AbortController()
+    const ended = this.#run(slot, abort).then((result) => {
+      if (slot.running?.abort !== abort) return
+      slot.running = undefined
+      this.#conclude(slot, result)
+    })
+    slot.running = { abort, ended }
+    return ended
+  }
+
+  /** One probe with its time limit; resolves as soon as the result or the limit is there. */
+  #run(slot: Slot, abort: AbortController): Promise<ProbeResult> {
+    const { clock, probe, settings } = this.#parts
+    const name = slot.spec.name
+    const limit = this.#limit(name)
+    return new Promise((resolve) => {
+      const slow = clock.after(settings.slowMs, () =>
+        this.#observe({ kind: 'slow', node: name, at: clock.wall(), ms: settings.slowMs }),
+      )
+      const late = clock.after(limit, () => {
+        settle({ ok: false, kind: 'timeout', why: `no answer in ${limit} ms` })
+        abort.abort()
+      })
+      const settle = (result: ProbeResult) => {
+        slow.cancel()
+        late.cancel()
+        resolve(result)
+      }
+      abort.signal.addEventListener('abort', () =>
+        settle({ ok: false, kind: 'other', why: 'the probe was called off' }),
+      )
+      probe
+        .probe(slot.spec, abort.signal)
+        .then(settle, (error) => settle({ ok: false, kind: 'other', why: messageOf(error) }))
+    })
+  }
+
+  #limit(name: string): number {
+    const { settings, store } = this.#parts
+    const node = store.current.nodes.find((n) => n.spec.name === name)
+    const doubted = node?.health === 'suspect' && node.failures > 0
+    return doubted ? settings.suspectTimeoutMs : settings.timeoutMs
+  }
+
+  #conclude(slot: Slot, result: ProbeResult): void {
+    const at = this.#parts.clock.wall()
+    const node = slot.spec.name
+    if (result.ok) this.#observe({ kind: 'answer', node, at, answer: result })
+    else this.#observe({ kind: 'failure', node, at, failure: result })
+    if (this.#stopped) return
+    if (slot.again) void this.#begin(slot)
+    else this.#schedule(slot)
+  }
+
+  #observe(observation: Observation): void {
+    const { store, rules, log } = this.#parts
+    const before = store.current
+    const { topology, sentences } = observe(before, observation, rules)
+    store.put(topology, sentences)
+    const well = topology.nodes.every((n) => n.health === 'up')
+    for (const text of sentences) log[well ? 'info' : 'warn']({ epoch: topology.epoch }, text)
+    this.#judge(topology.epoch !== before.epoch)
+  }
+
+  /** Alarm or calm; when the alarm begins, nobody sleeps out a calm period. */
+  #judge(changed: boolean): void {
+    const { clock, store } = this.#parts
+    const { nodes } = store.current
+    const writer = nodes.some((n) => n.role === 'writer' && n.health !== 'down')
+    const alarmed = !writer || nodes.some((n) => n.health === 'suspect')
+    if (!alarmed) {
+      this.#alarmedSince = undefined
+      return
+    }
+    const began = this.#alarmedSince === undefined
+    if (began || changed) this.#alarmedSince = clock.monotonic()
+    if (!began) return
+    for (const slot of this.#slots.values()) {
+      if (slot.running === undefined && slot.timer !== undefined) this.#schedule(slot, 0)
+    }
+  }
+
+  #schedule(slot: Slot, ms = this.#period()): void {
+    if (this.#stopped) return
+    slot.timer?.cancel()
+    slot.timer = this.#parts.clock.after(ms, () => void this.#begin(slot))
+  }
+
+  #period(): number {
+    const { clock, settings } = this.#parts
+    if (this.#alarmedSince === undefined) return settings.periodMs
+    const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
+    return fresh ? settings.suspectPeriodMs : settings.relaxedPeriodMs
+  }
+
+  #clear(slot: Slot): void {
+    slot.timer?.cancel()
+    slot.timer = undefined
+    const running = slot.running
+    slot.running = undefined
+    running?.abort.abort()
+  }
+}

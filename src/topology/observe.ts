@@ -1,0 +1,175 @@
+/**
+ * The reducer: a topology and one observation make the next topology and a sentence for each
+ * change. Rule: pure; no clock, no socket, no log. The epoch grows by exactly one when any role,
+ * health, membership or address changed, and not otherwise; positions and lag move without it.
+ *
+ * A writer that goes down keeps its role until another writer is seen: the role says what it was
+ * last known to be, the health whether to use it. Whoever chooses a node looks at both.
+ */
+import { describe } from './describe.ts'
+import { elect } from './elect.ts'
+import { extendTrail, lagOf } from './lag.ts'
+import type { Observation, Observed, ObservedNode, ObservedTopology } from './observed.ts'
+import { newNode } from './observed.ts'
+import type { FailureKind, ProbeAnswer, ProbeFailure } from './probe.ts'
+import type { Hint, NodeSpec } from './topology.ts'
+
+export interface ObserveRules {
+  /** Failed probes in a row that make a node down, by kind of the last; `busy` never does. */
+  readonly downAfter: Readonly<Record<Exclude<FailureKind, 'busy'>, number>>
+  /** Answered probes in a row after which a node that was down serves again as a reader. */
+  readonly rise: number
+}
+
+/** Refused: nobody listens, twice is proof. A timeout has already cost its whole wait. */
+export const defaultObserveRules: ObserveRules = {
+  downAfter: { refused: 2, timeout: 2, other: 3 },
+  rise: 2,
+}
+
+/** What is known after one more observation; observations of unknown nodes change nothing. */
+export function observe(
+  before: ObservedTopology,
+  observation: Observation,
+  rules: ObserveRules,
+): Observed {
+  const after = elect(apply(before, observation, rules))
+  return describe(before, after, observation)
+}
+
+function apply(
+  topology: ObservedTopology,
+  observation: Observation,
+  rules: ObserveRules,
+): ObservedTopology {
+  switch (observation.kind) {
+    case 'answer': {
+      const { node, answer, at } = observation
+      return answered(topology, node, answer, at, rules)
+    }
+    case 'failure': {
+      const { failure, at } = observation
+      return change(topology, observation.node, (node) => failed(node, failure, at, rules))
+    }
+    case 'slow':
+      return change(topology, observation.node, suspected)
+    case 'hint':
+      return change(topology, observation.hint.node, (node) =>
+        doubtful(observation.hint) ? suspected(node) : node,
+      )
+    case 'nodes':
+      return replaced(topology, observation.specs, observation.at)
+    default:
+      return observation satisfies never
+  }
+}
+
+function change(
+  topology: ObservedTopology,
+  name: string,
+  next: (node: ObservedNode) => ObservedNode,
+): ObservedTopology {
+  const nodes = topology.nodes.map((node) => (node.spec.name === name ? next(node) : node))
+  return { ...topology, nodes }
+}
+
+function answered(
+  topology: ObservedTopology,
+  name: string,
+  answer: ProbeAnswer,
+  at: number,
+  rules: ObserveRules,
+): ObservedTopology {
+  const writer = topology.nodes.find((n) => n.role === 'writer')
+  const isWriter = !answer.inRecovery && writer?.spec.name === name
+  const sameLog = isWriter && answer.timeline === writer.timeline
+  const trail =
+    isWriter && answer.lsn !== undefined
+      ? extendTrail(sameLog ? topology.trail : [], at, answer.lsn)
+      : topology.trail
+  const lagMs = answer.inRecovery ? lagOf(answer, at, trail, writer?.timeline) : 0
+  return change({ ...topology, trail }, name, (node) => {
+    const goods = node.health === 'down' ? node.goods + 1 : 0
+    // A writer counts at once, every moment without one is felt; a reader that flaps must wait.
+    const back = node.health !== 'down' || !answer.inRecovery || goods >= rules.rise
+    // A node that took writes until now and follows at last has lost the role, not its health.
+    const role = answer.inRecovery
+      ? ('reader' as const)
+      : node.role === 'writer'
+        ? 'writer'
+        : 'unknown'
+    return {
+      ...node,
+      role,
+      health: back ? ('up' as const) : ('down' as const),
+      lagMs,
+      lsn: answer.lsn,
+      timeline: answer.timeline ?? node.timeline,
+      connectionLimit: answer.connectionLimit ?? node.connectionLimit,
+      responseMs: moving(node.responseMs, answer.responseMs),
+      versionNum: answer.versionNum ?? node.versionNum,
+      claim: answer.inRecovery ? ('reader' as const) : ('writer' as const),
+      answering: true,
+      failures: 0,
+      failingSince: undefined,
+      goods: back ? 0 : goods,
+      fenced: node.fenced && !answer.inRecovery,
+    }
+  })
+}
+
+function failed(
+  node: ObservedNode,
+  failure: ProbeFailure,
+  at: number,
+  rules: ObserveRules,
+): ObservedNode {
+  const failures = node.failures + 1
+  const enough = failure.kind !== 'busy' && failures >= rules.downAfter[failure.kind]
+  return {
+    ...node,
+    health: node.health === 'down' || enough ? 'down' : 'suspect',
+    answering: false,
+    failures,
+    failingSince: node.failingSince ?? at,
+    goods: 0,
+  }
+}
+
+function suspected(node: ObservedNode): ObservedNode {
+  return node.health === 'up' ? { ...node, health: 'suspect' } : node
+}
+
+/** A node that calls itself read-only is well; only its role is in doubt, and a probe settles that. */
+function doubtful(hint: Hint): boolean {
+  return hint.kind !== 'read-only'
+}
+
+function replaced(
+  topology: ObservedTopology,
+  specs: readonly NodeSpec[],
+  at: number,
+): ObservedTopology {
+  const nodes = specs.map((spec) => {
+    const old = topology.nodes.find((n) => sameServer(n.spec, spec))
+    return old === undefined ? newNode(spec, at) : { ...old, spec }
+  })
+  const kept = nodes.some((n) => n.health !== 'unknown')
+  const writerKept = nodes.some((n) => n.role === 'writer')
+  return {
+    ...topology,
+    nodes,
+    trail: writerKept ? topology.trail : [],
+    // With nobody left who took part, this is another cluster: its timelines start from scratch.
+    writerTimeline: kept ? topology.writerTimeline : undefined,
+  }
+}
+
+function sameServer(a: NodeSpec, b: NodeSpec): boolean {
+  return a.name === b.name && a.host === b.host && a.port === b.port
+}
+
+/** Three parts of what was, one of what is: one slow answer does not repel everybody. */
+function moving(before: number | undefined, now: number): number {
+  return before === undefined ? now : before * 0.75 + now * 0.25
+}

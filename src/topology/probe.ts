@@ -1,0 +1,56 @@
+/**
+ * What topology asks of a protocol: look at one node and say what it is. Rule: a probe never
+ * rejects and never throws; whatever goes wrong is a `ProbeFailure` with one of four kinds, so that
+ * this room knows no error code of any protocol.
+ */
+import type { NodeSpec } from './topology.ts'
+
+/** The node answered and said what it is. */
+export interface ProbeAnswer {
+  readonly ok: true
+  /** True on a reader, false on a node that takes writes. */
+  readonly inRecovery: boolean
+  readonly timeline: number | undefined
+  /** Bytes written (writer) or replayed (reader). */
+  readonly lsn: bigint | undefined
+  /** Reader: bytes received and flushed, replayed or not. */
+  readonly receivedLsn: bigint | undefined
+  /** Reader: whether it is receiving right now; undefined when the role may not see it. */
+  readonly streaming: boolean | undefined
+  /** Reader: milliseconds since the commit time of the last transaction it replayed. */
+  readonly replayAgeMs: number | undefined
+  readonly connectionLimit: number | undefined
+  readonly versionNum: number | undefined
+  /** Milliseconds the question took, without the time for opening a connection. */
+  readonly responseMs: number
+}
+
+/**
+ * - `refused`: nobody listens there; the surest sign of death there is.
+ * - `timeout`: no answer in time (frozen, cut off, overloaded).
+ * - `busy`: it answers, but has no connection left for us; alive, so never a reason for `down`.
+ * - `other`: starting up, shutting down, login refused, connection torn.
+ */
+export type FailureKind = 'refused' | 'timeout' | 'busy' | 'other'
+
+export interface ProbeFailure {
+  readonly ok: false
+  readonly kind: FailureKind
+  /** Plain words that complete "node-1 is down: ...". */
+  readonly why: string
+}
+
+export type ProbeResult = ProbeAnswer | ProbeFailure
+
+export interface Probe {
+  /**
+   * Looks at one node. When `signal` aborts, the work is dropped at once and its connection
+   * destroyed: a new probe of the same node may begin in the same turn.
+   */
+  probe(node: NodeSpec, signal: AbortSignal): Promise<ProbeResult>
+  /** Calls `listener` when a kept connection is lost while nobody was asking: a passive sign. */
+  onLost(listener: (node: string, why: string) => void): void
+  /** Lets go of what is kept for a node that is no longer watched. */
+  forget(node: string): void
+  close(): Promise<void>
+}

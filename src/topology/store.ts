@@ -1,0 +1,96 @@
+/**
+ * Holds the current topology and tells those who wait for another one. Rule: only the monitor puts;
+ * everybody else reads `current` and looks again when woken. Nobody is called from inside their
+ * own `changed`, so a caller has its `Wait` in hand before `done` can run.
+ */
+
+import { messageOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import { emptyTopology, type ObservedTopology } from './observed.ts'
+import type { Topology } from './topology.ts'
+
+/** `epoch`: a role, health or membership changed. `news`: that, or any position or lag. */
+export type WakeOn = 'epoch' | 'news'
+
+export interface TopologyWait {
+  /** After this `done` will not run. */
+  cancel(): void
+}
+
+/** Called once for each epoch, in the order of epochs. */
+export type Subscriber = (now: Topology, before: Topology, sentences: readonly string[]) => void
+
+interface Waiting {
+  readonly seen: Topology
+  readonly wakeOn: WakeOn
+  readonly done: (now: Topology) => void
+}
+
+export class TopologyStore {
+  #current: ObservedTopology = emptyTopology
+  #subscribers = new Set<Subscriber>()
+  #waiting = new Set<Waiting>()
+  #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  get current(): ObservedTopology {
+    return this.#current
+  }
+
+  /** How many wait for a change: a number for the console, and for tests that look for leaks. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** For the monitor alone. */
+  put(next: ObservedTopology, sentences: readonly string[]): void {
+    const before = this.#current
+    if (next === before) return
+    this.#current = next
+    if (next.epoch !== before.epoch) {
+      for (const fn of [...this.#subscribers]) this.#call(() => fn(next, before, sentences))
+    }
+    for (const wait of [...this.#waiting]) this.#wake(wait)
+  }
+
+  /** Calls `fn` at every new epoch until the returned function is called. */
+  subscribe(fn: Subscriber): () => void {
+    // Wrapped, so that one function may subscribe twice and leave once.
+    const entry: Subscriber = (now, before, sentences) => fn(now, before, sentences)
+    this.#subscribers.add(entry)
+    return () => this.#subscribers.delete(entry)
+  }
+
+  /**
+   * Calls `done` once as soon as the topology is another one than `seen`; at the end of this turn
+   * if it already is. The caller keeps its own deadline and cancels.
+   */
+  changed(seen: Topology, done: (now: Topology) => void, wakeOn: WakeOn = 'epoch'): TopologyWait {
+    const wait: Waiting = { seen, wakeOn, done }
+    this.#waiting.add(wait)
+    if (this.#due(wait)) queueMicrotask(() => this.#wake(wait))
+    return { cancel: () => this.#waiting.delete(wait) }
+  }
+
+  #due(wait: Waiting): boolean {
+    if (wait.wakeOn === 'news') return wait.seen !== this.#current
+    return wait.seen.epoch !== this.#current.epoch
+  }
+
+  #wake(wait: Waiting): void {
+    if (!this.#due(wait) || !this.#waiting.delete(wait)) return
+    this.#call(() => wait.done(this.#current))
+  }
+
+  /** One listener's mistake is not the next one's missed failover. */
+  #call(fn: () => void): void {
+    try {
+      fn()
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'BUG: a topology listener threw')
+    }
+  }
+}
