@@ -1,0 +1,127 @@
+/**
+ * The page for people: the status snapshot as tables. Rule: drawn here, on the server, from the
+ * same value that `/status` prints; the browser only replaces what it was sent.
+ */
+import { Html, html } from './html.ts'
+import { SCRIPT, STYLE } from './page-style.ts'
+import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
+import { lag, orDash, outOf, span } from './words.ts'
+
+/** The whole document. */
+export function page(status: StatusSnapshot): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Weir</title>
+<style>${trusted(STYLE)}</style>
+<noscript><meta http-equiv="refresh" content="5"></noscript>
+</head>
+<body>
+<main>${tablesHtml(status)}</main>
+<p class="sub"><span id="stale" class="bad">Weir does not answer; these are its last figures.</span></p>
+<nav><a href="/status">status</a><a href="/clients">clients</a><a href="/metrics">metrics</a><a href="/readyz">ready?</a></nav>
+<script>${trusted(SCRIPT)}</script>
+</body>
+</html>
+`.text
+}
+
+/** What the page asks for every two seconds: the inside of its `main`. */
+export function tables(status: StatusSnapshot): string {
+  return tablesHtml(status).text
+}
+
+function tablesHtml(s: StatusSnapshot): Html {
+  const { clients } = s
+  return html`<h1>Weir</h1>
+<p class="sub">${s.version}, up ${span(s.uptimeMs)}, topology epoch ${s.epoch}</p>
+<h2>Nodes</h2>
+${table(
+  ['name', 'address', 'role', 'health', 'lag', '#timeline', '#lent', 'connections', 'because'],
+  s.nodes.map(nodeRow),
+  'No node is configured.',
+)}
+<h2>Endpoints</h2>
+${table(
+  ['name', 'kind', 'address', '#clients', 'a new session gets'],
+  s.endpoints.map(endpointRow),
+  'No endpoint is configured.',
+)}
+<h2>Pools</h2>
+${table(
+  ['node', 'database', 'user', 'lent', '#idle', '#opening', '#waiting', 'longest wait'],
+  s.pools.map(poolRow),
+  'No pool yet: nobody has asked for a server connection.',
+)}
+<h2>Clients</h2>
+<p>${clients.total} connected: ${clients.active} with a server connection, ${clients.waiting} waiting, ${clients.pinned} pinned.</p>
+${table(['state', '#clients'], pairs(clients.byState), 'No client is connected.')}
+<h2>Pins since the start</h2>
+${table(
+  ['reason', '#count'],
+  s.pins.map((p) => html`<tr><td>${p.reason}</td><td class="n">${p.count}</td></tr>`),
+  'No session was pinned.',
+)}
+<h2>Events</h2>
+${table(
+  ['when', 'what'],
+  [...s.events].reverse().map(
+    (e) => html`<tr><td>${new Date(e.at).toISOString().slice(11, 23)}</td>
+<td class="wide">${e.text}</td></tr>`,
+  ),
+  'Nothing has happened yet.',
+)}`
+}
+
+/** A heading that begins with # stands over numbers, to the right. */
+function table(headings: readonly string[], rows: readonly Html[], none: string): Html {
+  if (rows.length === 0) return html`<p class="none">${none}</p>`
+  const cells = headings.map((h) =>
+    h.startsWith('#') ? html`<th class="n">${h.slice(1)}</th>` : html`<th>${h}</th>`,
+  )
+  return html`<div class="scroll"><table><thead><tr>${cells}</tr></thead><tbody>${rows}</tbody></table></div>`
+}
+
+function nodeRow(n: NodeStatus): Html {
+  return html`<tr><td>${n.name}</td><td>${n.host}:${n.port}</td><td>${n.role}</td>
+<td class="${healthClass(n.health)}">${n.health}</td><td>${lag(n.lagMs)}</td>
+<td class="n">${orDash(n.timeline)}</td><td class="n">${n.leases}</td>
+<td>${bar(n.connections, n.budget)}${outOf(n.connections, n.budget)}</td>
+<td class="wide">${n.because}</td></tr>`
+}
+
+function healthClass(health: NodeStatus['health']): string {
+  if (health === 'up') return 'good'
+  return health === 'down' ? 'bad' : 'warn'
+}
+
+function endpointRow(e: EndpointStatus): Html {
+  return html`<tr><td>${e.name}</td><td>${e.kind}</td><td>${e.address}</td>
+<td class="n">${e.clients}</td><td class="wide">${e.chooses}</td></tr>`
+}
+
+function poolRow(p: PoolStatus): Html {
+  return html`<tr><td>${p.node}</td><td>${p.database}</td><td>${p.user}</td>
+<td>${bar(p.active, p.maximum)}${outOf(p.active, p.maximum)}</td><td class="n">${p.idle}</td>
+<td class="n">${p.opening}</td><td class="n">${p.waiting}</td>
+<td>${p.waiting === 0 ? '-' : span(p.longestWaitMs)}</td></tr>`
+}
+
+function bar(used: number, limit: number | null): Html {
+  if (limit === null || limit <= 0) return html``
+  const percent = Math.min(100, Math.round((100 * used) / limit))
+  return html`<span class="bar"><i style="width: ${percent}%"></i></span>`
+}
+
+function pairs(counts: Readonly<Record<string, number>>): Html[] {
+  return Object.entries(counts).map(
+    ([word, n]) => html`<tr><td>${word}</td><td class="n">${n}</td></tr>`,
+  )
+}
+
+/** Our own style and script, which escaping would break. */
+function trusted(text: string): Html {
+  return new Html(text)
+}

@@ -1,0 +1,26 @@
+/** How figures are put into words for people, on the page and in the terminal alike. */
+
+/** `850 ms`, `12.3 s`, `4 min`, `3 h 20 min`, `5 d 2 h`. */
+export function span(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${Math.floor(ms / 100) / 10} s`
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes < 60) return `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
+  return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+/** `-` where something is not known. */
+export function orDash(value: number | string | null): string {
+  return value === null || value === '' ? '-' : String(value)
+}
+
+export function lag(ms: number | null): string {
+  return ms === null ? '-' : span(ms)
+}
+
+/** `3 of 10`, or `3` while the limit is not known. */
+export function outOf(used: number, limit: number | null): string {
+  return limit === null ? String(used) : `${used} of ${limit}`
+}
