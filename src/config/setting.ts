@@ -152,7 +152,7 @@ export function text(what: string, told: Told) {
 
 /** A name of a node or endpoint; short and plain, for it becomes part of metrics and options. */
 export function name(told: Told) {
-  const pattern = '^[A-Za-z][A-Za-z0-9_.-]{0,62}$'
+  const pattern = '^[A-Za-z][A-Za-z0-9_-]{0,62}$'
   return z
     .string()
     .regex(new RegExp(pattern))
@@ -160,14 +160,18 @@ export function name(told: Told) {
       ...told,
       type: 'name',
       range: '1 to 63 characters',
-      want: 'a name of 1 to 63 letters, digits, and - _ . that begins with a letter',
+      want: 'a name of 1 to 63 letters, digits, - and _ that begins with a letter',
       pattern,
       verbatim: true,
     })
 }
 
 export function names(told: Told) {
-  return z.array(z.string().min(1)).register(about, {
+  const item = z
+    .string()
+    .min(1)
+    .register(about, { ...told, type: 'name', want: 'a name' })
+  return z.array(item).register(about, {
     ...told,
     type: 'list of names',
     want: `a list of names such as ${told.example}`,
@@ -175,8 +179,11 @@ export function names(told: Told) {
 }
 
 export function choices<const V extends string>(values: readonly [V, ...V[]], told: Told) {
+  const item = z
+    .enum(values)
+    .register(about, { ...told, type: 'choice', want: `one of ${values.join(', ')}` })
   return z
-    .array(z.enum(values))
+    .array(item)
     .min(1)
     .register(about, {
       ...told,

@@ -36,12 +36,15 @@ export function fieldsOf(schema: Schema): Record<string, Schema> | undefined {
   return Object.fromEntries(Object.entries(def.shape).map(([key, field]) => [key, field as Schema]))
 }
 
-/** What a list is made of; undefined when the schema is no list of sections. */
+/** What a list of sections is made of; undefined when the schema is anything else. */
 export function itemOf(schema: Schema): Schema | undefined {
-  const { bare } = unwrap(schema)
-  const def = (bare as Defined)._zod.def
-  if (def.type !== 'array' || fieldsOf(def.element) === undefined) return undefined
-  return def.element
+  const element = elementOf(schema)
+  return element === undefined || fieldsOf(element) === undefined ? undefined : element
+}
+
+function elementOf(schema: Schema): Schema | undefined {
+  const def = (unwrap(schema).bare as Defined)._zod.def
+  return def.type === 'array' ? def.element : undefined
 }
 
 /** What is known of a setting; registered on it or on what it wraps. */
@@ -55,9 +58,23 @@ export type Path = readonly (string | number)[]
 export function nearest(root: Schema, path: Path): Schema {
   let at = root
   for (const step of path) {
-    const next = typeof step === 'number' ? itemOf(at) : fieldsOf(at)?.[step]
+    const next = typeof step === 'number' ? elementOf(at) : fieldsOf(at)?.[step]
     if (next === undefined) return at
     at = next
   }
   return at
+}
+
+/** The value at `path`; undefined when there is none. */
+export function valueAt(value: unknown, path: Path): unknown {
+  let at = value
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<string | number, unknown>)[step]
+  }
+  return at
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

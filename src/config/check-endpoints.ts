@@ -1,0 +1,128 @@
+/**
+ * Checks between endpoints, nodes and ports. Rule: a setting that would have no effect on an
+ * endpoint of its kind is a mistake, not a comment.
+ */
+import type { Draft, Report } from './draft.ts'
+import { didYouMean } from './problem.ts'
+
+type FileEndpoint = NonNullable<Draft['endpoints'][number]>
+type Kind = FileEndpoint['kind']
+
+/** Which kinds a setting is for; the others must leave it out. */
+const ONLY_FOR = {
+  type: ['custom'],
+  staticMembers: ['custom'],
+  excludedMembers: ['custom'],
+  node: ['instance'],
+  balance: ['reader', 'custom'],
+  maxLag: ['reader', 'custom'],
+  noReader: ['reader', 'custom'],
+} as const satisfies Partial<Record<keyof FileEndpoint, readonly Kind[]>>
+
+export function checkEndpoints(draft: Draft, report: Report): void {
+  const names = new Set<string>()
+  const serverNames = new Map<string, string>()
+  for (const [i, endpoint] of draft.endpoints.entries()) {
+    if (endpoint === undefined) continue
+    if (names.has(endpoint.name)) {
+      report(['endpoints', i, 'name'], 'a name that no other endpoint has')
+    }
+    names.add(endpoint.name)
+    for (const serverName of endpoint.tlsServerNames ?? []) {
+      const other = serverNames.get(serverName.toLowerCase())
+      if (other !== undefined) {
+        report(
+          ['endpoints', i, 'tlsServerNames'],
+          `server names that endpoint ${other} does not have`,
+          `"${serverName}"`,
+        )
+      }
+      serverNames.set(serverName.toLowerCase(), endpoint.name)
+    }
+    checkKind(endpoint, i, report)
+    checkMembers(endpoint, i, draft.nodeNames, report)
+  }
+  checkPorts(draft, report)
+}
+
+function checkKind(endpoint: FileEndpoint, i: number, report: Report): void {
+  for (const [key, kinds] of Object.entries(ONLY_FOR)) {
+    if (endpoint[key as keyof typeof ONLY_FOR] === undefined) continue
+    if ((kinds as readonly Kind[]).includes(endpoint.kind)) continue
+    report(
+      ['endpoints', i, key],
+      `it left out, since it is for kind ${kinds.join(' and ')} and this is kind ${endpoint.kind}`,
+    )
+  }
+  if (endpoint.kind === 'instance' && endpoint.node === undefined) {
+    report(['endpoints', i, 'node'], 'the name of one of the nodes')
+  }
+  if (endpoint.kind !== 'custom') return
+  if (endpoint.staticMembers !== undefined && endpoint.excludedMembers !== undefined) {
+    report(['endpoints', i, 'excludedMembers'], 'either staticMembers or excludedMembers', 'both')
+  }
+  if (endpoint.noReader === 'writer') {
+    report(['endpoints', i, 'noReader'], 'wait or error, since kind custom only uses its members')
+  }
+}
+
+function checkMembers(
+  endpoint: FileEndpoint,
+  i: number,
+  nodes: readonly string[],
+  report: Report,
+): void {
+  const want = (name: string) => {
+    const meant = didYouMean(name, nodes)
+    const known = `one of the nodes ${nodes.join(', ')}`
+    return meant === undefined ? known : `${known}; did you mean ${meant}?`
+  }
+  const lists = endpoint.kind === 'custom' ? (['staticMembers', 'excludedMembers'] as const) : []
+  for (const key of lists) {
+    for (const [k, member] of (endpoint[key] ?? []).entries()) {
+      if (!nodes.includes(member)) report(['endpoints', i, key, k], want(member))
+    }
+  }
+  if (endpoint.kind === 'custom' && endpoint.staticMembers?.length === 0) {
+    report(['endpoints', i, 'staticMembers'], 'at least one node')
+  }
+  const { kind, node } = endpoint
+  if (kind === 'instance' && node !== undefined && !nodes.includes(node)) {
+    report(['endpoints', i, 'node'], want(node))
+  }
+}
+
+function checkPorts({ endpoints, admin, listen }: Draft, report: Report): void {
+  const offset = listen.portOffset
+  const taken = new Map<number, string>()
+  for (const [i, endpoint] of endpoints.entries()) {
+    if (endpoint === undefined) continue
+    const { port, socketDirectory } = endpoint
+    if (port === undefined) {
+      if (socketDirectory !== undefined) {
+        report(['endpoints', i, 'port'], 'a port, which names the socket in socketDirectory')
+      }
+      continue
+    }
+    const other = taken.get(port)
+    if (other !== undefined) {
+      report(['endpoints', i, 'port'], `a port that endpoint ${other} does not use`)
+    }
+    taken.set(port, endpoint.name)
+    if (port + offset > 65_535) {
+      report(['endpoints', i, 'port'], `at most 65535 with listen.portOffset ${offset} added`)
+    }
+  }
+  if (admin.enabled) {
+    const other = taken.get(admin.port)
+    if (other !== undefined) {
+      report(['admin', 'port'], `a port that endpoint ${other} does not use`)
+    }
+    if (admin.port + offset > 65_535) {
+      report(['admin', 'port'], `at most 65535 with listen.portOffset ${offset} added`)
+    }
+  }
+  if (taken.size === 0 && endpoints.every((e) => e !== undefined)) {
+    report(['endpoints'], 'at least one endpoint with a port', 'no port at all')
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What no single setting can know: names that must be unique, members that must exist, doors that
+ * may not stand open. Rule: every check looks only at parts that are right by themselves, so that
+ * one mistake is told once.
+ */
+import { isIPv4 } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import { checkEndpoints } from './check-endpoints.ts'
+import type { Draft, Report } from './draft.ts'
+import { inspectSecretFile, readable } from './secret-file.ts'
+import { addressOf } from './settings.ts'
+
+export function checkAll(draft: Draft, file: string, report: Report): void {
+  checkNodes(draft, report)
+  checkEndpoints(draft, report)
+  checkNumbers(draft, report)
+  checkDoors(draft, report)
+  checkTls(draft, file, report)
+  checkSecrets(draft, file, report)
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+function checkNodes({ nodes }: Draft, report: Report): void {
+  const seen = new Set<string>()
+  for (const [i, node] of nodes.entries()) {
+    if (node === undefined) continue
+    if (seen.has(node.name)) report(['nodes', i, 'name'], 'a name that no other node has')
+    seen.add(node.name)
+    if (node.url !== undefined) {
+      if (addressOf(node.url) === undefined) {
+        report(['nodes', i, 'url'], 'postgres://HOST or postgres://HOST:PORT and nothing more')
+      }
+      for (const key of ['host', 'port'] as const) {
+        if (node[key] !== undefined) report(['nodes', i, key], 'either url, or host and port')
+      }
+    } else if (node.host === undefined && node.socketDirectory === undefined) {
+      report(['nodes', i, 'host'], 'a host name or address')
+    }
+  }
+}
+
+function checkNumbers({ pool, topology }: Draft, report: Report): void {
+  const { maxConnectionsPercent: most, maxIdleConnectionsPercent: idle } = pool
+  if (idle !== undefined && idle > most) {
+    report(['pool', 'maxIdleConnectionsPercent'], `at most maxConnectionsPercent, which is ${most}`)
+  }
+  if (pool.maxConnections !== undefined && pool.minIdle > pool.maxConnections) {
+    report(['pool', 'minIdle'], `at most maxConnections, which is ${pool.maxConnections}`)
+  }
+  if (topology.suspectPeriod > topology.period) {
+    report(['topology', 'suspectPeriod'], 'a duration no longer than topology.period')
+  }
+}
+
+function checkDoors({ listen, admin, auth }: Draft, report: Report): void {
+  for (const [section, door] of [
+    ['listen', listen],
+    ['admin', admin],
+  ] as const) {
+    if (isLoopback(door.host) || door.allowPublic) continue
+    report([section, 'host'], `a loopback address, or ${section}.allowPublic: true beside it`)
+  }
+  if (auth.trust && !isLoopback(listen.host)) {
+    report(['auth', 'trust'], `false, since listen.host ${listen.host} is not loopback`)
+  }
+}
+
+function checkTls({ tls }: Draft, file: string, report: Report): void {
+  for (const key of ['certFile', 'keyFile', 'nodesCaFile'] as const) {
+    const name = tls[key]
+    if (name === undefined) {
+      if (tls.mode === 'off' || key === 'nodesCaFile') continue
+      report(['tls', key], `the name of a PEM file, since tls.mode is ${tls.mode}`)
+      continue
+    }
+    const read = readable(resolve(dirname(file), name))
+    if ('got' in read) report(['tls', key], read.want, read.got)
+    else if (!read.text.includes('-----BEGIN ')) {
+      report(['tls', key], 'a PEM file', `${name}, which is no PEM file`)
+    }
+  }
+}
+
+function checkSecrets({ secrets, topology }: Draft, file: string, report: Report): void {
+  const users = new Set<string>()
+  let complete = true
+  for (const [i, secret] of secrets.entries()) {
+    if (secret === undefined) {
+      complete = false
+      continue
+    }
+    const found =
+      typeof secret === 'string'
+        ? inspectSecretFile(resolve(dirname(file), secret))
+        : { users: [secret.username] }
+    if ('got' in found) {
+      report(['auth', 'secrets', i], found.want, found.got)
+      complete = false
+      continue
+    }
+    for (const user of found.users) {
+      if (users.has(user)) {
+        report(['auth', 'secrets', i], 'one secret for each user', `user "${user}" a second time`)
+      }
+      users.add(user)
+    }
+  }
+  if (!complete) return
+  if (users.size === 0) {
+    report(['auth', 'secrets'], 'at least one secret, such as [secrets.json]', 'none')
+  } else if (topology.user !== undefined && !users.has(topology.user)) {
+    const known = [...users].slice(0, 10).join(', ')
+    report(['topology', 'user'], `a user of auth.secrets (${known})`)
+  }
+}
