@@ -1,0 +1,135 @@
+/**
+ * A client proves who it is, by one method. Rule: whether the user exists decides nothing before
+ * the last step; a mock verifier goes the same way and fails there.
+ */
+import type { CredentialLookup, Verifier } from '../../auth/credential.ts'
+import { md5Proves } from '../../auth/md5.ts'
+import { SCRAM_SHA_256 } from '../../auth/scram-keys.ts'
+import { ScramServer } from '../../auth/scram-server.ts'
+import {
+  authenticationMd5,
+  authenticationOk,
+  authenticationSasl,
+  authenticationSaslContinue,
+  authenticationSaslFinal,
+} from '../../wire/postgres/backend.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
+import { readPassword, readSaslInitialResponse } from '../../wire/postgres/read.ts'
+import type { AuthMethod } from './greet-step.ts'
+
+/** 18 bytes are 24 characters of base64, as in Postgres. */
+export const NONCE_BYTES = 18
+const MD5_SALT_BYTES = 4
+
+export type ProofStep =
+  | { readonly kind: 'answer'; readonly bytes: Buffer }
+  | { readonly kind: 'proved'; readonly bytes: Buffer }
+  | { readonly kind: 'wrong' }
+
+/**
+ * The method to offer, or undefined when none may be used. A user of whom only one stored form is
+ * held is asked for that one where the configuration lets us, as Postgres does for its `md5`.
+ */
+export function chooseMethod(
+  methods: readonly AuthMethod[],
+  loopback: boolean,
+  verifier: Verifier,
+): AuthMethod | undefined {
+  const usable = methods.filter((method) => method !== 'trust' || loopback)
+  const first = usable[0]
+  if (first === 'md5' && verifier.holds === 'scram') return 'scram-sha-256'
+  if (first === 'scram-sha-256' && verifier.holds === 'md5' && usable.includes('md5')) return 'md5'
+  return first
+}
+
+export class ClientProof {
+  #method: 'scram-sha-256' | 'md5'
+  #user: string
+  #verifier: Verifier
+  #lookup: CredentialLookup
+  #salt: Buffer | undefined
+  #scram: ScramServer | undefined
+  #expects: 'password' | 'sasl-initial' | 'sasl-first' | 'sasl-final'
+  /** What asks the client for its proof. */
+  readonly request: Buffer
+
+  constructor(
+    method: 'scram-sha-256' | 'md5',
+    user: string,
+    verifier: Verifier,
+    lookup: CredentialLookup,
+    random: (n: number) => Buffer,
+  ) {
+    this.#method = method
+    this.#user = user
+    this.#verifier = verifier
+    this.#lookup = lookup
+    if (method === 'md5') {
+      this.#salt = random(MD5_SALT_BYTES)
+      this.#expects = 'password'
+      this.request = authenticationMd5(this.#salt)
+    } else {
+      this.#scram = new ScramServer({
+        verifier: verifier.scram,
+        known: this.#holds('scram'),
+        nonce: random(NONCE_BYTES).toString('base64'),
+      })
+      this.#expects = 'sasl-initial'
+      this.request = authenticationSasl([SCRAM_SHA_256])
+    }
+  }
+
+  /** For the error about a message of another type. */
+  get expected(): string {
+    return this.#method === 'md5' ? 'password' : 'SASL'
+  }
+
+  /**
+   * Takes the body of a `p` message.
+   * @throws ProtocolError or WeirError when it is malformed
+   */
+  take(body: Buffer): ProofStep {
+    switch (this.#expects) {
+      case 'password':
+        return this.#takeMd5(body)
+      case 'sasl-initial': {
+        const { mechanism, data } = readSaslInitialResponse(body)
+        if (mechanism !== SCRAM_SHA_256) {
+          throw new ProtocolError('client selected an invalid SASL authentication mechanism')
+        }
+        if (data !== null) return this.#begin(data)
+        this.#expects = 'sasl-first'
+        return { kind: 'answer', bytes: authenticationSaslContinue(Buffer.alloc(0)) }
+      }
+      case 'sasl-first':
+        return this.#begin(body)
+      case 'sasl-final':
+        return this.#finish(body)
+    }
+  }
+
+  #takeMd5(body: Buffer): ProofStep {
+    const response = Buffer.from(readPassword(body), 'utf8')
+    const right = md5Proves(this.#verifier.md5, this.#salt!, response)
+    if (!right || !this.#holds('md5')) return { kind: 'wrong' }
+    return { kind: 'proved', bytes: authenticationOk() }
+  }
+
+  #begin(data: Buffer): ProofStep {
+    const bytes = authenticationSaslContinue(this.#scram!.begin(data))
+    this.#expects = 'sasl-final'
+    return { kind: 'answer', bytes }
+  }
+
+  #finish(data: Buffer): ProofStep {
+    const verdict = this.#scram!.finish(data)
+    if (verdict.kind === 'wrong') return verdict
+    this.#lookup.learned?.(this.#user, this.#verifier.scram, verdict.clientKey)
+    const bytes = Buffer.concat([authenticationSaslFinal(verdict.data), authenticationOk()])
+    return { kind: 'proved', bytes }
+  }
+
+  #holds(what: 'scram' | 'md5'): boolean {
+    return this.#verifier.holds === 'both' || this.#verifier.holds === what
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What a greeting takes and what it says next. Rule: reasons are closed unions with their printed
+ * form, the same for log, metric and console.
+ */
+import type { CredentialLookup } from '../../auth/credential.ts'
+
+export type AuthMethod = 'scram-sha-256' | 'md5' | 'trust'
+
+export interface GreetingOptions {
+  readonly secrets: CredentialLookup
+  /** The first that may be used here is offered; `trust` may be used on loopback only. */
+  readonly methods: readonly AuthMethod[]
+  /** The client's address is a loopback address, or it came over a Unix socket. */
+  readonly loopback: boolean
+  readonly tls: 'off' | 'allowed' | 'required'
+  /** TLS is already up when the greeting begins. */
+  readonly secure: boolean
+  /** Longest message before login, in bytes. */
+  readonly startupLimit: number
+  /** That many unpredictable bytes; `crypto.randomBytes` outside tests. */
+  readonly random: (n: number) => Buffer
+}
+
+export type RefusalReason =
+  /** Not the start of any protocol we know. */
+  | 'junk'
+  | 'http'
+  /** A TLS handshake where there is no TLS. */
+  | 'direct-tls'
+  /** Bytes sent in clear along with the request for TLS. */
+  | 'tls-early-bytes'
+  | 'tls-required'
+  | 'unsupported-protocol'
+  | 'startup-too-long'
+  /** A startup parameter we must understand and do not. */
+  | 'startup-parameter'
+  | 'no-user'
+  /** No configured method may be used for this client. */
+  | 'auth-method'
+  /** A wrong or malformed message where a proof was due. */
+  | 'login-message'
+  /** Wrong password or unknown user; never told apart. */
+  | 'auth-failed'
+  /** Could not look the user up. */
+  | 'lookup-failed'
+
+export interface Authenticated {
+  readonly kind: 'authenticated'
+  readonly user: string
+  readonly database: string
+  /** Startup parameters without those named here, `options` and `_pq_.` ones. */
+  readonly parameters: Map<string, string>
+  /** 2 when both sides speak 3.2: cancel secrets may be long. */
+  readonly protocolMinor: 0 | 2
+  /** `database` for logical replication, another true value for physical, undefined for neither. */
+  readonly replication: string | undefined
+  /** Settings given by `options=-c name=value`. A startup parameter of the same name wins. */
+  readonly options: Map<string, string>
+  /** The value of `weir.endpoint`, wherever it was given. */
+  readonly endpoint: string | undefined
+  readonly method: AuthMethod
+  /** Bytes the client sent ahead; the session's first input. */
+  readonly rest: Buffer
+}
+
+export interface Refused {
+  readonly kind: 'refused'
+  /** To be sent before closing; may be empty. */
+  readonly bytes: Buffer
+  readonly reason: RefusalReason
+  /** For the log; holds no secret. */
+  readonly message: string
+}
+
+export type GreetStep =
+  /** Read more from the client. Nothing else should be read from it, so what is held stays bounded. */
+  | { readonly kind: 'starved' }
+  /** A lookup is running; `onReady` will be called. */
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'answer'; readonly bytes: Buffer }
+  /**
+   * Start TLS, then call `secured()`. Comes in the same turn as the answer `S`. `early` is what
+   * TLS must read first: empty, unless `direct` (the client began with its handshake, as
+   * `sslnegotiation=direct` does; the ALPN must then be `postgresql`).
+   */
+  | { readonly kind: 'upgrade-tls'; readonly direct: boolean; readonly early: Buffer }
+  | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Buffer }
+  | Authenticated
+  | Refused

@@ -1,0 +1,329 @@
+/**
+ * A client's login, from its first byte to "authenticated": a pull machine, bytes in by `push`,
+ * steps out by `next`. Rule: no sockets, promises or clocks show outside; nothing is read beyond
+ * what the current phase allows, and whatever came after login is handed on in `rest`.
+ *
+ *   first -- SSLRequest --> upgrade --> handshake -- secured() --> first
+ *     |-- StartupMessage --> lookup --> proof --> proved --> over
+ */
+import type { Verifier } from '../../auth/credential.ts'
+import { WeirError } from '../../core/errors.ts'
+import { Machine, type Moves } from '../../core/machine.ts'
+import {
+  authenticationOk,
+  errorResponse,
+  negotiateProtocolVersion,
+} from '../../wire/postgres/backend.ts'
+import { FRONTEND } from '../../wire/postgres/codes.ts'
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
+import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
+import { ClientProof, chooseMethod } from './greet-proof.ts'
+import { readStartupRequest, type StartupRequest } from './greet-startup.ts'
+import type { AuthMethod, GreetingOptions, GreetStep, RefusalReason } from './greet-step.ts'
+import { HTTP_ANSWER, TLS_ALERT } from './greet-stranger.ts'
+import { LoginInbox } from './login-inbox.ts'
+
+type State = 'first' | 'upgrade' | 'handshake' | 'lookup' | 'proof' | 'proved' | 'over'
+
+const MOVES: Moves<State> = {
+  first: ['upgrade', 'handshake', 'lookup', 'over'],
+  upgrade: ['handshake', 'over'],
+  handshake: ['first', 'over'],
+  lookup: ['proof', 'proved', 'over'],
+  proof: ['proved', 'over'],
+  proved: ['over'],
+  over: [],
+}
+
+const STARVED: GreetStep = { kind: 'starved' }
+const WAITING: GreetStep = { kind: 'waiting' }
+const YES = Buffer.from('S')
+const NO = Buffer.from('N')
+const NOTHING = Buffer.alloc(0)
+/** A length below this but above our limit still looks like a startup packet, only a huge one. */
+const PLAUSIBLE_STARTUP = 1 << 20
+
+export class Greeting {
+  /** Called once when the step after `waiting` can be pulled. */
+  onReady: (() => void) | undefined
+
+  #options: GreetingOptions
+  #machine = new Machine<State>('greeting', MOVES, 'first')
+  #inbox = new LoginInbox()
+  #secure: boolean
+  /** Bytes in clear came after TLS was agreed on; set once, never forgiven. */
+  #tainted = false
+  #askedTls: boolean
+  #askedGss: boolean
+  #request: StartupRequest | undefined
+  #verifier: Verifier | undefined
+  #lookupFailed = false
+  #method: AuthMethod | undefined
+  #proof: ClientProof | undefined
+
+  constructor(options: GreetingOptions) {
+    this.#options = options
+    this.#secure = options.secure
+    this.#askedTls = options.secure
+    this.#askedGss = options.secure
+  }
+
+  /** The user name, once the startup packet has named one; for the log of a refusal. */
+  get user(): string | undefined {
+    return this.#request?.user
+  }
+
+  push(chunk: Buffer): void {
+    this.#inbox.push(chunk)
+  }
+
+  /** TLS is up; from now on `push` takes what came out of it. */
+  secured(): void {
+    if (this.#inbox.length > 0) this.#tainted = true
+    this.#machine.to('first')
+    this.#secure = true
+    this.#askedTls = true
+    this.#askedGss = true
+  }
+
+  /** What to do next. After `cancel`, `authenticated` or `refused` there is no next. */
+  next(): GreetStep {
+    try {
+      return this.#step()
+    } catch (error) {
+      return this.#refuseFor(error)
+    }
+  }
+
+  #step(): GreetStep {
+    const state = this.#machine.state
+    switch (state) {
+      case 'first':
+        return this.#tainted ? this.#refuseEarlyBytes() : this.#first()
+      case 'upgrade':
+        if (this.#inbox.length > 0) return this.#refuseEarlyBytes()
+        this.#machine.to('handshake')
+        return { kind: 'upgrade-tls', direct: false, early: NOTHING }
+      case 'handshake':
+        return this.#inbox.length > 0 ? this.#refuseEarlyBytes() : STARVED
+      case 'lookup':
+        return this.#offer()
+      case 'proof':
+        return this.#takeProof()
+      case 'proved':
+        return this.#authenticated()
+      case 'over':
+        throw new Error('BUG: a greeting was pulled after it ended')
+      default:
+        return state satisfies never
+    }
+  }
+
+  #first(): GreetStep {
+    const limit = this.#options.startupLimit
+    const packet = readFirstPacket(this.#inbox.bytes, limit)
+    switch (packet.kind) {
+      case 'incomplete':
+        return STARVED
+      case 'ssl':
+        return this.#answerTlsRequest(packet.length)
+      case 'gss':
+        if (this.#askedGss) return this.#refuseRepeated('1234.5680')
+        this.#inbox.take(packet.length)
+        this.#askedGss = true
+        return { kind: 'answer', bytes: NO }
+      case 'cancel':
+        this.#machine.to('over')
+        return { kind: 'cancel', pid: packet.pid, secret: packet.secret }
+      case 'startup':
+        this.#inbox.take(packet.length)
+        return this.#startup(packet)
+      case 'direct-tls':
+        return this.#startDirectTls()
+      case 'http':
+        return this.#refuseWith('http', HTTP_ANSWER, 'an HTTP request on a Postgres port')
+      case 'junk': {
+        const reason = packet.sqlstate === '0A000' ? 'unsupported-protocol' : this.#junkReason()
+        return this.#refuse(reason, { code: packet.sqlstate, message: packet.why })
+      }
+      default:
+        return packet satisfies never
+    }
+  }
+
+  #junkReason(): RefusalReason {
+    const length = this.#inbox.bytes.readInt32BE(0)
+    const tooLong = length > this.#options.startupLimit && length < PLAUSIBLE_STARTUP
+    return tooLong ? 'startup-too-long' : 'junk'
+  }
+
+  #answerTlsRequest(length: number): GreetStep {
+    if (this.#askedTls) return this.#refuseRepeated('1234.5679')
+    this.#askedTls = true
+    this.#inbox.take(length)
+    if (this.#options.tls === 'off') return { kind: 'answer', bytes: NO }
+    // Taken as if they had come through TLS, these could be an attacker's (CVE-2021-23214).
+    if (this.#inbox.length > 0) return this.#refuseEarlyBytes()
+    this.#machine.to('upgrade')
+    return { kind: 'answer', bytes: YES }
+  }
+
+  #startDirectTls(): GreetStep {
+    if (this.#askedTls || this.#askedGss || this.#options.tls === 'off') {
+      const bytes = this.#secure ? NOTHING : TLS_ALERT
+      return this.#refuseWith('direct-tls', bytes, 'a TLS handshake where none was agreed on')
+    }
+    this.#machine.to('handshake')
+    return { kind: 'upgrade-tls', direct: true, early: this.#inbox.rest() }
+  }
+
+  #startup(packet: Startup): GreetStep {
+    if (this.#options.tls === 'required' && !this.#secure) {
+      return this.#refuse('tls-required', {
+        code: '28000',
+        message: 'this endpoint accepts TLS connections only',
+        hint: 'Connect with sslmode=require or stricter.',
+      })
+    }
+    const request = readStartupRequest(packet)
+    if ('reason' in request) {
+      const { reason, ...fields } = request
+      return this.#refuse(reason, fields)
+    }
+    this.#request = request
+    this.#machine.to('lookup')
+    const found = this.#options.secrets.verifierOf(request.user)
+    if (!(found instanceof Promise)) {
+      this.#verifier = found
+      return this.#offer()
+    }
+    found.then(
+      (verifier) => {
+        this.#verifier = verifier
+        this.onReady?.()
+      },
+      () => {
+        this.#lookupFailed = true
+        this.onReady?.()
+      },
+    )
+    return WAITING
+  }
+
+  #offer(): GreetStep {
+    if (this.#lookupFailed) {
+      return this.#refuse('lookup-failed', {
+        code: '58000',
+        message: `could not look up user "${this.#request!.user}"`,
+      })
+    }
+    const verifier = this.#verifier
+    if (verifier === undefined) return WAITING
+    const { methods, loopback, secrets, random } = this.#options
+    const method = chooseMethod(methods, loopback, verifier)
+    this.#method = method
+    switch (method) {
+      case undefined:
+        return this.#refuse('auth-method', {
+          code: '28000',
+          message: 'no authentication method may be used for this connection',
+          hint: 'Method "trust" is for loopback only; configure "scram-sha-256" beside it.',
+        })
+      case 'trust':
+        this.#machine.to('proved')
+        return { kind: 'answer', bytes: this.#withNegotiation(authenticationOk()) }
+      case 'md5':
+      case 'scram-sha-256':
+        this.#proof = new ClientProof(method, this.#request!.user, verifier, secrets, random)
+        this.#machine.to('proof')
+        return { kind: 'answer', bytes: this.#withNegotiation(this.#proof.request) }
+      default:
+        return method satisfies never
+    }
+  }
+
+  #withNegotiation(bytes: Buffer): Buffer {
+    const { negotiate, protocolMinor, unsupported } = this.#request!
+    if (!negotiate) return bytes
+    return Buffer.concat([negotiateProtocolVersion(protocolMinor, unsupported), bytes])
+  }
+
+  #takeProof(): GreetStep {
+    const proof = this.#proof!
+    const code = this.#inbox.peek()
+    if (code !== undefined && code !== FRONTEND.PASSWORD) {
+      const message = `expected ${proof.expected} response, got message type ${code}`
+      return this.#refuse('login-message', { code: '08P01', message })
+    }
+    const frame = this.#inbox.frame(this.#options.startupLimit)
+    if (frame === undefined) return STARVED
+    const step = proof.take(frame.body)
+    switch (step.kind) {
+      case 'answer':
+        return step
+      case 'proved':
+        this.#machine.to('proved')
+        return { kind: 'answer', bytes: step.bytes }
+      case 'wrong':
+        return this.#refuse('auth-failed', {
+          code: '28P01',
+          message: `password authentication failed for user "${this.#request!.user}"`,
+        })
+      default:
+        return step satisfies never
+    }
+  }
+
+  #authenticated(): GreetStep {
+    const { user, database, parameters, options, replication, endpoint, protocolMinor } =
+      this.#request!
+    this.#machine.to('over')
+    return {
+      kind: 'authenticated',
+      user,
+      database,
+      parameters,
+      protocolMinor,
+      replication,
+      options,
+      endpoint,
+      method: this.#method!,
+      rest: this.#inbox.rest(),
+    }
+  }
+
+  #refuseRepeated(version: string): GreetStep {
+    const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`
+    return this.#refuse('unsupported-protocol', { code: '0A000', message })
+  }
+
+  #refuseEarlyBytes(): GreetStep {
+    return this.#refuse('tls-early-bytes', {
+      code: '08P01',
+      message: 'received unencrypted data after SSL request',
+      detail: 'Either the client has a bug or somebody in between tries to slip in data.',
+    })
+  }
+
+  /** What readers and proofs throw about the client's bytes; anything else is our bug. */
+  #refuseFor(error: unknown): GreetStep {
+    if (error instanceof ProtocolError) {
+      return this.#refuse('login-message', { code: error.sqlstate, message: error.message })
+    }
+    if (error instanceof WeirError) {
+      const { sqlstate: code, message, detail } = error
+      return this.#refuse('login-message', { code, message, detail })
+    }
+    throw error
+  }
+
+  #refuse(reason: RefusalReason, fields: Omit<ErrorFields, 'severity'>): GreetStep {
+    return this.#refuseWith(reason, errorResponse({ severity: 'FATAL', ...fields }), fields.message)
+  }
+
+  #refuseWith(reason: RefusalReason, bytes: Buffer, message: string): GreetStep {
+    this.#machine.to('over')
+    return { kind: 'refused', bytes, reason, message }
+  }
+}
