@@ -1,0 +1,128 @@
+/**
+ * Who belongs to a pool and where each one stands. Rule: a member changes place through `move` and
+ * nowhere else, so the counters always add up: total = idle + leased + held + resetting.
+ *
+ *   arriving -> idle <-> leased -> held | resetting -> idle | leased      any of them -> gone
+ *
+ * The idle ones stand in a stack: the end is the most recently used, the front the longest idle.
+ */
+import type { Deadline } from '../core/timer-wheel.ts'
+
+export type Place = 'arriving' | 'idle' | 'leased' | 'held' | 'resetting' | 'gone'
+
+const MOVES: { readonly [from in Place]: readonly Place[] } = {
+  arriving: ['idle', 'leased', 'held', 'resetting', 'gone'],
+  idle: ['leased', 'gone'],
+  leased: ['idle', 'held', 'resetting', 'gone'],
+  held: ['idle', 'leased', 'resetting', 'gone'],
+  resetting: ['idle', 'leased', 'held', 'gone'],
+  gone: [],
+}
+
+export interface Slot<M> {
+  readonly member: M
+  readonly epoch: number
+  /** Monotonic moment past which it is not lent again; drawn once, at birth. */
+  readonly diesAt: number
+  place: Place
+  idleSince: number
+  /** Bounds cleaning and holding; made on first need. */
+  deadline: Deadline | undefined
+  /** Cleanings and holds since it came back, so that a member that never gets clean cannot spin. */
+  rounds: number
+}
+
+/** How many of the most recently used a preference may look through. */
+const PREFER_AMONG = 4
+
+export class Roster<M> {
+  #slots = new Map<M, Slot<M>>()
+  #idle: Slot<M>[] = []
+  // Counters change with no await between check and change: that is the lock.
+  #count: Record<Place, number> = {
+    arriving: 0,
+    idle: 0,
+    leased: 0,
+    held: 0,
+    resetting: 0,
+    gone: 0,
+  }
+
+  get total(): number {
+    return this.#slots.size
+  }
+
+  get idle(): number {
+    return this.#idle.length
+  }
+
+  count(place: Place): number {
+    return this.#count[place]
+  }
+
+  find(member: M): Slot<M> | undefined {
+    return this.#slots.get(member)
+  }
+
+  slots(): IterableIterator<Slot<M>> {
+    return this.#slots.values()
+  }
+
+  /** Longest idle first; a copy, safe to evict from. */
+  idleSlots(): Slot<M>[] {
+    return this.#idle.slice()
+  }
+
+  get longestIdle(): Slot<M> | undefined {
+    return this.#idle[0]
+  }
+
+  add(member: M, epoch: number, diesAt: number): Slot<M> {
+    if (this.#slots.has(member)) throw new Error('BUG: the same member was opened twice')
+    const slot: Slot<M> = {
+      member,
+      epoch,
+      diesAt,
+      place: 'arriving',
+      idleSince: 0,
+      deadline: undefined,
+      rounds: 0,
+    }
+    this.#slots.set(member, slot)
+    this.#count.arriving++
+    return slot
+  }
+
+  /** The most recently used idle slot, or a preferred one close behind it; it becomes leased. */
+  takeIdle(prefer?: (member: M) => boolean): Slot<M> | undefined {
+    const idle = this.#idle
+    if (idle.length === 0) return undefined
+    if (prefer !== undefined) {
+      const end = Math.max(0, idle.length - PREFER_AMONG)
+      for (let i = idle.length - 1; i >= end; i--) {
+        const slot = idle[i]!
+        if (!prefer(slot.member)) continue
+        this.move(slot, 'leased')
+        return slot
+      }
+    }
+    const slot = idle[idle.length - 1]!
+    this.move(slot, 'leased')
+    return slot
+  }
+
+  move(slot: Slot<M>, to: Place): void {
+    const from = slot.place
+    if (!MOVES[from].includes(to)) throw new Error(`BUG: pool member ${from} -> ${to}`)
+    if (from === 'idle') {
+      const idle = this.#idle
+      if (idle[idle.length - 1] === slot) idle.pop()
+      else idle.splice(idle.indexOf(slot), 1)
+    }
+    if (to === 'idle') this.#idle.push(slot)
+    if (to === 'gone') this.#slots.delete(slot.member)
+    this.#count[from]--
+    this.#count[to]++
+    slot.place = to
+  }
+}
