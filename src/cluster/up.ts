@@ -6,8 +6,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { cloneFromWriter, ensureSlot } from './clone.ts'
+import { ensureSlot } from './clone.ts'
 import { createWriter, ensureRoles } from './create.ts'
+import { diskFacts } from './disk-facts.ts'
 import {
   changeState,
   configureNode,
@@ -15,10 +16,13 @@ import {
   isRunning,
   type Lab,
   launch,
+  nodeOf,
   stateOf,
   writerOf,
 } from './lab.ts'
-import { resumeServer, runningServer, stopServer } from './server-process.ts'
+import { promote } from './promote.ts'
+import { copyAndStart, ensureFollowing, rejoin } from './rejoin.ts'
+import { resumeServer, stopServer } from './server-process.ts'
 import { slotName } from './server-settings.ts'
 import { withNode } from './sql.ts'
 import type { ClusterState, NodeEntry } from './state-file.ts'
@@ -48,9 +52,7 @@ export function shapedState(
   const { nodes: wanted, tiers, postgresBin, ...rest } = shape
   const count = Math.max(wanted ?? 3, 1)
   const names = before?.nodes.map((node) => node.name) ?? []
-  for (let number = 1; names.length < count; number++) {
-    if (!names.includes(`node-${number}`)) names.push(`node-${number}`)
-  }
+  while (names.length < count) names.push(nextName(names))
   const nodes = names.map((name): NodeEntry => {
     const old = before?.nodes.find((node) => node.name === name)
     return {
@@ -76,7 +78,14 @@ export function shapedState(
 export const portOf = (name: string, basePort: number): number =>
   basePort + Number(name.replace('node-', '')) - 1
 
-/** Starts what does not run and makes what is not there. */
+/** The lowest free number's name. */
+export function nextName(taken: readonly string[]): string {
+  for (let number = 1; ; number++) {
+    if (!taken.includes(`node-${number}`)) return `node-${number}`
+  }
+}
+
+/** Starts what does not run and makes what is not there; returns when every reader streams. */
 export async function bringUp(lab: Lab): Promise<void> {
   await startWriter(lab)
   const state = stateOf(lab)
@@ -84,33 +93,67 @@ export async function bringUp(lab: Lab): Promise<void> {
   await withNode(state, writerOf(state), async (client) => {
     for (const reader of readers) await ensureSlot(client, slotName(reader.name))
   })
-  await Promise.all(readers.map((reader) => startReader(lab, reader)))
+  await Promise.all(readers.map((reader) => startReader(lab, reader.name)))
+}
+
+/**
+ * The state with the writer that the data directories prove: of the nodes that would start as a
+ * writer the one on the newest timeline. It differs from the record when a process ended between
+ * a promotion and writing it down, or when someone promoted a node over SQL.
+ */
+export function trueState(lab: Lab): ClusterState {
+  const state = stateOf(lab)
+  const claims = state.nodes
+    .filter((node) => node.ready)
+    .map((node) => ({ name: node.name, facts: diskFacts(dataDirectory(state, node.name)) }))
+    .filter(({ facts }) => facts?.claimsWriter)
+    .sort((a, b) => (b.facts?.newestTimeline ?? 0) - (a.facts?.newestTimeline ?? 0))
+  const newest = claims[0]?.facts?.newestTimeline
+  const proven = claims.filter(({ facts }) => facts?.newestTimeline === newest)
+  const writer = proven.find(({ name }) => name === state.writer) ?? proven[0]
+  if (writer === undefined || writer.name === state.writer) return state
+  lab.say(`${writer.name} is the writer: it is on timeline ${newest}, newer than ${state.writer}'s`)
+  return changeState(lab, (now) => {
+    now.writer = writer.name
+  })
 }
 
 async function startWriter(lab: Lab): Promise<void> {
-  const state = stateOf(lab)
+  const state = trueState(lab)
   const writer = writerOf(state)
-  const made = writer.ready && existsSync(join(dataDirectory(state, writer.name), 'PG_VERSION'))
-  if (!made) {
-    changeState(lab, (now) => {
-      for (const node of now.nodes) node.ready = false
-    })
-    return createWriter(lab, stateOf(lab))
+  if (hasData(state, writer)) {
+    await startOrAdopt(lab, state, writer, undefined)
+    return ensureRoles(state)
   }
-  await startOrAdopt(lab, state, writer, undefined)
-  await ensureRoles(state)
+  const heirs = state.nodes.filter((node) => node.name !== writer.name && hasData(state, node))
+  if (heirs.length > 0) {
+    lab.say(`the data of ${writer.name} are gone; a reader takes over`)
+    await Promise.all(heirs.map((heir) => startOrAdopt(lab, state, heir, writer)))
+    await promote(lab, undefined)
+    return
+  }
+  changeState(lab, (now) => {
+    for (const node of now.nodes) node.ready = false
+  })
+  return createWriter(lab, stateOf(lab))
 }
 
-/** Starts a reader, cloning it first when it has no data. */
-export async function startReader(lab: Lab, reader: NodeEntry): Promise<void> {
+/** Starts a node as a reader of the present writer, by whatever way is needed. */
+export async function startReader(lab: Lab, name: string): Promise<void> {
   const state = stateOf(lab)
-  const node = state.nodes.find((entry) => entry.name === reader.name) ?? reader
-  const made = node.ready && existsSync(join(dataDirectory(state, node.name), 'PG_VERSION'))
-  if (!made) {
-    await stopServer(dataDirectory(state, node.name), 'immediate')
-    await cloneFromWriter(lab, state, node)
+  const node = nodeOf(state, name)
+  const data = dataDirectory(state, name)
+  if (!hasData(state, node)) await copyAndStart(lab, node)
+  else if (diskFacts(data)?.claimsWriter) await rejoin(lab, name)
+  else {
+    await startOrAdopt(lab, state, node, writerOf(state))
+    await ensureFollowing(lab, node)
   }
-  await startOrAdopt(lab, state, node, writerOf(state))
+  lab.say(`${name} is ready on port ${node.port} (reader)`)
+}
+
+function hasData(state: ClusterState, node: NodeEntry): boolean {
+  return node.ready && existsSync(join(dataDirectory(state, node.name), 'PG_VERSION'))
 }
 
 /** A running server with the wanted configuration is kept; any other is (re)started. */
@@ -121,14 +164,14 @@ async function startOrAdopt(
   follow: NodeEntry | undefined,
 ): Promise<void> {
   const data = dataDirectory(state, node.name)
-  if (runningServer(data)?.paused) resumeServer(data)
+  resumeServer(data)
   if (isRunning(state, node.name)) {
     if (!configureNode(lab, state, node, follow)) {
-      lab.say(`${node.name} is running already on port ${node.port}`)
+      lab.say(`${node.name} runs already`)
       return
     }
     await stopServer(data, 'fast')
   }
   await launch(lab, state, node, follow)
-  lab.say(`${node.name} is ready on port ${node.port} (${follow ? 'reader' : 'writer'})`)
+  if (follow === undefined) lab.say(`${node.name} is ready on port ${node.port} (writer)`)
 }

@@ -1,0 +1,198 @@
+/**
+ * Moves the writer's role to a reader. Rule: unless forced, the old writer is stopped before the
+ * new one begins, so there are never two; and a record that a living reader or an orderly stopped
+ * writer has is never left behind.
+ *
+ *   choose -> stop old writer -> choose again -> catch up -> pg_promote -> others follow -> old rejoins
+ */
+import { messageOf, WeirError } from '../core/errors.ts'
+import { until } from '../core/until.ts'
+import { type Choice, choose } from './candidate.ts'
+import { ensureSlot } from './clone.ts'
+import { diskFacts } from './disk-facts.ts'
+import {
+  changeState,
+  configureNode,
+  dataDirectory,
+  isRunning,
+  type Lab,
+  launch,
+  nodeOf,
+  repoint,
+  stateOf,
+  writerOf,
+} from './lab.ts'
+import { askAnswer } from './node-status.ts'
+import { ensureFollowing, type RejoinWay, rejoin } from './rejoin.ts'
+import { killServer, reloadServer, runningServer, stopServer } from './server-process.ts'
+import { slotName } from './server-settings.ts'
+import { lsnBytes, withNode } from './sql.ts'
+import type { ClusterState, NodeEntry } from './state-file.ts'
+
+export interface PromoteOptions {
+  /** Make the old writer a reader afterwards. Default true, with `force` false. */
+  rejoin?: boolean
+  /** Do not stop the old writer and accept loss of records: two writers may result. */
+  force?: boolean
+}
+
+export interface Promotion {
+  readonly writer: string
+  readonly formerWriter: string
+  readonly because: string
+  /** How the former writer came back; undefined when it was left alone. */
+  readonly rejoined: RejoinWay | undefined
+}
+
+/** Throws WEIR_CLUSTER_PROMOTE when no reader can take over; the old writer goes on then. */
+export async function promote(
+  lab: Lab,
+  name: string | undefined,
+  options: PromoteOptions = {},
+): Promise<Promotion> {
+  const before = stateOf(lab)
+  const old = writerOf(before)
+  const force = options.force ?? false
+  if (name !== undefined) nodeOf(before, name)
+  if (name === old.name) throw refusal(`${name} is the writer already`)
+  await choice(before, name)
+  const stopped = !force && (await stopWriter(lab, before, old))
+
+  let picked: Choice
+  try {
+    picked = await choice(before, name)
+    if (!force) await secure(lab, before, old, picked)
+  } catch (error) {
+    // Nothing has changed yet: the old writer, if we stopped it, goes on.
+    if (stopped) await launch(lab, before, old, undefined)
+    throw error
+  }
+  const next = nodeOf(before, picked.chosen.name)
+  lab.say(`promoting ${next.name}: ${picked.because}`)
+  await turnWriter(before, next)
+  const state = changeState(lab, (now) => {
+    now.writer = next.name
+  })
+  await leadOthers(lab, state, next, old)
+  lab.say(`${next.name} is the writer`)
+
+  const back = options.rejoin ?? !force
+  return {
+    writer: next.name,
+    formerWriter: old.name,
+    because: picked.because,
+    rejoined: back ? await rejoin(lab, old.name) : undefined,
+  }
+}
+
+async function choice(state: ClusterState, name: string | undefined): Promise<Choice> {
+  const asked = await Promise.all(
+    state.nodes.map(async (node) => {
+      const server = runningServer(dataDirectory(state, node.name))
+      if (node.name === state.writer || server === undefined || server.paused) return []
+      try {
+        const { recovery, received } = await askAnswer(state, node)
+        return recovery ? [{ name: node.name, tier: node.tier, received: lsnBytes(received) }] : []
+      } catch {
+        return []
+      }
+    }),
+  )
+  const found = choose(asked.flat(), name)
+  if (found !== undefined) return found
+  throw refusal(
+    name === undefined ? 'no reader runs and answers' : `${name} is not a reader that answers`,
+  )
+}
+
+/** True when it ran. A paused writer cannot stop in order: it is fenced off with SIGKILL. */
+async function stopWriter(lab: Lab, state: ClusterState, old: NodeEntry): Promise<boolean> {
+  const data = dataDirectory(state, old.name)
+  if (runningServer(data)?.paused) {
+    lab.say(`killing ${old.name}, which is paused`)
+    return killServer(data)
+  }
+  // A fast stop sends readers everything first; one that hangs must not hold that up for ever.
+  return stopServer(data, 'fast', 12_000)
+}
+
+/** Makes sure that the chosen reader has all that is known to exist. */
+async function secure(
+  lab: Lab,
+  state: ClusterState,
+  old: NodeEntry,
+  { chosen, catchUpFrom }: Choice,
+): Promise<void> {
+  const silent = state.nodes.filter(
+    (node) => node.name !== old.name && !isRunning(state, node.name),
+  )
+  const facts = diskFacts(dataDirectory(state, old.name))
+  if (facts?.cleanWriter) {
+    const furthest = catchUpFrom ?? chosen
+    if (furthest.received <= facts.checkpoint) {
+      throw refusal(`${furthest.name} has not received all that ${old.name} wrote`)
+    }
+  } else if (state.synchronous && silent.length > 0) {
+    throw refusal(
+      `${silent.map((node) => node.name).join(', ')} may hold acknowledged writes that ${chosen.name} lacks`,
+    )
+  }
+  if (catchUpFrom === undefined) return
+  const node = nodeOf(state, chosen.name)
+  lab.say(`${node.name} catches up from ${catchUpFrom.name}`)
+  repoint(lab, state, node, nodeOf(state, catchUpFrom.name), { slot: false })
+  try {
+    await until(
+      async () => lsnBytes((await askAnswer(state, node)).received) >= catchUpFrom.received,
+      15_000,
+    )
+  } catch (error) {
+    throw refusal(`${node.name} cannot catch up from ${catchUpFrom.name}: ${messageOf(error)}`)
+  }
+}
+
+async function turnWriter(state: ClusterState, node: NodeEntry): Promise<void> {
+  await withNode(
+    state,
+    node,
+    async (client) => {
+      // Asked every few milliseconds; its own waiting form looks only ten times a second.
+      await client.query('select pg_promote(false)')
+      await until(
+        async () => {
+          const { rows } = await client.query('select pg_is_in_recovery() as recovery')
+          return !rows[0].recovery
+        },
+        60_000,
+        { everyMs: 5, what: `${node.name} to end recovery` },
+      )
+    },
+    { withinMs: 60_000 },
+  )
+}
+
+async function leadOthers(
+  lab: Lab,
+  state: ClusterState,
+  writer: NodeEntry,
+  old: NodeEntry,
+): Promise<void> {
+  configureNode(lab, state, writer, undefined)
+  reloadServer(dataDirectory(state, writer.name))
+  const others = state.nodes.filter((node) => node.name !== writer.name)
+  await withNode(state, writer, async (client) => {
+    for (const node of others) await ensureSlot(client, slotName(node.name))
+  })
+  const readers = others.filter((node) => node.name !== old.name && node.ready)
+  for (const node of readers) repoint(lab, state, node, writer)
+  const awake = readers.filter(
+    (node) => runningServer(dataDirectory(state, node.name))?.paused === false,
+  )
+  await Promise.all(awake.map((node) => ensureFollowing(lab, node)))
+}
+
+function refusal(why: string): WeirError {
+  return new WeirError('WEIR_CLUSTER_PROMOTE', `cannot promote: ${why}`, {
+    hint: 'see `weir cluster status`; --force promotes in spite of possible loss',
+  })
+}
