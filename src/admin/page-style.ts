@@ -11,8 +11,8 @@ body { margin: 0 auto; max-width: 76rem; padding: 1.5rem 1.25rem 3rem; backgroun
 h1 { font-size: 1.35rem; margin: 0; } h2 { font-size: 1rem; margin: 1.9rem 0 .45rem; }
 p.sub { margin: .15rem 0 0; color: var(--dim); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .32rem .9rem .32rem 0; border-bottom: 1px solid var(--line);
+table { border-collapse: collapse; min-width: 30rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .32rem 1.6rem .32rem 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; vertical-align: top; }
 th { color: var(--dim); font-weight: 500; font-size: .85rem; }
 td.n, th.n { text-align: right; } td.wide { white-space: normal; min-width: 16rem; color: var(--dim); }

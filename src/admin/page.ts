@@ -66,7 +66,7 @@ ${table(
 )}
 <h2>Events</h2>
 ${table(
-  ['when', 'what'],
+  ['when (UTC)', 'what'],
   [...s.events].reverse().map(
     (e) => html`<tr><td>${new Date(e.at).toISOString().slice(11, 23)}</td>
 <td class="wide">${e.text}</td></tr>`,

@@ -1,0 +1,113 @@
+/**
+ * The status snapshot as text for a terminal. Rule: pure; colour is a parameter, because a pipe
+ * must get plain text.
+ */
+import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from '../admin/snapshot.ts'
+import { lag, orDash, outOf, span } from '../admin/words.ts'
+import { alignedTable, type Cell, type Paint } from './table.ts'
+
+export interface Colours {
+  readonly good: Paint
+  readonly warn: Paint
+  readonly bad: Paint
+  readonly heading: Paint
+}
+
+const same: Paint = (text) => text
+const sgr =
+  (code: number): Paint =>
+  (text) =>
+    `\x1b[${code}m${text}\x1b[0m`
+
+export const NO_COLOURS: Colours = { good: same, warn: same, bad: same, heading: same }
+export const COLOURS: Colours = { good: sgr(32), warn: sgr(33), bad: sgr(31), heading: sgr(1) }
+
+/** The whole report, ending in a newline. */
+export function statusText(s: StatusSnapshot, colours: Colours): string {
+  const { clients } = s
+  const counts = `${clients.total} connected: ${clients.active} with a server connection, ${clients.waiting} waiting, ${clients.pinned} pinned`
+  const sections = [
+    [`Weir ${s.version}, up ${span(s.uptimeMs)}, topology epoch ${s.epoch}`],
+    section('Nodes', nodes(s.nodes, colours), colours),
+    section('Endpoints', endpoints(s.endpoints), colours),
+    section('Pools', pools(s.pools, colours), colours),
+    section('Clients', [counts, ...reasons(s)], colours),
+  ]
+  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
+}
+
+function section(title: string, lines: readonly string[], colours: Colours): string[] {
+  return [colours.heading(title), ...lines.map((line) => `  ${line}`)]
+}
+
+function nodes(all: readonly NodeStatus[], colours: Colours): string[] {
+  if (all.length === 0) return ['none configured']
+  const paint = {
+    up: colours.good,
+    suspect: colours.warn,
+    unknown: colours.warn,
+    down: colours.bad,
+  }
+  return alignedTable(
+    ['NAME', 'ADDRESS', 'ROLE', 'HEALTH', 'LAG', 'TIMELINE', 'LENT', 'CONNECTIONS', 'BECAUSE'],
+    all.map((n) => [
+      text(n.name),
+      text(`${n.host}:${n.port}`),
+      text(n.role),
+      { text: n.health, paint: paint[n.health] },
+      number(lag(n.lagMs)),
+      number(orDash(n.timeline)),
+      number(n.leases),
+      number(outOf(n.connections, n.budget)),
+      text(n.because),
+    ]),
+  )
+}
+
+function endpoints(all: readonly EndpointStatus[]): string[] {
+  if (all.length === 0) return ['none configured']
+  return alignedTable(
+    ['NAME', 'KIND', 'ADDRESS', 'CLIENTS', 'A NEW SESSION GETS'],
+    all.map((e) => [
+      text(e.name),
+      text(e.kind),
+      text(e.address),
+      number(e.clients),
+      text(e.chooses),
+    ]),
+  )
+}
+
+function pools(all: readonly PoolStatus[], colours: Colours): string[] {
+  if (all.length === 0) return ['none yet: nobody has asked for a server connection']
+  return alignedTable(
+    ['NODE', 'DATABASE', 'USER', 'LENT', 'IDLE', 'OPENING', 'WAITING', 'LONGEST WAIT'],
+    all.map((p) => [
+      text(p.node),
+      text(p.database),
+      text(p.user),
+      number(outOf(p.active, p.maximum)),
+      number(p.idle),
+      number(p.opening),
+      { ...number(p.waiting), paint: p.waiting > 0 ? colours.warn : undefined },
+      number(p.waiting > 0 ? span(p.longestWaitMs) : '-'),
+    ]),
+  )
+}
+
+function reasons(s: StatusSnapshot): string[] {
+  const states = Object.entries(s.clients.byState).map(([state, n]) => `${state} ${n}`)
+  const pins = s.pins.map((p) => `${p.reason} ${p.count}`)
+  return [
+    ...(states.length > 0 ? [`by state: ${states.join(', ')}`] : []),
+    ...(pins.length > 0 ? [`pins since the start: ${pins.join(', ')}`] : []),
+  ]
+}
+
+function text(value: string): Cell {
+  return { text: value }
+}
+
+function number(value: number | string): Cell {
+  return { text: String(value), right: true }
+}
