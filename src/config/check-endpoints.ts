@@ -51,7 +51,7 @@ function checkKind(endpoint: FileEndpoint, i: number, report: Report): void {
     if ((kinds as readonly Kind[]).includes(endpoint.kind)) continue
     report(
       ['endpoints', i, key],
-      `it left out, since it is for kind ${kinds.join(' and ')} and this is kind ${endpoint.kind}`,
+      `it left out, since it is for kind ${kinds.join(' or ')} and this is kind ${endpoint.kind}`,
     )
   }
   if (endpoint.kind === 'instance' && endpoint.node === undefined) {
@@ -94,35 +94,26 @@ function checkMembers(
 
 function checkPorts({ endpoints, admin, listen }: Draft, report: Report): void {
   const offset = listen.portOffset
-  const taken = new Map<number, string>()
+  const fits = (port: number) => port + offset <= 65_535
+  const tooHigh = `at most 65535 with listen.portOffset ${offset} added`
+  const taken = new Map<number, string>(admin.enabled ? [[admin.port, 'admin']] : [])
+  if (admin.enabled && !fits(admin.port)) report(['admin', 'port'], tooHigh)
   for (const [i, endpoint] of endpoints.entries()) {
     if (endpoint === undefined) continue
     const { port, socketDirectory } = endpoint
     if (port === undefined) {
-      if (socketDirectory !== undefined) {
-        report(['endpoints', i, 'port'], 'a port, which names the socket in socketDirectory')
-      }
+      if (socketDirectory === undefined) continue
+      report(['endpoints', i, 'port'], 'a port, which names the socket in socketDirectory')
       continue
     }
     const other = taken.get(port)
     if (other !== undefined) {
-      report(['endpoints', i, 'port'], `a port that endpoint ${other} does not use`)
+      report(['endpoints', i, 'port'], `a port that ${other} does not use`)
     }
-    taken.set(port, endpoint.name)
-    if (port + offset > 65_535) {
-      report(['endpoints', i, 'port'], `at most 65535 with listen.portOffset ${offset} added`)
-    }
+    taken.set(port, `endpoint ${endpoint.name}`)
+    if (!fits(port)) report(['endpoints', i, 'port'], tooHigh)
   }
-  if (admin.enabled) {
-    const other = taken.get(admin.port)
-    if (other !== undefined) {
-      report(['admin', 'port'], `a port that endpoint ${other} does not use`)
-    }
-    if (admin.port + offset > 65_535) {
-      report(['admin', 'port'], `at most 65535 with listen.portOffset ${offset} added`)
-    }
-  }
-  if (taken.size === 0 && endpoints.every((e) => e !== undefined)) {
+  if (endpoints.length > 0 && endpoints.every((e) => e !== undefined && e.port === undefined)) {
     report(['endpoints'], 'at least one endpoint with a port', 'no port at all')
   }
 }

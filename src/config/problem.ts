@@ -40,7 +40,10 @@ export function printProblem(problem: Problem): string {
 export function printValue(value: unknown, secret = false): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'object') return 'a section'
+  if (typeof value === 'object') {
+    const lacking = ['username', 'password'].filter((key) => !(key in value))
+    return secret && lacking.length > 0 ? `a section without ${lacking.join(' and ')}` : 'a section'
+  }
   if (secret) return `a ${typeof value} (hidden)`
   // A password in a connection string is the one secret people put where none belongs.
   const text = JSON.stringify(value).replace(/\/\/\S*@/, '//(hidden)@')

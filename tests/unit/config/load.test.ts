@@ -1,0 +1,233 @@
+import { join } from 'node:path'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { isLoopback } from '../../../src/config/check.ts'
+import { loadSettings } from '../../../src/config/load.ts'
+import {
+  type EndpointSettings,
+  type NodeSettings,
+  type Settings,
+  withoutSecrets,
+} from '../../../src/config/settings.ts'
+import type { EndpointRule } from '../../../src/endpoint/endpoint.ts'
+import type { NodeSpec } from '../../../src/topology/topology.ts'
+import { LEAST, load, problemsOf, scratchFile } from './scratch-file.ts'
+
+describe('a right file', () => {
+  test('with the least in it gets every default', () => {
+    const settings = load(LEAST)
+    expect(settings.pool).toEqual({
+      maxConnectionsPercent: 100,
+      maxIdleConnectionsPercent: 50,
+      minIdle: 0,
+      borrowTimeout: 120_000,
+      idleTimeoutMs: 300_000,
+      maxLifetimeMs: 3_600_000,
+      lifetimeSpread: 10,
+      openingsAtOnce: 4,
+      openTimeoutMs: 5_000,
+    })
+    expect(settings.nodes).toEqual([
+      { name: 'db', host: '127.0.0.1', port: 5432, socketDirectory: undefined, weight: 1 },
+    ])
+    expect(settings.endpoints.map((e) => [e.name, e.kind, e.port])).toEqual([
+      ['writer', 'writer', 6432],
+      ['reader', 'reader', 6433],
+    ])
+    expect(settings.limits.startupPacketBytes).toBe(10_000)
+    expect(settings.auth.methods).toEqual(['scram-sha-256'])
+    expect(settings.admin).toEqual({
+      enabled: true,
+      host: '127.0.0.1',
+      allowPublic: false,
+      port: 6480,
+    })
+  })
+
+  test('holds durations as milliseconds under names that say so', () => {
+    const settings = load(`${LEAST}topology: { period: 2s, suspectPeriod: 20ms }`)
+    expect(settings.topology.periodMs).toBe(2_000)
+    expect(settings.topology.suspectPeriodMs).toBe(20)
+    expect(Object.keys(settings.topology)).not.toContain('period')
+    expectTypeOf(settings.topology.periodMs).toEqualTypeOf<number>()
+    expectTypeOf<keyof Settings['pool']>().not.toEqualTypeOf<'idleTimeout'>()
+  })
+
+  test('keeps the words of a borrow timeout, and hands them to endpoints without their own', () => {
+    const settings = load(`${LEAST}
+pool: { borrowTimeout: nowait }
+endpoints:
+  - { name: w, kind: writer, port: 6432 }
+  - { name: r, kind: reader, borrowTimeout: 5s }`)
+    expect(settings.endpoints.map((e) => e.borrowTimeout)).toEqual(['nowait', 5_000])
+  })
+
+  test('takes half of the connections for idle ones unless told otherwise', () => {
+    const idle = (text: string) => load(LEAST + text).pool.maxIdleConnectionsPercent
+    expect(idle('pool: { maxConnectionsPercent: 45 }')).toBe(22)
+    expect(idle('pool: { maxIdleConnectionsPercent: 0 }')).toBe(0)
+  })
+
+  test('gives a custom endpoint no way to the writer unless it is a member', () => {
+    const [custom] = load(`${LEAST}
+endpoints: [{ name: c, kind: custom, type: READER, excludedMembers: [db], port: 6434 }]`).endpoints
+    expect(custom).toMatchObject({ customType: 'READER', noReader: 'wait' })
+  })
+
+  test('takes a url for host and port', () => {
+    const at = (url: string) => {
+      const text = LEAST.replace('host: 127.0.0.1', `url: "${url}"`)
+      const [node] = load(text).nodes
+      return [node?.host, node?.port]
+    }
+    expect(at('postgres://db.internal:5501')).toEqual(['db.internal', 5501])
+    expect(at('postgresql://db.internal')).toEqual(['db.internal', 5432])
+    expect(at('postgres://[::1]:5501/')).toEqual(['::1', 5501])
+  })
+
+  test('moves endpoints and admin by the port offset, and leaves nodes where they are', () => {
+    const settings = load(`${LEAST}listen: { portOffset: 100 }`)
+    expect(settings.endpoints.map((e) => e.port)).toEqual([6532, 6533])
+    expect(settings.admin.port).toBe(6580)
+    expect(settings.nodes[0]?.port).toBe(5432)
+  })
+
+  test('may hold sections with nothing in them, anchors and merges', () => {
+    const settings = load(`${LEAST}
+pool:
+endpoints:
+  - &base { name: w, kind: writer, port: 6432 }
+  - { <<: *base, name: v, port: 6433 }`)
+    expect(settings.endpoints.map((e) => [e.name, e.kind])).toEqual([
+      ['w', 'writer'],
+      ['v', 'writer'],
+    ])
+  })
+
+  test('finds secret files beside itself and does not read them into the settings', () => {
+    const file = scratchFile(
+      '{ "username": "app", "password": "pw", "engine": "postgres" }',
+      's.json',
+    )
+    const text = LEAST.replace(/secrets: .*/, `secrets: ["${file}"] }`)
+    expect(load(text).auth.secrets).toEqual([{ kind: 'file', path: file }])
+    const config = join('config', 'local.yaml')
+    expect(loadSettings({ file: config }).settings.auth.secrets).toEqual([
+      { kind: 'file', path: join(process.cwd(), 'config', 'local-secrets.json') },
+    ])
+  })
+
+  test('can be shown without its passwords', () => {
+    const shown = JSON.stringify(withoutSecrets(load(LEAST.replace('pw', 'hunter2'))))
+    expect(shown).toContain('app')
+    expect(shown).not.toContain('hunter2')
+  })
+
+  test('gives endpoints and nodes that fit the rooms that use them', () => {
+    expectTypeOf<EndpointSettings>().toExtend<EndpointRule>()
+    expectTypeOf<NodeSettings>().toExtend<NodeSpec>()
+  })
+
+  test.each(['local', 'minimal', 'existing-replicas'])('config/%s.yaml is right', (name) => {
+    const { settings } = loadSettings({ file: `config/${name}.yaml` })
+    expect(settings.nodes.length).toBeGreaterThan(0)
+  })
+
+  test('config/local.yaml has the ports and names the lab promises', () => {
+    const { settings } = loadSettings({ file: 'config/local.yaml' })
+    expect(settings.nodes.map((n) => [n.name, n.port])).toEqual([
+      ['node-1', 5501],
+      ['node-2', 5502],
+      ['node-3', 5503],
+    ])
+    expect(settings.endpoints.map((e) => [e.name, e.port])).toEqual([
+      ['writer', 6432],
+      ['reader', 6433],
+      ['analytics', 6434],
+      ['node-1', 6440],
+      ['node-2', 6441],
+      ['node-3', 6442],
+    ])
+  })
+})
+
+describe('a mistake', () => {
+  test('in an empty file is told at its start', () => {
+    expect(problemsOf('')).toEqual([
+      '1:1  nodes: got nothing, want a list of at least one section such as { name: node-1, host: 127.0.0.1, port: 5432 }',
+      '1:1  auth.secrets: got none, want at least one secret, such as [secrets.json]',
+    ])
+  })
+
+  test('in a file that is no mapping is told as such', () => {
+    expect(problemsOf('hello')[0]).toBe(
+      '1:1  got "hello", want a section with settings such as nodes: [...]',
+    )
+  })
+
+  test('of a setting written twice is told beside the others', () => {
+    expect(problemsOf(`${LEAST}pool: {}\npool: { minIdle: x }\n`)).toContain(
+      '4:1  this setting stands here twice',
+    )
+  })
+
+  test('of an alias without an anchor is told where it stands', () => {
+    expect(problemsOf(`${LEAST}pool: *missing\n`)).toEqual([
+      '3:7  not valid YAML: *missing stands for nothing above it',
+    ])
+  })
+
+  test('behind an alias is told where the value was written', () => {
+    const text = `nodes: [{ name: a, host: h, port: &p 0 }, { name: b, host: h, port: *p }]
+auth: { secrets: [{ username: app, password: pw }] }`
+    expect(problemsOf(text).map((line) => line.split('  ')[0])).toEqual(['1:38', '1:69'])
+  })
+
+  test('of a file that is not there names the file', () => {
+    expect(() => loadSettings({ file: 'config/absent.yaml' })).toThrow(
+      'config/absent.yaml  got config/absent.yaml, which does not exist, want a file that can be read',
+    )
+  })
+
+  test('of a quoted password cut short does not show it', () => {
+    const text = 'auth: { secrets: [{ username: a, password: "hunter2 }] }\n] hunter2 : hunter2 ]\n'
+    const lines = problemsOf(text)
+    expect(lines.length).toBeGreaterThan(0)
+    expect(lines.join('\n')).not.toContain('hunter2')
+  })
+
+  test('of a user with two secrets, or none for the control connections, is told', () => {
+    const text = `nodes: [{ name: db, host: h }]
+topology: { user: ap }
+auth: { secrets: [{ username: app, password: a }, { username: app, password: b }] }`
+    expect(problemsOf(text)).toEqual([
+      '2:19  topology.user: got "ap", want a user of auth.secrets (app)',
+      '3:51  auth.secrets.1: got user "app" a second time, want one secret for each user',
+    ])
+  })
+
+  test('of a certificate that is none is told', () => {
+    const pem = scratchFile('hello', 'a.pem')
+    expect(problemsOf(`${LEAST}tls: { nodesCaFile: "${pem}" }`)).toEqual([
+      `3:21  tls.nodesCaFile: got ${pem}, which is no PEM file, want a PEM file`,
+    ])
+  })
+
+  test('of a setting for another kind of endpoint is told once', () => {
+    expect(
+      problemsOf(`${LEAST}endpoints: [{ name: w, kind: writer, port: 1, staticMembers: [no] }]`),
+    ).toEqual([
+      '3:47  endpoints.w.staticMembers: got a list, want it left out, since it is for kind custom and this is kind writer',
+    ])
+  })
+
+  test('of endpoints that nobody can reach is told', () => {
+    expect(problemsOf(`${LEAST}endpoints: [{ name: w, kind: writer }]`)).toEqual([
+      '3:1  endpoints: got no port at all, want at least one endpoint with a port',
+    ])
+  })
+})
+
+test('loopback is what only this machine reaches', () => {
+  expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback)).toBe(true)
+  expect(['0.0.0.0', '::', '10.0.0.1', '127.example.com', ''].some(isLoopback)).toBe(false)
+})
