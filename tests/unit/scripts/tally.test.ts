@@ -46,9 +46,10 @@ test('outcomes are summed over files', () => {
   expect(tallyOf(both, 1)).toEqual({ passed: 3, failed: 1, skipped: 1 })
 })
 
-test('a file that could not be loaded counts as one failure', () => {
-  const broken = report({ tests: ['passed'] }, { fileFailed: true, tests: [] })
-  expect(tallyOf(broken, 1)).toEqual({ passed: 1, failed: 1, skipped: 0 })
+test('each file that could not be loaded counts as a failure beside failed tests', () => {
+  const unloaded = { fileFailed: true, tests: [] }
+  const broken = report({ tests: ['passed', 'failed'] }, unloaded, unloaded)
+  expect(tallyOf(broken, 1)).toEqual({ passed: 1, failed: 3, skipped: 0 })
 })
 
 test('a file whose hook failed counts once beside its skipped tests', () => {

@@ -1,0 +1,148 @@
+/**
+ * `npm run bench`: the same pgbench load direct, through PgBouncer and through Weir, on this
+ * machine, and a table of ratios. Rule: whatever happens, everything that was started is ended and
+ * its files are removed. Exit code: 0, 1 when a run failed, 2 for a wrong option or a missing
+ * program. How to read the table: benchmarks/README.md.
+ */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { measureAll, type Series } from './measure.ts'
+import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.ts'
+import { type Database, startDatabase } from './postgres.ts'
+import { usageOf } from './process-usage.ts'
+import { endAll, findProgram, MissingProgram } from './programs.ts'
+import { direct, type RunningPeer, startPgBouncer, startWeir } from './proxies.ts'
+import { renderCalls, renderErrors, renderTable, summarise } from './report.ts'
+
+interface Outcome {
+  readonly series: Series[]
+  readonly peers: readonly RunningPeer[]
+  /** Largest resident memory of each proxy, in KiB. */
+  readonly peakKib: Readonly<Record<string, number>>
+}
+
+const START = {
+  direct: (_: string, database: Database) => direct(database),
+  pgbouncer: startPgBouncer,
+  weir: startWeir,
+} as const
+
+/** One line that rewrites itself on a terminal, else a line for each sentence. */
+function progress(sentence: string): void {
+  const terminal = process.stderr.isTTY
+  process.stderr.write(terminal ? `\r\x1b[2K${sentence.slice(0, 100)}` : `${sentence}\n`)
+}
+
+async function run(options: BenchOptions, undo: (() => unknown)[]): Promise<Outcome> {
+  // All that may be missing is missed before anything is started.
+  const pgbench = findProgram('pgbench')
+  if (options.peers.includes('pgbouncer')) findProgram('pgbouncer')
+
+  const directory = mkdtempSync(join(tmpdir(), 'weir-bench-'))
+  // When we are root, servers run as another user and must get in.
+  chmodSync(directory, 0o755)
+  undo.push(() => rmSync(directory, { recursive: true, force: true }))
+
+  progress(`starting Postgres and filling it (scale ${options.scale})`)
+  // Undone even when we are told to leave while it is still starting.
+  const starting = startDatabase(directory, pgbench, options)
+  undo.push(() => starting.then((started) => started.stop()).catch(() => {}))
+  const database = await starting
+
+  const peers: RunningPeer[] = []
+  for (const name of options.peers) {
+    progress(`starting ${name}`)
+    const peer = await START[name](directory, database, options)
+    undo.push(() => peer.stop())
+    peers.push(peer)
+  }
+  const series = await measureAll(peers, pgbench, options, progress)
+  const peakKib = Object.fromEntries(
+    peers.flatMap(({ name, pid }) => {
+      const usage = pid === undefined ? undefined : usageOf(pid)
+      return usage === undefined ? [] : [[name, usage.peakKib]]
+    }),
+  )
+  return { series, peers, peakKib }
+}
+
+function machine(peers: readonly RunningPeer[]) {
+  const processors = cpus()
+  return {
+    cpus: processors.length,
+    model: processors[0]?.model.trim() ?? 'unknown',
+    kernel: release(),
+    versions: peers.map((peer) => peer.version),
+  }
+}
+
+function print({ series, peers, peakKib }: Outcome, options: BenchOptions): void {
+  const { cpus: processors, model, kernel, versions } = machine(peers)
+  const { rounds, seconds, pool } = options
+  const out = [
+    '',
+    `${processors} x ${model}, Linux ${kernel}; ${[...new Set(versions)].join(', ')}`,
+    `medians of ${rounds} rounds of ${seconds} s, pgbench -S; pool of ${pool} server connections`,
+    '',
+    renderTable(
+      series,
+      peers.map((peer) => peer.name),
+    ),
+    '',
+    ...Object.entries(peakKib).map(
+      ([name, kib]) => `${name}: at most ${Math.round(kib / 1024)} MiB`,
+    ),
+    ...renderCalls(series),
+    ...peers.flatMap((peer) => peer.footnotes),
+    ...(rounds < 3 ? ['Fewer than three rounds: good for a first look, not for a claim.'] : []),
+    ...renderErrors(series),
+  ]
+  console.log(out.join('\n'))
+}
+
+function writeJson(file: string, { series, peers, peakKib }: Outcome, options: BenchOptions): void {
+  const results = series.map((one) => ({ ...one, summary: summarise(one.samples) }))
+  const whole = { machine: machine(peers), options, peakKib, results }
+  writeFileSync(file, `${JSON.stringify(whole, null, 2)}\n`)
+}
+
+async function main(): Promise<number> {
+  const undo: (() => unknown)[] = []
+  const leave = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  const interrupted = (signal: NodeJS.Signals) => {
+    process.stderr.write(`\n${signal}: ending what was started\n`)
+    void leave().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143))
+  }
+  process.once('SIGINT', interrupted)
+  process.once('SIGTERM', interrupted)
+  process.once('exit', endAll)
+  try {
+    const options = parseOptions(process.argv.slice(2))
+    if (options === undefined) {
+      process.stdout.write(USAGE)
+      return 0
+    }
+    const outcome = await run(options, undo)
+    progress('')
+    print(outcome, options)
+    if (options.json !== undefined) writeJson(options.json, outcome, options)
+    return outcome.series.some((one) => one.errors.length > 0) ? 1 : 0
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof MissingProgram)) throw error
+    process.stderr.write(`bench: ${error.message}\n`)
+    if (error instanceof MissingProgram) {
+      process.stderr.write('bench: or leave it out with --peers direct,weir\n')
+    }
+    return 2
+  } finally {
+    await leave()
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`\nbench: ${error instanceof Error ? error.message : String(error)}\n`)
+  return 1
+})
