@@ -5,8 +5,12 @@
  */
 import type { ObservedNode, ObservedTopology } from './observed.ts'
 
-/** The same topology with the role of writer given to the one node that deserves it, or to none. */
-export function elect(topology: ObservedTopology): ObservedTopology {
+/**
+ * The same topology with the role of writer given to the one node that deserves it, or to none.
+ *
+ * @param at wall-clock milliseconds; a new writer's trail begins there.
+ */
+export function elect(topology: ObservedTopology, at: number): ObservedTopology {
   const claimants = topology.nodes.filter(claims)
   if (claimants.length === 0) return topology
   // Before the first writer is named everybody must have been heard or have failed once: an old
@@ -33,7 +37,7 @@ export function elect(topology: ObservedTopology): ObservedTopology {
     ...topology,
     nodes,
     writerTimeline: furthest,
-    trail: moved ? [] : topology.trail,
+    trail: !moved ? topology.trail : winner.lsn === undefined ? [] : [{ at, lsn: winner.lsn }],
   }
 }
 

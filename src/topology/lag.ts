@@ -51,7 +51,8 @@ export function lagOf(
   trail: readonly TrailPoint[],
   writerTimeline: number | undefined,
 ): number | undefined {
-  const own = answer.replayAgeMs === undefined ? undefined : Math.max(0, answer.replayAgeMs)
+  const own =
+    answer.replayAgeMs === undefined ? undefined : Math.max(0, Math.round(answer.replayAgeMs))
   const first = trail[0]
   if (first === undefined || answer.lsn === undefined) {
     const drained = answer.lsn !== undefined && answer.lsn === answer.receivedLsn

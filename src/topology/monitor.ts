@@ -14,7 +14,7 @@ import { observe } from './observe.ts'
 import type { Observation } from './observed.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import type { TopologyStore } from './store.ts'
-import type { Hint, NodeSpec } from './topology.ts'
+import type { Hint, NodeSpec, Topology } from './topology.ts'
 
 /** All in milliseconds. */
 export interface MonitorSettings {
@@ -95,8 +95,7 @@ export class Monitor {
     if (slot === undefined || this.#stopped) return
     this.#observe({ kind: 'hint', at: this.#parts.clock.wall(), hint })
     this.#poke(slot)
-    const node = this.#parts.store.current.nodes.find((n) => n.spec.name === hint.node)
-    if (node?.role !== 'writer') return
+    if (writerOf(this.#parts.store.current) !== hint.node) return
     for (const other of this.#slots.values()) if (other !== slot) this.#poke(other)
   }
 
@@ -162,9 +161,7 @@ export class Monitor {
       abort.signal.addEventListener('abort', () =>
         settle({ ok: false, kind: 'other', why: 'the probe was called off' }),
       )
-      probe
-        .probe(slot.spec, abort.signal)
-        .then(settle, (error) => settle({ ok: false, kind: 'other', why: messageOf(error) }))
+      void ask(probe, slot.spec, abort.signal).then(settle)
     })
   }
 
@@ -180,7 +177,8 @@ export class Monitor {
     const node = slot.spec.name
     if (result.ok) this.#observe({ kind: 'answer', node, at, answer: result })
     else this.#observe({ kind: 'failure', node, at, failure: result })
-    if (this.#stopped) return
+    // The observation itself may have had the slot probed again.
+    if (this.#stopped || slot.running !== undefined) return
     if (slot.again) void this.#begin(slot)
     else this.#schedule(slot)
   }
@@ -193,6 +191,10 @@ export class Monitor {
     const well = topology.nodes.every((n) => n.health === 'up')
     for (const text of sentences) log[well ? 'info' : 'warn']({ epoch: topology.epoch }, text)
     this.#judge(topology.epoch !== before.epoch)
+    // How far the readers are behind is a question about the new writer now: ask them again.
+    const writer = writerOf(topology)
+    if (writer === undefined || writer === writerOf(before)) return
+    for (const slot of this.#slots.values()) this.#poke(slot)
   }
 
   /** Alarm or calm; when the alarm begins, nobody sleeps out a calm period. */
@@ -232,5 +234,18 @@ export class Monitor {
     const running = slot.running
     slot.running = undefined
     running?.abort.abort()
+  }
+}
+
+function writerOf(topology: Topology): string | undefined {
+  return topology.nodes.find((n) => n.role === 'writer')?.spec.name
+}
+
+/** The contract forbids a probe to throw; one that does must still not stop the monitor. */
+async function ask(probe: Probe, node: NodeSpec, signal: AbortSignal): Promise<ProbeResult> {
+  try {
+    return await probe.probe(node, signal)
+  } catch (error) {
+    return { ok: false, kind: 'other', why: `BUG: the probe threw: ${messageOf(error)}` }
   }
 }

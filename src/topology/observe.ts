@@ -33,7 +33,7 @@ export function observe(
   observation: Observation,
   rules: ObserveRules,
 ): Observed {
-  const after = elect(apply(before, observation, rules))
+  const after = elect(apply(before, observation, rules), observation.at)
   return describe(before, after, observation)
 }
 

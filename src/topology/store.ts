@@ -26,8 +26,16 @@ interface Waiting {
   readonly done: (now: Topology) => void
 }
 
+interface News {
+  readonly now: Topology
+  readonly before: Topology
+  readonly sentences: readonly string[]
+}
+
 export class TopologyStore {
   #current: ObservedTopology = emptyTopology
+  /** News being told, the first of them right now. */
+  #untold: News[] = []
   #subscribers = new Set<Subscriber>()
   #waiting = new Set<Waiting>()
   #log: Log
@@ -45,15 +53,17 @@ export class TopologyStore {
     return this.#waiting.size
   }
 
-  /** For the monitor alone. */
+  /** For the monitor alone. A listener may cause another put: that one is told after this one. */
   put(next: ObservedTopology, sentences: readonly string[]): void {
     const before = this.#current
     if (next === before) return
     this.#current = next
-    if (next.epoch !== before.epoch) {
-      for (const fn of [...this.#subscribers]) this.#call(() => fn(next, before, sentences))
+    this.#untold.push({ now: next, before, sentences })
+    if (this.#untold.length > 1) return
+    for (let news = this.#untold[0]; news !== undefined; news = this.#untold[0]) {
+      this.#tell(news)
+      this.#untold.shift()
     }
-    for (const wait of [...this.#waiting]) this.#wake(wait)
   }
 
   /** Calls `fn` at every new epoch until the returned function is called. */
@@ -73,6 +83,13 @@ export class TopologyStore {
     this.#waiting.add(wait)
     if (this.#due(wait)) queueMicrotask(() => this.#wake(wait))
     return { cancel: () => this.#waiting.delete(wait) }
+  }
+
+  #tell({ now, before, sentences }: News): void {
+    if (now.epoch !== before.epoch) {
+      for (const fn of [...this.#subscribers]) this.#call(() => fn(now, before, sentences))
+    }
+    for (const wait of [...this.#waiting]) this.#wake(wait)
   }
 
   #due(wait: Waiting): boolean {

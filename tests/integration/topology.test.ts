@@ -1,0 +1,249 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Cluster, startCluster } from '../../src/cluster/cluster.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { until } from '../../src/core/until.ts'
+import { PostgresProbe } from '../../src/protocol/postgres/probe.ts'
+import { defaultMonitorSettings, Monitor } from '../../src/topology/monitor.ts'
+import { defaultObserveRules } from '../../src/topology/observe.ts'
+import type { Probe } from '../../src/topology/probe.ts'
+import { TopologyStore } from '../../src/topology/store.ts'
+import type { NodeSpec, NodeState } from '../../src/topology/topology.ts'
+
+const BASE_PORT = 15601
+
+let directory: string
+let cluster: Cluster
+let store: TopologyStore
+let monitor: Monitor
+let sentences: string[]
+
+const specs = (): NodeSpec[] =>
+  cluster.nodes().map(({ name, host, port, socketDirectory }) => {
+    return { name, host, port, socketDirectory, weight: 1 }
+  })
+
+const node = (name: string): NodeState => {
+  const found = store.current.nodes.find((n) => n.spec.name === name)
+  if (found === undefined) throw new Error(`no node ${name} in the topology`)
+  return found
+}
+
+const probeAs = (user: string, password: string): Probe =>
+  new PostgresProbe({
+    user,
+    password: () => password,
+    database: cluster.login.database,
+    clock: systemClock,
+  })
+
+const watch = (probe: Probe): void => {
+  store = new TopologyStore(silentLog)
+  sentences = []
+  store.subscribe((_now, _before, said) => sentences.push(...said))
+  monitor = new Monitor({
+    probe,
+    store,
+    clock: systemClock,
+    log: silentLog,
+    rules: defaultObserveRules,
+    settings: defaultMonitorSettings,
+  })
+  monitor.watch(specs())
+}
+
+const allUp = () =>
+  until(() => store.current.nodes.every((n) => n.health === 'up' && n.lagMs === 0), 5_000, {
+    what: 'all nodes up and current',
+  })
+
+/** Milliseconds from `act` until `seen`. */
+const timed = async (act: () => Promise<void>, seen: () => boolean, withinMs: number) => {
+  const began = performance.now()
+  await act()
+  await until(seen, withinMs, { everyMs: 2, what: sentences.join(' | ') })
+  return performance.now() - began
+}
+
+const sql = async (name: string, text: string): Promise<void> => {
+  const client = new Client({ connectionString: cluster.url(name) })
+  client.on('error', () => {})
+  await client.connect()
+  await client.query(text)
+  await client.end()
+}
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'weir-topology-'))
+  cluster = await startCluster({ directory, nodes: 3, basePort: BASE_PORT, fsync: false })
+  await sql('node-1', `create role plain login password 'plain'`)
+})
+
+afterAll(async () => {
+  await cluster?.destroy()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+describe('the topology of a real cluster', () => {
+  beforeEach(async () => {
+    watch(probeAs(cluster.login.user, cluster.login.password))
+    await allUp()
+  })
+
+  afterEach(() => monitor.stop())
+
+  it('knows role, timeline, position, limit and version of every node', async () => {
+    await monitor.probeNow()
+    expect(store.current.nodes.map((n) => n.role)).toEqual(['writer', 'reader', 'reader'])
+    for (const n of store.current.nodes) {
+      expect(n).toMatchObject({ timeline: 1, health: 'up', connectionLimit: 97 })
+      expect(n.versionNum).toBeGreaterThanOrEqual(130_000)
+      expect(n.lsn).toBeGreaterThan(0n)
+      expect(n.responseMs).toBeGreaterThan(0)
+    }
+  })
+
+  it('keeps an idle cluster at lag 0 and sees a reader that stopped replaying fall behind', async () => {
+    await sql('node-2', 'select pg_wal_replay_pause()')
+    await sql('node-1', 'create table if not exists t (a int); insert into t values (1)')
+    await monitor.probeNow()
+    const began = performance.now()
+    await until(() => (node('node-2').lagMs ?? 0) > 1_500, 5_000, { what: 'lag of node-2' })
+    const waited = performance.now() - began
+    expect(node('node-2').lagMs).toBeLessThan(waited + 1_500)
+    expect(node('node-3').lagMs).toBe(0)
+    await sql('node-2', 'select pg_wal_replay_resume()')
+    await until(() => node('node-2').lagMs === 0, 3_000, { what: 'node-2 to catch up' })
+  })
+
+  it('is in calm at one epoch', async () => {
+    const { epoch } = store.current
+    await monitor.probeNow()
+    await monitor.probeNow()
+    expect(store.current.epoch).toBe(epoch)
+  })
+
+  it('sees a killed reader within half a second, and serves from it again after two good probes', async () => {
+    const ms = await timed(
+      () => cluster.kill('node-3'),
+      () => node('node-3').health === 'down',
+      2_000,
+    )
+    expect(ms).toBeLessThan(500)
+    expect(node('node-3').because).toMatch(/^node-3 is down: connection refused .*2 probes failed/)
+    await cluster.start('node-3')
+    await until(() => node('node-3').health === 'up', 5_000, { what: sentences.join(' | ') })
+    expect(node('node-3').role).toBe('reader')
+  })
+
+  it('sees a frozen reader without any traffic: suspect within 2 s, down within 3 s', async () => {
+    const began = performance.now()
+    await cluster.pause('node-2')
+    await until(() => node('node-2').health === 'suspect', 2_000, { everyMs: 2, what: 'suspect' })
+    await until(() => node('node-2').health === 'down', 3_000, { everyMs: 2, what: 'down' })
+    console.log(`frozen seen down after ${Math.round(performance.now() - began)} ms`)
+    expect(node('node-2').because).toMatch(/^node-2 is down: no answer in \d+ ms/)
+    await cluster.resume('node-2')
+    await until(() => node('node-2').health === 'up', 3_000, { what: sentences.join(' | ') })
+  })
+
+  it('sees a frozen writer within 2 s when the data plane hints at it', async () => {
+    const ms = await timed(
+      async () => {
+        await cluster.pause('node-1')
+        monitor.hint({ node: 'node-1', kind: 'timeout', sign: 'ETIMEDOUT' })
+      },
+      () => node('node-1').health === 'down',
+      2_000,
+    )
+    console.log(`frozen writer seen down after ${Math.round(ms)} ms`)
+    expect(node('node-1').role).toBe('writer')
+    await cluster.resume('node-1')
+    await until(() => node('node-1').health === 'up', 2_000)
+    expect(node('node-1').role).toBe('writer')
+  })
+})
+
+describe('a probe as a role without privileges', () => {
+  it('still gets role, position, limit and version', async () => {
+    watch(probeAs('plain', 'plain'))
+    await allUp()
+    for (const n of store.current.nodes) {
+      expect(n.lsn).toBeGreaterThan(0n)
+      expect(n.connectionLimit).toBe(97)
+      expect(n.lagMs).toBe(0)
+      expect(n.timeline).toBe(1)
+    }
+    await monitor.stop()
+  })
+
+  it('asks less when it may not look at the control file', async () => {
+    const revoke = 'revoke execute on function pg_control_checkpoint() from public'
+    await sql('node-1', revoke)
+    watch(probeAs('plain', 'plain'))
+    await allUp()
+    expect(store.current.nodes.map((n) => n.role)).toEqual(['writer', 'reader', 'reader'])
+    await monitor.stop()
+    await sql('node-1', 'grant execute on function pg_control_checkpoint() to public')
+  })
+
+  it('says what is wrong when the password is', async () => {
+    watch(probeAs('plain', 'wrong'))
+    await until(() => node('node-1').health === 'down', 3_000)
+    expect(node('node-1').because).toMatch(/28P01/)
+    await monitor.stop()
+  })
+})
+
+// Last, because it leaves the cluster with two writers.
+describe('a promotion', () => {
+  it('moves the role to the promoted node and fences the old writer that still takes writes', async () => {
+    watch(probeAs(cluster.login.user, cluster.login.password))
+    await allUp()
+    const ms = await timed(
+      async () => {
+        await sql('node-2', 'select pg_promote(true)')
+        monitor.hint({ node: 'node-1', kind: 'read-only', sign: '25006' })
+      },
+      () => node('node-2').role === 'writer',
+      2_000,
+    )
+    expect(ms).toBeLessThan(2_000)
+    expect(node('node-2')).toMatchObject({ timeline: 2, health: 'up' })
+    await until(() => node('node-1').health === 'down', 1_000)
+    expect(node('node-1')).toMatchObject({ role: 'unknown' })
+    expect(node('node-1').because).toMatch(/node-1 is fenced.*node-2 is the writer on timeline 2/)
+    await monitor.stop()
+  })
+
+  it('is understood by a proxy that starts after it, whoever answers first', async () => {
+    const probe = probeAs(cluster.login.user, cluster.login.password)
+    watch(probe)
+    const writers = new Set<string>()
+    store.subscribe((now) => {
+      for (const n of now.nodes) if (n.role === 'writer') writers.add(n.spec.name)
+    })
+    await until(() => node('node-1').health === 'down', 2_000)
+    expect([...writers]).toEqual(['node-2'])
+    await monitor.stop()
+  })
+
+  it('of which the new writer dies leaves no writer: the old one stays fenced', async () => {
+    watch(probeAs(cluster.login.user, cluster.login.password))
+    await until(() => node('node-2').role === 'writer', 2_000)
+    const ms = await timed(
+      () => cluster.kill('node-2'),
+      () => node('node-2').health === 'down',
+      2_000,
+    )
+    console.log(`killed writer seen down after ${Math.round(ms)} ms`)
+    expect(ms).toBeLessThan(500)
+    await monitor.probeNow()
+    expect(node('node-1')).toMatchObject({ role: 'unknown', health: 'down' })
+    await monitor.stop()
+  })
+})

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest'
+import { asReader, asWriter, Story, spec } from './nodes.ts'
+
+const steady = () => Story.steady(3)
+
+describe('observe', () => {
+  it('says of every node what it is when it is first seen', () => {
+    const story = new Story(2)
+    story.answers(1, asWriter()).answers(2, asReader())
+    expect(story.picture).toBe('writer/up reader/up')
+    expect(story.said).toEqual([
+      'node-1 is up',
+      'node-1 became the writer (timeline 1)',
+      'node-2 is up as a reader (timeline 1)',
+    ])
+  })
+
+  it('moves lag and position without a new epoch', () => {
+    const story = steady()
+    const { epoch } = story.topology
+    story.answers(1, asWriter({ lsn: 5000n })).answers(2, asReader({ lsn: 3000n }), 400)
+    expect(story.topology.epoch).toBe(epoch)
+    expect(story.topology.nodes[1]).toMatchObject({ lsn: 3000n })
+    expect(story.topology.nodes[1]!.lagMs).toBeGreaterThanOrEqual(400)
+    expect(story.said).toEqual([])
+  })
+
+  it('ignores nodes it does not watch', () => {
+    const story = steady()
+    const before = story.topology
+    story.answers(9, asWriter({ timeline: 9 })).fails(9, 'refused', 3)
+    expect(story.picture).toBe('writer/up reader/up reader/up')
+    expect(story.topology.epoch).toBe(before.epoch)
+  })
+
+  it('names the writer only when everybody was heard or has failed', () => {
+    const story = new Story(3).answers(1, asWriter({ timeline: 1 })).fails(3, 'refused')
+    expect(story.picture).toBe('unknown/up unknown/unknown unknown/suspect')
+    story.answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up unknown/suspect')
+    expect(story.said).not.toContain('node-1 became the writer (timeline 1)')
+  })
+
+  it('averages response times', () => {
+    const story = steady().answers(2, asReader({ responseMs: 5 }))
+    expect(story.topology.nodes[1]!.responseMs).toBe(2)
+  })
+
+  it('takes a removed node out, a new one in, and keeps what it knows of the rest', () => {
+    const story = steady()
+    story.see({ kind: 'nodes', at: 2_000, specs: [spec(1), spec(3), spec(4)] })
+    expect(story.picture).toBe('writer/up reader/up unknown/unknown')
+    expect(story.said).toEqual([
+      'node-4 joined the topology (127.0.0.1:5504)',
+      'node-2 left the topology',
+    ])
+  })
+
+  it('forgets a node whose address changed', () => {
+    const story = steady()
+    story.see({ kind: 'nodes', at: 2_000, specs: [spec(1), spec(2, { port: 9 }), spec(3)] })
+    expect(story.picture).toBe('writer/up unknown/unknown reader/up')
+  })
+
+  it('forgets timelines when all nodes are exchanged', () => {
+    const story = steady().answers(1, asWriter({ timeline: 7 }))
+    story.see({ kind: 'nodes', at: 2_000, specs: [spec(8), spec(9)] })
+    story.answers(8, asWriter({ timeline: 1 })).answers(9, asReader())
+    expect(story.picture).toBe('writer/up reader/up')
+  })
+})
+
+describe('trouble', () => {
+  const cases: [string, (s: Story) => Story, string][] = [
+    ['one failed probe: suspect', (s) => s.fails(2, 'refused'), 'reader/suspect'],
+    ['two refused: down', (s) => s.fails(2, 'refused', 2), 'reader/down'],
+    ['one timeout: suspect', (s) => s.fails(2, 'timeout'), 'reader/suspect'],
+    ['two timeouts: down', (s) => s.fails(2, 'timeout', 2), 'reader/down'],
+    ['two torn connections: suspect', (s) => s.fails(2, 'other', 2), 'reader/suspect'],
+    ['three torn connections: down', (s) => s.fails(2, 'other', 3), 'reader/down'],
+    ['torn, then refused: down', (s) => s.fails(2, 'other').fails(2, 'refused'), 'reader/down'],
+    ['full house, however long: suspect', (s) => s.fails(2, 'busy', 50), 'reader/suspect'],
+    ['suspect, then an answer: up', (s) => s.fails(2, 'other').answers(2, asReader()), 'reader/up'],
+    [
+      'failures apart do not add up',
+      (s) => s.fails(2, 'refused').answers(2, asReader()).fails(2, 'refused'),
+      'reader/suspect',
+    ],
+    [
+      'down, one good probe: still down',
+      (s) => s.fails(2, 'refused', 2).answers(2, asReader()),
+      'reader/down',
+    ],
+    [
+      'down, two good probes: up',
+      (s) => s.fails(2, 'refused', 2).answers(2, asReader()).answers(2, asReader()),
+      'reader/up',
+    ],
+    [
+      'down, flapping: still down',
+      (s) =>
+        s.fails(2, 'refused', 2).answers(2, asReader()).fails(2, 'other').answers(2, asReader()),
+      'reader/down',
+    ],
+  ]
+  it.each(cases)('%s', (_name, happens, picture) => {
+    expect(happens(steady()).picture.split(' ')[1]).toBe(picture)
+  })
+
+  it('is told with the reason, the number of probes and how long they took', () => {
+    const story = steady().fails(2, 'refused', 2, 61)
+    expect(story.said).toEqual([
+      'node-2 is suspect: connection refused',
+      'node-2 is down: connection refused (2 probes failed in 61 ms)',
+    ])
+    expect(story.topology.nodes[1]!.because).toBe(story.said[1])
+    expect(story.topology.nodes[1]!.since).toBe(story.at)
+  })
+
+  it('of which the data plane hints makes a node suspect, never down and never another role', () => {
+    const story = steady()
+    for (let i = 0; i < 20; i++) {
+      const hint = { node: 'node-1', kind: 'reset', sign: 'ECONNRESET' } as const
+      story.see({ kind: 'hint', at: 2_000, hint })
+    }
+    expect(story.picture).toBe('writer/suspect reader/up reader/up')
+    expect(story.said).toEqual(['node-1 is suspect: a connection was lost (ECONNRESET)'])
+  })
+
+  it('does not doubt the health of a node that refused a write', () => {
+    const hint = { node: 'node-1', kind: 'read-only', sign: '25006' } as const
+    expect(steady().see({ kind: 'hint', at: 2_000, hint }).said).toEqual([])
+  })
+
+  it('is suspected when a probe takes long', () => {
+    const story = steady().see({ kind: 'slow', node: 'node-3', at: 2_000, ms: 250 })
+    expect(story.said).toEqual(['node-3 is suspect: no answer for 250 ms'])
+  })
+})
+
+describe('the writer', () => {
+  it('keeps its role while down and nobody else has it', () => {
+    const story = steady().fails(1, 'refused', 2)
+    expect(story.picture).toBe('writer/down reader/up reader/up')
+  })
+
+  it('is up again with its first good probe', () => {
+    const story = steady().fails(1, 'refused', 2).answers(1, asWriter())
+    expect(story.picture).toBe('writer/up reader/up reader/up')
+    expect(story.said.at(-1)).toBe('node-1 is up again (timeline 1, was down for 10 ms)')
+  })
+
+  it('is the promoted node as soon as that says so, even if it was down a moment ago', () => {
+    const story = steady().fails(1, 'refused', 2).fails(2, 'refused', 2)
+    story.said = []
+    story.answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    expect(story.said).toEqual([
+      'node-1 is no longer the writer: node-2 is',
+      'node-2 became the writer (timeline 2, was reader)',
+    ])
+  })
+
+  it('of an older timeline is fenced when it still answers', () => {
+    const story = steady().answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    expect(story.said[0]).toBe(
+      'node-1 is fenced: it takes writes on timeline 1 while node-2 is the writer on timeline 2',
+    )
+    story.answers(1, asWriter({ timeline: 1 }))
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    expect(story.said).toHaveLength(2)
+  })
+
+  it('that comes back on an older timeline stays fenced, even when the new writer is dead', () => {
+    const story = steady()
+      .fails(1, 'refused', 2)
+      .answers(2, asWriter({ timeline: 2 }))
+    story
+      .fails(2, 'refused', 2)
+      .answers(1, asWriter({ timeline: 1 }))
+      .answers(1, asWriter())
+    expect(story.picture).toBe('unknown/down writer/down reader/up')
+  })
+
+  it('is refused to a claimant below the timeline that a reader follows', () => {
+    const story = new Story(2).answers(2, asReader({ timeline: 2 })).answers(1, asWriter())
+    expect(story.picture).toBe('unknown/down reader/up')
+    expect(story.said.at(-1)).toBe(
+      'node-1 is fenced: it takes writes on timeline 1 while a higher timeline has been seen',
+    )
+  })
+
+  it('stays the incumbent when another claims the same timeline', () => {
+    const story = steady().answers(2, asWriter())
+    expect(story.picture).toBe('writer/up unknown/down reader/up')
+    expect(story.fails(1, 'refused').answers(2, asWriter()).picture).toBe(
+      'writer/suspect unknown/down reader/up',
+    )
+  })
+
+  it('may be followed on the same timeline once it is down', () => {
+    const story = steady().fails(1, 'refused', 2).answers(2, asWriter())
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    story.answers(1, asWriter())
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+  })
+
+  it('that was fenced and now follows serves as a reader after two good probes', () => {
+    const story = steady().answers(2, asWriter({ timeline: 2 }))
+    const follows = asReader({ timeline: 2 })
+    expect(story.answers(1, follows).picture).toBe('reader/down writer/up reader/up')
+    expect(story.answers(1, follows).picture).toBe('reader/up writer/up reader/up')
+  })
+
+  it('that was restarted as a reader is no writer any more', () => {
+    const story = steady().answers(1, asReader())
+    expect(story.picture).toBe('reader/up reader/up reader/up')
+    expect(story.said).toEqual(['node-1 is up as a reader (timeline 1, was writer)'])
+  })
+})
