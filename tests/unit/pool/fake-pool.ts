@@ -45,14 +45,14 @@ export class FakeMember implements Member {
     return this.settling.promise
   }
   close(reason: EvictReason): void {
-    this.end(reason)
+    this.#end(reason)
   }
   destroy(reason: EvictReason): void {
     this.destroyed = true
     this.state = 'broken'
-    if (reason !== 'forced' || this.ended === undefined) this.end(reason)
+    if (reason !== 'forced' || this.ended === undefined) this.#end(reason)
   }
-  private end(reason: EvictReason): void {
+  #end(reason: EvictReason): void {
     if (this.ended !== undefined && this.ended !== 'forced') {
       throw new Error(`member ${this.id} ended twice: ${this.ended}, ${reason}`)
     }
@@ -88,6 +88,7 @@ export class Borrower {
   calls = 0
   wait: Wait | undefined
   onGranted: ((member: FakeMember) => void) | undefined
+  onRefused: (() => void) | undefined
 
   granted(member: FakeMember): void {
     this.calls++
@@ -97,6 +98,7 @@ export class Borrower {
   refused(error: BorrowRefused): void {
     this.calls++
     this.refusal = error
+    this.onRefused?.()
   }
 }
 

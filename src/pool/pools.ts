@@ -1,0 +1,167 @@
+/**
+ * All pools, by node, database and user; one budget per node. Rule: a retired pool is forgotten here
+ * at once, so the next `get` makes a fresh one, while its leased members still count in the node's
+ * budget until they are back.
+ */
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
+import type { TimerWheel } from '../core/timer-wheel.ts'
+import { Budget } from './budget.ts'
+import type { Member } from './member.ts'
+import { Pool } from './pool.ts'
+import type { PoolObserver, PoolSettings } from './settings.ts'
+
+export interface PoolKey {
+  readonly node: string
+  readonly database: string
+  readonly user: string
+}
+
+export interface PoolSetOptions<M> {
+  open: (key: PoolKey, signal: AbortSignal) => Promise<M>
+  settings: (key: PoolKey) => PoolSettings
+  clock: Clock
+  wheel: TimerWheel
+  random: () => number
+  observer: PoolObserver
+  log: Log
+  /** A pool with nothing in it is forgotten after this long. Default 10 minutes. */
+  emptyAfterMs?: number
+}
+
+interface Entry<M extends Member> {
+  readonly key: PoolKey
+  readonly pool: Pool<M>
+  emptySince: number | undefined
+}
+
+interface NodePools<M extends Member> {
+  readonly budget: Budget
+  /** database -> user -> pool. */
+  readonly byDatabase: Map<string, Map<string, Entry<M>>>
+}
+
+export class PoolSet<M extends Member> {
+  #options: PoolSetOptions<M>
+  #nodes = new Map<string, NodePools<M>>()
+  /** Retired or draining pools whose last members are still out. */
+  #leaving = new Set<Pool<M>>()
+  #draining = false
+
+  constructor(options: PoolSetOptions<M>) {
+    this.#options = options
+  }
+
+  /** The pool of `key`, made on first need; one that lends, unless the whole set drains. */
+  get(key: PoolKey): Pool<M> {
+    const entry = this.#node(key.node).byDatabase.get(key.database)?.get(key.user)
+    if (entry !== undefined) {
+      if (entry.pool.lends || this.#draining) return entry.pool
+      this.#forget(entry)
+    }
+    const pool = this.#add(key)
+    if (this.#draining) void pool.drain()
+    return pool
+  }
+
+  /** The pool of `key` if there is one. */
+  find(key: PoolKey): Pool<M> | undefined {
+    return this.#nodes.get(key.node)?.byDatabase.get(key.database)?.get(key.user)?.pool
+  }
+
+  ofNode(node: string): Pool<M>[] {
+    return [...this.#entriesOf(node)].map((entry) => entry.pool)
+  }
+
+  /** Shared by the node's pools; set its limit when the node has told its `max_connections`. */
+  budget(node: string): Budget {
+    return this.#node(node).budget
+  }
+
+  /** Retires every pool of the node; waiters are refused with `retired`. The budget stays. */
+  retireNode(node: string, why: string): void {
+    for (const entry of [...this.#entriesOf(node)]) {
+      this.#forget(entry)
+      entry.pool.retire(why)
+    }
+  }
+
+  /** Every pool that lends, then those on their way out. */
+  forEach(fn: (pool: Pool<M>, key: PoolKey | undefined) => void): void {
+    for (const entry of this.#entries()) fn(entry.pool, entry.key)
+    for (const pool of this.#leaving) if (pool.state !== 'closed') fn(pool, undefined)
+  }
+
+  /** Drains every pool; resolves when the last member is back and closed. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    const done: Promise<void>[] = []
+    this.forEach((pool) => {
+      done.push(pool.drain())
+    })
+    await Promise.all(done)
+  }
+
+  /** Housekeeping of all pools, about once a second. `now` is monotonic milliseconds. */
+  janitor(now: number): void {
+    const emptyAfterMs = this.#options.emptyAfterMs ?? 600_000
+    for (const pool of this.#leaving) if (pool.state === 'closed') this.#leaving.delete(pool)
+    for (const entry of [...this.#entries()]) {
+      entry.pool.janitor(now)
+      if (!entry.pool.empty) entry.emptySince = undefined
+      else entry.emptySince ??= now
+      if (entry.emptySince === undefined || now - entry.emptySince < emptyAfterMs) continue
+      this.#forget(entry)
+      entry.pool.retire('unused')
+    }
+  }
+
+  #node(name: string): NodePools<M> {
+    let node = this.#nodes.get(name)
+    if (node === undefined) {
+      const budget = new Budget({ node: name, clock: this.#options.clock })
+      node = { budget, byDatabase: new Map() }
+      this.#nodes.set(name, node)
+    }
+    return node
+  }
+
+  #add(key: PoolKey): Pool<M> {
+    const { open, settings, clock, wheel, random, observer, log } = this.#options
+    const { budget, byDatabase } = this.#node(key.node)
+    const pool = new Pool<M>({
+      name: `${key.node}/${key.database}/${key.user}`,
+      open: (signal) => open(key, signal),
+      settings: settings(key),
+      budget,
+      clock,
+      wheel,
+      random,
+      observer,
+      log,
+    })
+    let byUser = byDatabase.get(key.database)
+    if (byUser === undefined) {
+      byUser = new Map()
+      byDatabase.set(key.database, byUser)
+    }
+    byUser.set(key.user, { key, pool, emptySince: undefined })
+    return pool
+  }
+
+  #forget({ key, pool }: Entry<M>): void {
+    const byDatabase = this.#nodes.get(key.node)?.byDatabase
+    const byUser = byDatabase?.get(key.database)
+    byUser?.delete(key.user)
+    if (byUser?.size === 0) byDatabase?.delete(key.database)
+    this.#leaving.add(pool)
+  }
+
+  *#entriesOf(node: string): Generator<Entry<M>> {
+    for (const byUser of this.#nodes.get(node)?.byDatabase.values() ?? []) yield* byUser.values()
+  }
+
+  *#entries(): Generator<Entry<M>> {
+    for (const node of this.#nodes.keys()) yield* this.#entriesOf(node)
+  }
+}
