@@ -7,6 +7,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { messageOf } from '../src/core/errors.ts'
 import { measureAll, type Series } from './measure.ts'
 import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.ts'
 import { type Database, startDatabase } from './postgres.ts'
@@ -34,7 +35,11 @@ function progress(sentence: string): void {
   process.stderr.write(terminal ? `\r\x1b[2K${sentence.slice(0, 100)}` : `${sentence}\n`)
 }
 
-async function run(options: BenchOptions, undo: (() => unknown)[]): Promise<Outcome> {
+async function run(
+  options: BenchOptions,
+  undo: (() => unknown)[],
+  stop: AbortSignal,
+): Promise<Outcome> {
   // All that may be missing is missed before anything is started.
   const pgbench = findProgram('pgbench')
   if (options.peers.includes('pgbouncer')) findProgram('pgbouncer')
@@ -45,19 +50,18 @@ async function run(options: BenchOptions, undo: (() => unknown)[]): Promise<Outc
   undo.push(() => rmSync(directory, { recursive: true, force: true }))
 
   progress(`starting Postgres and filling it (scale ${options.scale})`)
-  // Undone even when we are told to leave while it is still starting.
-  const starting = startDatabase(directory, pgbench, options)
-  undo.push(() => starting.then((started) => started.stop()).catch(() => {}))
-  const database = await starting
+  const database = await startDatabase(directory, pgbench, options)
+  undo.push(() => database.stop())
 
   const peers: RunningPeer[] = []
   for (const name of options.peers) {
+    stop.throwIfAborted()
     progress(`starting ${name}`)
     const peer = await START[name](directory, database, options)
     undo.push(() => peer.stop())
     peers.push(peer)
   }
-  const series = await measureAll(peers, pgbench, options, progress)
+  const series = await measureAll(peers, pgbench, options, progress, stop)
   const peakKib = Object.fromEntries(
     peers.flatMap(({ name, pid }) => {
       const usage = pid === undefined ? undefined : usageOf(pid)
@@ -109,15 +113,15 @@ function writeJson(file: string, { series, peers, peakKib }: Outcome, options: B
 
 async function main(): Promise<number> {
   const undo: (() => unknown)[] = []
-  const leave = async () => {
-    for (const step of undo.splice(0).reverse()) await step()
+  const stop = new AbortController()
+  let asked = 0
+  const leave = (code: number) => () => {
+    asked = code
+    process.stderr.write('\nending what was started\n')
+    stop.abort()
   }
-  const interrupted = (signal: NodeJS.Signals) => {
-    process.stderr.write(`\n${signal}: ending what was started\n`)
-    void leave().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143))
-  }
-  process.once('SIGINT', interrupted)
-  process.once('SIGTERM', interrupted)
+  process.once('SIGINT', leave(130))
+  process.once('SIGTERM', leave(143))
   process.once('exit', endAll)
   try {
     const options = parseOptions(process.argv.slice(2))
@@ -125,24 +129,21 @@ async function main(): Promise<number> {
       process.stdout.write(USAGE)
       return 0
     }
-    const outcome = await run(options, undo)
+    const outcome = await run(options, undo, stop.signal)
     progress('')
     print(outcome, options)
     if (options.json !== undefined) writeJson(options.json, outcome, options)
     return outcome.series.some((one) => one.errors.length > 0) ? 1 : 0
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof MissingProgram)) throw error
-    process.stderr.write(`bench: ${error.message}\n`)
+    if (stop.signal.aborted) return asked
+    process.stderr.write(`\nbench: ${messageOf(error)}\n`)
     if (error instanceof MissingProgram) {
       process.stderr.write('bench: or leave it out with --peers direct,weir\n')
     }
-    return 2
+    return error instanceof MissingProgram || error instanceof UsageError ? 2 : 1
   } finally {
-    await leave()
+    for (const step of undo.reverse()) await step()
   }
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  process.stderr.write(`\nbench: ${error instanceof Error ? error.message : String(error)}\n`)
-  return 1
-})
+process.exitCode = await main()

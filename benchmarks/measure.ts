@@ -26,12 +26,16 @@ export interface Series {
   readonly errors: string[]
 }
 
-/** Measures everything asked for, saying what it does. Never rejects for a failed run. */
+/**
+ * Measures everything asked for, saying what it does. Rejects only when `stop` aborts; a failed
+ * run is noted in its series.
+ */
 export async function measureAll(
   peers: readonly RunningPeer[],
   pgbench: string,
   options: BenchOptions,
   progress: (sentence: string) => void,
+  stop: AbortSignal,
 ): Promise<Series[]> {
   const all: Series[] = []
   const runs = options.modes.length * options.clients.length * options.rounds * peers.length
@@ -45,7 +49,8 @@ export async function measureAll(
       for (const peer of peers) {
         progress(`warm-up: ${mode}, ${clients} clients, ${peer.name}`)
         // A failure shows in the measurement that follows.
-        await runPgbench(pgbench, peer.targetFor(mode), mode, clients, 1).catch(() => {})
+        await runPgbench(pgbench, peer.targetFor(mode), mode, clients, 1, stop).catch(() => {})
+        stop.throwIfAborted()
       }
       for (let round = 0; round < options.rounds; round++) {
         for (let turn = 0; turn < peers.length; turn++) {
@@ -55,10 +60,11 @@ export async function measureAll(
           const where = `${mode}, ${clients} clients, round ${round + 1}, ${peer.name}`
           progress(`${++done}/${runs} ${where}`)
           try {
-            const sample = await measure(peer, pgbench, mode, clients, options.seconds)
+            const sample = await measure(peer, pgbench, mode, clients, options.seconds, stop)
             samples.push(sample)
             progress(`${done}/${runs} ${where}: ${Math.round(sample.tps)} tps`)
           } catch (error) {
+            stop.throwIfAborted()
             errors.push((error as Error).message)
             progress(`${done}/${runs} ${where}: ${(error as Error).message}`)
           }
@@ -75,9 +81,10 @@ async function measure(
   mode: Mode,
   clients: number,
   seconds: number,
+  stop: AbortSignal,
 ): Promise<Sample> {
   const before = peer.pid === undefined ? undefined : usageOf(peer.pid)
-  const report = await runPgbench(pgbench, peer.targetFor(mode), mode, clients, seconds)
+  const report = await runPgbench(pgbench, peer.targetFor(mode), mode, clients, seconds, stop)
   const after = peer.pid === undefined ? undefined : usageOf(peer.pid)
   const each = (key: 'cpuUs' | 'reads' | 'writes'): number | undefined =>
     before === undefined || after === undefined

@@ -75,18 +75,20 @@ export function parsePgbench(output: string): PgbenchReport {
   }
 }
 
-/** Runs pgbench once. Rejects with what it complained of. */
+/** Runs pgbench once. Rejects with what it complained of, or when `stop` aborts. */
 export async function runPgbench(
   program: string,
   target: Target,
   mode: Mode,
   clients: number,
   seconds: number,
+  stop?: AbortSignal,
 ): Promise<PgbenchReport> {
   const child = own(
     spawn(program, pgbenchArguments(target, mode, clients, seconds), {
       env: libpqEnvironment(target),
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(stop === undefined ? {} : { signal: stop }),
     }),
   )
   let output = ''
