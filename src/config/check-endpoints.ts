@@ -93,11 +93,7 @@ function checkMembers(
 }
 
 function checkPorts({ endpoints, admin, listen }: Draft, report: Report): void {
-  const offset = listen.portOffset
-  const fits = (port: number) => port + offset <= 65_535
-  const tooHigh = `at most 65535 with listen.portOffset ${offset} added`
   const taken = new Map<number, string>(admin.enabled ? [[admin.port, 'admin']] : [])
-  if (admin.enabled && !fits(admin.port)) report(['admin', 'port'], tooHigh)
   for (const [i, endpoint] of endpoints.entries()) {
     if (endpoint === undefined) continue
     const { port, socketDirectory } = endpoint
@@ -111,7 +107,10 @@ function checkPorts({ endpoints, admin, listen }: Draft, report: Report): void {
       report(['endpoints', i, 'port'], `a port that ${other} does not use`)
     }
     taken.set(port, `endpoint ${endpoint.name}`)
-    if (!fits(port)) report(['endpoints', i, 'port'], tooHigh)
+  }
+  const highest = Math.max(0, ...taken.keys())
+  if (highest + listen.portOffset > 65_535) {
+    report(['listen', 'portOffset'], `at most ${65_535 - highest}, since port ${highest} is used`)
   }
   if (endpoints.length > 0 && endpoints.every((e) => e !== undefined && e.port === undefined)) {
     report(['endpoints'], 'at least one endpoint with a port', 'no port at all')

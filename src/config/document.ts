@@ -45,7 +45,7 @@ export function readYaml(text: string): YamlDocument {
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return
-      const message = `not valid YAML: *${alias.source} stands for nothing above it`
+      const message = `not valid YAML: an alias of nothing above it; ${quotes('*')}`
       faults.push({ place: placeAt(alias.range?.[0] ?? 0), message })
     },
   })
@@ -90,9 +90,24 @@ function startOf(node: unknown): number | undefined {
   return isNode(node) ? node.range?.[0] : undefined
 }
 
+/** The parser quotes what it could not read, and that may be a password: only the rest is told. */
 function plainMessage(code: string, message: string): string {
-  if (code === 'DUPLICATE_KEY') return 'this setting stands here twice'
-  if (code === 'TAB_AS_INDENT') return 'indented with a tab; YAML takes spaces only'
-  // The parser quotes what it could not read, and that may be a password.
-  return `not valid YAML: ${message.split('\n')[0]?.replace(/: ".*$/, '')}`
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return 'this setting stands here twice'
+    case 'TAB_AS_INDENT':
+      return 'indented with a tab; YAML takes spaces only'
+    case 'TAG_RESOLVE_FAILED':
+      return `not valid YAML: an unknown tag; ${quotes('!')}`
+    case 'BAD_DIRECTIVE':
+      return `not valid YAML: an unknown directive; ${quotes('%')}`
+    case 'BAD_DQ_ESCAPE':
+      return 'not valid YAML: an unknown escape after \\ in double quotes'
+    default:
+      return `not valid YAML: ${message.split('\n')[0]?.replace(/: .*$/, '')}`
+  }
+}
+
+function quotes(first: string): string {
+  return `a text that begins with ${first} needs quotes`
 }

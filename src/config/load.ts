@@ -17,6 +17,7 @@ import {
 } from './override.ts'
 import { ConfigErrors, didYouMean, type Problem, printValue } from './problem.ts'
 import { schema } from './schema.ts'
+import { DEFAULT_ENDPOINTS } from './schema-routes.ts'
 import { readable } from './secret-file.ts'
 import { type Settings, settle } from './settings.ts'
 import { aboutOf, fieldsOf, isRecord, nearest, type Path, valueAt } from './walk.ts'
@@ -42,7 +43,7 @@ export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): {
   }))
   if (document.value === undefined) throw new ConfigErrors(problems)
 
-  const base = withEmptySections(document.value)
+  const base = completed(document.value)
   const entries = [...fromEnvironment(env, base), ...fromArguments(overrides, base)]
   for (const entry of entries.filter(isStray)) problems.push(strayProblem(entry))
   const laid = entries.filter(isOverride)
@@ -53,6 +54,7 @@ export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): {
   const wrong: Path[] = []
   for (const issue of parsed.error?.issues ?? []) {
     for (const path of pathsOf(issue)) {
+      if (wrong.some((other) => other.join() === path.join())) continue
       wrong.push(path)
       problems.push(fromIssue(issue, path, value, say))
     }
@@ -115,16 +117,18 @@ function overlap(a: Path, b: Path): boolean {
   return a.every((step, i) => i >= b.length || step === b[i])
 }
 
-/** `pool:` with all its settings commented out is an empty section, not a mistake. */
-function withEmptySections(value: unknown): unknown {
+/**
+ * `pool:` with all its settings commented out is an empty section, not a mistake; and endpoints
+ * nobody wrote are there by name, for overrides and messages.
+ */
+function completed(value: unknown): unknown {
   if (!isRecord(value)) return value
   const fields = fieldsOf(schema)!
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
-      const field = fields[key]
-      return [key, inner === null && field && fieldsOf(field) !== undefined ? {} : inner]
-    }),
-  )
+  const sections = Object.entries(value).map(([key, inner]) => {
+    const field = fields[key]
+    return [key, inner === null && field && fieldsOf(field) !== undefined ? {} : inner]
+  })
+  return { endpoints: structuredClone(DEFAULT_ENDPOINTS), ...Object.fromEntries(sections) }
 }
 
 /** `endpoints.reader.port`: list items go by their name, or else by their number from 0. */

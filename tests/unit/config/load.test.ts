@@ -172,7 +172,7 @@ describe('a mistake', () => {
 
   test('of an alias without an anchor is told where it stands', () => {
     expect(problemsOf(`${LEAST}pool: *missing\n`)).toEqual([
-      '3:7  not valid YAML: *missing stands for nothing above it',
+      '3:7  not valid YAML: an alias of nothing above it; a text that begins with * needs quotes',
     ])
   })
 
@@ -188,11 +188,90 @@ auth: { secrets: [{ username: app, password: pw }] }`
     )
   })
 
-  test('of a quoted password cut short does not show it', () => {
-    const text = 'auth: { secrets: [{ username: a, password: "hunter2 }] }\n] hunter2 : hunter2 ]\n'
-    const lines = problemsOf(text)
-    expect(lines.length).toBeGreaterThan(0)
-    expect(lines.join('\n')).not.toContain('hunter2')
+  test.each([
+    '"hunter2',
+    '!hunter2',
+    '*hunter2',
+    '|hunter2',
+    '> hunter2',
+    '"\\hunter2"',
+    'a }] }\n] hunter2 : hunter2 ]',
+    'a: hunter2',
+    '\n  - hunter2',
+  ])('of a password that upsets YAML (%j) does not show it', (password) => {
+    const inFlow = `auth: { secrets: [{ username: a, password: ${password} }] }\n`
+    const inBlock = `auth:\n  secrets:\n    - username: a\n      password: ${password}\n`
+    for (const text of [inFlow, inBlock, `%hunter2\n---\n${inFlow}`]) {
+      expect(problemsOf(text)).not.toEqual([])
+      expect(problemsOf(text).join('\n')).not.toMatch(/hunter2|\\h/)
+    }
+  })
+
+  test('of a number out of its range is told with the range', () => {
+    expect(problemsOf(`${LEAST}pool: { idleTimeout: 25h }\nlimits: { inspectBytes: 1B }`)).toEqual([
+      '3:22  pool.idleTimeout: got "25h", want a duration from 1s to 1d such as "5m"',
+      '4:25  limits.inspectBytes: got "1B", want a size from 1KiB to 64MiB such as "1MiB"',
+    ])
+  })
+
+  test('of a value is not followed by what would only follow from it', () => {
+    expect(problemsOf(`${LEAST}tls: { mode: required, certFile: 5, keyFile: [] }`)).toEqual([
+      '3:34  tls.certFile: got 5, want the name of a PEM file',
+      '3:37  tls.keyFile: got an empty list, want the name of a PEM file',
+    ])
+  })
+
+  test('between two numbers is told at the one that depends on the other', () => {
+    const text = `${LEAST}pool: { maxConnections: 5, minIdle: 6 }
+topology: { period: 1s, suspectPeriod: 2s }
+listen: { portOffset: 60000 }
+admin: { port: 6000 }`
+    expect(problemsOf(text)).toEqual([
+      '3:37  pool.minIdle: got 6, want at most maxConnections, which is 5',
+      '4:40  topology.suspectPeriod: got "2s", want a duration no longer than topology.period',
+      '5:23  listen.portOffset: got 60000, want at most 59102, since port 6433 is used',
+    ])
+  })
+
+  test('between a written port and one nobody wrote is told with both names', () => {
+    expect(problemsOf(`${LEAST}admin: { port: 6432 }`)).toEqual([
+      '1:1  endpoints.writer.port: got 6432, want a port that admin does not use',
+    ])
+  })
+
+  test('of one TLS server name for two endpoints is told, whatever its case', () => {
+    const text = `${LEAST}endpoints:
+  - { name: w, kind: writer, port: 1, tlsServerNames: [db.example] }
+  - { name: r, kind: reader, port: 2, tlsServerNames: [DB.example] }`
+    expect(problemsOf(text)).toEqual([
+      '5:39  endpoints.r.tlsServerNames: got "DB.example", want server names that endpoint w does not have',
+    ])
+  })
+
+  test('in a secret file names the entry and what is wrong with it', () => {
+    const secret = (text: string) => {
+      const file = scratchFile(text, 's.json')
+      const config = LEAST.replace(/secrets: .*/, `secrets: ["${file}"] }`)
+      return problemsOf(config).map((line) => line.replace(file, 's.json').split(', want')[0])
+    }
+    const at = '2:19  auth.secrets.0: got '
+    expect(secret('{ "username": "a", "password": 5 }')).toEqual([
+      `${at}s.json, which has a password that is no text`,
+    ])
+    expect(secret('[{ "username": "", "password": "" }]')).toEqual([
+      `${at}entry 1 of s.json, which has an empty username`,
+    ])
+    expect(secret('[]')).toEqual([`${at}s.json, which is an empty list`])
+    expect(secret('["a"]')).toEqual([`${at}entry 1 of s.json, which is no { ... } object`])
+  })
+
+  test('of two letters swapped or one missing is met with the right word', () => {
+    expect(problemsOf(`${LEAST}log: { lvel: info, fomrat: json, colour: red }`)).toEqual([
+      '3:8  log.lvel: no such setting; did you mean level?',
+      '3:20  log.fomrat: no such setting; did you mean format?',
+      '3:34  log.colour: no such setting; want one of level, format',
+    ])
+    expect(problemsOf(LEAST.replace('host', 'hots'))[1]).toContain('did you mean host?')
   })
 
   test('of a user with two secrets, or none for the control connections, is told', () => {

@@ -27,6 +27,14 @@ endpoints: [{ name: a-b, kind: writer, port: 1 }, { name: c, kind: reader, port:
   expect(settings.nodes[0]?.port).toBe(5501)
 })
 
+test('an endpoint that is there by default is found by its name too', () => {
+  const settings = load(LEAST, { env: { WEIR_ENDPOINTS__READER__PORT: '7000' } })
+  expect(settings.endpoints.map((e) => [e.name, e.port])).toEqual([
+    ['writer', 6432],
+    ['reader', 7000],
+  ])
+})
+
 test('a whole list may come from outside, written as in the file', () => {
   const env = {
     WEIR_NODES: '[{ name: x, host: h1 }, { name: y, url: "postgres://h2:1" }]',
