@@ -44,16 +44,21 @@ const ROOMS = {
 /** What `*` leaves out: nobody imports these unless the table names them. */
 const TOP = ['app.ts', 'cli']
 
-/** Modules from outside that only some rooms may use. A key may also be one file or a `*` in it. */
+/**
+ * Modules from outside that only some rooms may use; a room may be narrowed to a file here. Types
+ * of such a module, and the names that are `harmless`, may be imported anywhere.
+ */
 const RESERVED = [
   {
     modules: ['node:net', 'node:tls', 'node:http', 'node:https', 'node:dgram'],
     rooms: ['net', 'admin', 'cluster', 'bench', 'cli', 'app.ts'],
+    harmless: ['isIP', 'isIPv4', 'isIPv6'],
     why: 'sockets are reached through net/',
   },
   {
     modules: ['pg', 'mysql2', 'postgres', 'generic-pool'],
     rooms: ['protocol/*/probe.ts', 'cluster', 'bench', 'cli', 'app.ts'],
+    harmless: [],
     why: 'drivers are for control connections (protocol/*/probe.ts), cluster, bench and cli',
   },
 ]
@@ -64,12 +69,12 @@ const HARD_CAP = 400
 
 /**
  * The imports of one source text.
- * @returns {{ specifier: string, typeOnly: boolean, line: number }[]}
+ * @returns {{ specifier: string, typeOnly: boolean, names: string[], line: number }[]}
  */
 function importsOf(text) {
   const patterns = [
     // import x, { y } from 'z' · import type { y } from 'z' · export { y } from 'z'
-    /^[ \t]*(?:import|export)(?<type>\s+type)?\s+(?:[\w\s{},*$]+?\s+)?from\s*['"](?<name>[^'"\n]+)['"]/gm,
+    /^[ \t]*(?:import|export)(?<type>\s+type)?\s+(?:(?<names>[\w\s{},*$]+?)\s+)?from\s*['"](?<name>[^'"\n]+)['"]/gm,
     // import 'z'
     /^[ \t]*import\s*['"](?<name>[^'"\n]+)['"]/gm,
     // import('z'), on a line that is not a comment
@@ -79,6 +84,7 @@ function importsOf(text) {
     [...text.matchAll(pattern)].map((match) => ({
       specifier: match.groups.name,
       typeOnly: match.groups.type !== undefined,
+      names: match.groups.names?.match(/[\w$*]+/g) ?? [],
       // The line of the module's name, so that a long import points at its `from`.
       line: text.slice(0, match.index + match[0].length).split('\n').length,
     })),
@@ -115,13 +121,15 @@ function ruleOf(room) {
 function checkImports(path, text, complain) {
   const room = roomOf(path)
   const edges = []
-  for (const { specifier, typeOnly, line } of importsOf(text)) {
+  for (const { specifier, typeOnly, names, line } of importsOf(text)) {
     if (!specifier.startsWith('.')) {
       const name = specifier.startsWith('node:')
         ? specifier.split('/')[0]
         : specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
-      for (const { modules, rooms, why } of RESERVED) {
+      if (typeOnly) continue
+      for (const { modules, rooms, harmless, why } of RESERVED) {
         if (!modules.includes(name) && !modules.includes(`node:${name}`)) continue
+        if (names.length > 0 && names.every((one) => harmless.includes(one))) continue
         if (!rooms.some((key) => isUnder(path, key))) complain(path, line, `'${specifier}': ${why}`)
       }
       continue

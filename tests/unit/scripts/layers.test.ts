@@ -68,6 +68,13 @@ test.each([
   expect(errorsIn({ ...core, [path]: text })).toEqual([expect.stringContaining(expected)])
 })
 
+test('types of a socket module and its pure functions may be imported anywhere', () => {
+  const types = "import type { Socket } from 'node:net'\n"
+  const pure = "import { isIP, isIPv4 } from 'node:net'\n"
+  expect(errorsIn({ 'config/a.ts': types, 'config/b.ts': pure })).toEqual([])
+  expect(errorsIn({ 'config/b.ts': pure.replace('isIPv4', 'connect') })).toHaveLength(1)
+})
+
 test('server may import types of the pool and nothing more of it', () => {
   const pool = { ...core, 'pool/member.ts': 'export interface Member {}\n' }
   const types = "import type { Member } from '../pool/member.ts'\n"
