@@ -7,21 +7,31 @@
  *     |-- StartupMessage --> lookup --> proof --> proved --> over
  */
 import type { Verifier } from '../../auth/credential.ts'
-import { WeirError } from '../../core/errors.ts'
 import { Machine, type Moves } from '../../core/machine.ts'
-import {
-  authenticationOk,
-  errorResponse,
-  negotiateProtocolVersion,
-} from '../../wire/postgres/backend.ts'
+import { authenticationOk, negotiateProtocolVersion } from '../../wire/postgres/backend.ts'
 import { FRONTEND } from '../../wire/postgres/codes.ts'
-import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
-import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
 import { ClientProof, chooseMethod } from './greet-proof.ts'
+import {
+  refusal,
+  refusalFor,
+  refuseDirectTls,
+  refuseEarlyBytes,
+  refuseHttp,
+  refuseLookup,
+  refuseProof,
+  refuseRepeated,
+  refuseWithoutMethod,
+  refuseWithoutTls,
+} from './greet-refusal.ts'
 import { readStartupRequest, type StartupRequest } from './greet-startup.ts'
-import type { AuthMethod, GreetingOptions, GreetStep, RefusalReason } from './greet-step.ts'
-import { HTTP_ANSWER, TLS_ALERT } from './greet-stranger.ts'
+import type {
+  AuthMethod,
+  GreetingOptions,
+  GreetStep,
+  RefusalReason,
+  Refused,
+} from './greet-step.ts'
 import { LoginInbox } from './login-inbox.ts'
 
 type State = 'first' | 'upgrade' | 'handshake' | 'lookup' | 'proof' | 'proved' | 'over'
@@ -92,7 +102,7 @@ export class Greeting {
     try {
       return this.#step()
     } catch (error) {
-      return this.#refuseFor(error)
+      return this.#refuse(refusalFor(error))
     }
   }
 
@@ -100,13 +110,13 @@ export class Greeting {
     const state = this.#machine.state
     switch (state) {
       case 'first':
-        return this.#tainted ? this.#refuseEarlyBytes() : this.#first()
+        return this.#tainted ? this.#refuse(refuseEarlyBytes()) : this.#first()
       case 'upgrade':
-        if (this.#inbox.length > 0) return this.#refuseEarlyBytes()
+        if (this.#inbox.length > 0) return this.#refuse(refuseEarlyBytes())
         this.#machine.to('handshake')
         return { kind: 'upgrade-tls', direct: false, early: NOTHING }
       case 'handshake':
-        return this.#inbox.length > 0 ? this.#refuseEarlyBytes() : STARVED
+        return this.#inbox.length > 0 ? this.#refuse(refuseEarlyBytes()) : STARVED
       case 'lookup':
         return this.#offer()
       case 'proof':
@@ -129,7 +139,7 @@ export class Greeting {
       case 'ssl':
         return this.#answerTlsRequest(packet.length)
       case 'gss':
-        if (this.#askedGss) return this.#refuseRepeated('1234.5680')
+        if (this.#askedGss) return this.#refuse(refuseRepeated('1234.5680'))
         this.#inbox.take(packet.length)
         this.#askedGss = true
         return { kind: 'answer', bytes: NO }
@@ -142,10 +152,10 @@ export class Greeting {
       case 'direct-tls':
         return this.#startDirectTls()
       case 'http':
-        return this.#refuseWith('http', HTTP_ANSWER, 'an HTTP request on a Postgres port')
+        return this.#refuse(refuseHttp())
       case 'junk': {
         const reason = packet.sqlstate === '0A000' ? 'unsupported-protocol' : this.#junkReason()
-        return this.#refuse(reason, { code: packet.sqlstate, message: packet.why })
+        return this.#refuse(refusal(reason, { code: packet.sqlstate, message: packet.why }))
       }
       default:
         return packet satisfies never
@@ -159,20 +169,18 @@ export class Greeting {
   }
 
   #answerTlsRequest(length: number): GreetStep {
-    if (this.#askedTls) return this.#refuseRepeated('1234.5679')
+    if (this.#askedTls) return this.#refuse(refuseRepeated('1234.5679'))
     this.#askedTls = true
     this.#inbox.take(length)
     if (this.#options.tls === 'off') return { kind: 'answer', bytes: NO }
-    // Taken as if they had come through TLS, these could be an attacker's (CVE-2021-23214).
-    if (this.#inbox.length > 0) return this.#refuseEarlyBytes()
+    if (this.#inbox.length > 0) return this.#refuse(refuseEarlyBytes())
     this.#machine.to('upgrade')
     return { kind: 'answer', bytes: YES }
   }
 
   #startDirectTls(): GreetStep {
     if (this.#askedTls || this.#askedGss || this.#options.tls === 'off') {
-      const bytes = this.#secure ? NOTHING : TLS_ALERT
-      return this.#refuseWith('direct-tls', bytes, 'a TLS handshake where none was agreed on')
+      return this.#refuse(refuseDirectTls(this.#secure))
     }
     this.#machine.to('handshake')
     return { kind: 'upgrade-tls', direct: true, early: this.#inbox.rest() }
@@ -180,16 +188,12 @@ export class Greeting {
 
   #startup(packet: Startup): GreetStep {
     if (this.#options.tls === 'required' && !this.#secure) {
-      return this.#refuse('tls-required', {
-        code: '28000',
-        message: 'this endpoint accepts TLS connections only',
-        hint: 'Connect with sslmode=require or stricter.',
-      })
+      return this.#refuse(refuseWithoutTls())
     }
     const request = readStartupRequest(packet)
     if ('reason' in request) {
       const { reason, ...fields } = request
-      return this.#refuse(reason, fields)
+      return this.#refuse(refusal(reason, fields))
     }
     this.#request = request
     this.#machine.to('lookup')
@@ -213,10 +217,7 @@ export class Greeting {
 
   #offer(): GreetStep {
     if (this.#lookupFailed) {
-      return this.#refuse('lookup-failed', {
-        code: '58000',
-        message: `could not look up user "${this.#request!.user}"`,
-      })
+      return this.#refuse(refuseLookup(this.#request!.user))
     }
     const verifier = this.#verifier
     if (verifier === undefined) return WAITING
@@ -225,11 +226,7 @@ export class Greeting {
     this.#method = method
     switch (method) {
       case undefined:
-        return this.#refuse('auth-method', {
-          code: '28000',
-          message: 'no authentication method may be used for this connection',
-          hint: 'Method "trust" is for loopback only; configure "scram-sha-256" beside it.',
-        })
+        return this.#refuse(refuseWithoutMethod())
       case 'trust':
         this.#machine.to('proved')
         return { kind: 'answer', bytes: this.#withNegotiation(authenticationOk()) }
@@ -254,7 +251,7 @@ export class Greeting {
     const code = this.#inbox.peek()
     if (code !== undefined && code !== FRONTEND.PASSWORD) {
       const message = `expected ${proof.expected} response, got message type ${code}`
-      return this.#refuse('login-message', { code: '08P01', message })
+      return this.#refuse(refusal('login-message', { code: '08P01', message }))
     }
     const frame = this.#inbox.frame(this.#options.startupLimit)
     if (frame === undefined) return STARVED
@@ -266,10 +263,7 @@ export class Greeting {
         this.#machine.to('proved')
         return { kind: 'answer', bytes: step.bytes }
       case 'wrong':
-        return this.#refuse('auth-failed', {
-          code: '28P01',
-          message: `password authentication failed for user "${this.#request!.user}"`,
-        })
+        return this.#refuse(refuseProof(this.#request!.user))
       default:
         return step satisfies never
     }
@@ -293,37 +287,8 @@ export class Greeting {
     }
   }
 
-  #refuseRepeated(version: string): GreetStep {
-    const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`
-    return this.#refuse('unsupported-protocol', { code: '0A000', message })
-  }
-
-  #refuseEarlyBytes(): GreetStep {
-    return this.#refuse('tls-early-bytes', {
-      code: '08P01',
-      message: 'received unencrypted data after SSL request',
-      detail: 'Either the client has a bug or somebody in between tries to slip in data.',
-    })
-  }
-
-  /** What readers and proofs throw about the client's bytes; anything else is our bug. */
-  #refuseFor(error: unknown): GreetStep {
-    if (error instanceof ProtocolError) {
-      return this.#refuse('login-message', { code: error.sqlstate, message: error.message })
-    }
-    if (error instanceof WeirError) {
-      const { sqlstate: code, message, detail } = error
-      return this.#refuse('login-message', { code, message, detail })
-    }
-    throw error
-  }
-
-  #refuse(reason: RefusalReason, fields: Omit<ErrorFields, 'severity'>): GreetStep {
-    return this.#refuseWith(reason, errorResponse({ severity: 'FATAL', ...fields }), fields.message)
-  }
-
-  #refuseWith(reason: RefusalReason, bytes: Buffer, message: string): GreetStep {
+  #refuse(step: Refused): GreetStep {
     this.#machine.to('over')
-    return { kind: 'refused', bytes, reason, message }
+    return step
   }
 }

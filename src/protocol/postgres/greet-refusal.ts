@@ -1,0 +1,80 @@
+/**
+ * How a greeting says no: a reason for us, words for the client. Rule: wherever Postgres has words
+ * for a case, clients get those; nothing here tells whether a user exists.
+ */
+import { WeirError } from '../../core/errors.ts'
+import { errorResponse } from '../../wire/postgres/backend.ts'
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
+import type { RefusalReason, Refused } from './greet-step.ts'
+import { HTTP_ANSWER, TLS_ALERT } from './greet-stranger.ts'
+
+export function refusal(reason: RefusalReason, fields: Omit<ErrorFields, 'severity'>): Refused {
+  const bytes = errorResponse({ severity: 'FATAL', ...fields })
+  return { kind: 'refused', bytes, reason, message: fields.message }
+}
+
+/** What readers and proofs throw about a client's bytes; anything else is our bug and thrown on. */
+export function refusalFor(error: unknown): Refused {
+  if (error instanceof ProtocolError) {
+    return refusal('login-message', { code: error.sqlstate, message: error.message })
+  }
+  if (error instanceof WeirError) {
+    const { sqlstate: code, message, detail } = error
+    return refusal('login-message', { code, message, detail })
+  }
+  throw error
+}
+
+export function refuseHttp(): Refused {
+  const message = 'an HTTP request on a Postgres port'
+  return { kind: 'refused', bytes: HTTP_ANSWER, reason: 'http', message }
+}
+
+/** @param inTls TLS is up already, so an alert of its own would be noise inside it */
+export function refuseDirectTls(inTls: boolean): Refused {
+  const bytes = inTls ? Buffer.alloc(0) : TLS_ALERT
+  const message = 'a TLS handshake where none was agreed on'
+  return { kind: 'refused', bytes, reason: 'direct-tls', message }
+}
+
+/** A second request for encryption is read as a protocol version, as Postgres does. */
+export function refuseRepeated(version: '1234.5679' | '1234.5680'): Refused {
+  const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`
+  return refusal('unsupported-protocol', { code: '0A000', message })
+}
+
+/** Taken as if they had come through TLS, these bytes could be an attacker's (CVE-2021-23214). */
+export function refuseEarlyBytes(): Refused {
+  return refusal('tls-early-bytes', {
+    code: '08P01',
+    message: 'received unencrypted data after SSL request',
+    detail: 'Either the client has a bug or somebody in between tries to slip in data.',
+  })
+}
+
+export function refuseWithoutTls(): Refused {
+  return refusal('tls-required', {
+    code: '28000',
+    message: 'this endpoint accepts TLS connections only',
+    hint: 'Connect with sslmode=require or stricter.',
+  })
+}
+
+export function refuseWithoutMethod(): Refused {
+  return refusal('auth-method', {
+    code: '28000',
+    message: 'no authentication method may be used for this connection',
+    hint: 'Method "trust" is for loopback only; configure "scram-sha-256" beside it.',
+  })
+}
+
+export function refuseLookup(user: string): Refused {
+  return refusal('lookup-failed', { code: '58000', message: `could not look up user "${user}"` })
+}
+
+/** Wrong password and unknown user alike. */
+export function refuseProof(user: string): Refused {
+  const message = `password authentication failed for user "${user}"`
+  return refusal('auth-failed', { code: '28P01', message })
+}
