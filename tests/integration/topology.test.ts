@@ -79,7 +79,13 @@ const sql = async (name: string, text: string): Promise<void> => {
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'weir-topology-'))
-  cluster = await startCluster({ directory, nodes: 3, basePort: BASE_PORT, fsync: false })
+  cluster = await startCluster({
+    directory,
+    nodes: 3,
+    basePort: BASE_PORT,
+    fsync: false,
+    ...(process.env.WEIR_POSTGRES_BIN ? { postgresBin: process.env.WEIR_POSTGRES_BIN } : {}),
+  })
   await sql('node-1', `create role plain login password 'plain'`)
 })
 
@@ -165,6 +171,115 @@ describe('the topology of a real cluster', () => {
     await cluster.resume('node-1')
     await until(() => node('node-1').health === 'up', 2_000)
     expect(node('node-1').role).toBe('writer')
+  })
+})
+
+describe('a probe of a real node', () => {
+  const { signal } = new AbortController()
+  let probe: Probe
+  beforeEach(() => {
+    probe = probeAs(cluster.login.user, cluster.login.password)
+  })
+  afterEach(() => probe.close())
+
+  const overTcp = (name: string): NodeSpec => {
+    const { host, port } = cluster.node(name)
+    return { name, host, port, weight: 1 }
+  }
+  const kept = async (): Promise<number> => {
+    const client = new Client({ connectionString: cluster.url() })
+    await client.connect()
+    const { rows } = await client.query(
+      `select count(*)::int as n from pg_stat_activity where application_name = 'weir probe'`,
+    )
+    await client.end()
+    return rows[0].n
+  }
+
+  it('works over TCP and over the Unix socket, on one kept connection', async () => {
+    for (const target of [overTcp('node-1'), specs()[0]!]) {
+      probe.forget('node-1')
+      for (let i = 0; i < 5; i++) {
+        expect(await probe.probe(target, signal)).toMatchObject({ ok: true, inRecovery: false })
+      }
+    }
+    await until(async () => (await kept()) === 1, 2_000, { what: 'one kept connection' })
+    await probe.close()
+    await until(async () => (await kept()) === 0, 2_000, { what: 'no kept connection' })
+  })
+
+  it('tells at once when its idle connection is cut, and opens another at the next question', async () => {
+    const lost: string[] = []
+    probe.onLost((name, why) => lost.push(`${name} ${why}`))
+    await probe.probe(overTcp('node-1'), signal)
+    const ours = `application_name = 'weir probe'`
+    await sql('node-1', `select pg_terminate_backend(pid) from pg_stat_activity where ${ours}`)
+    await until(() => lost.length > 0, 1_000)
+    expect(lost).toEqual(['node-1 57P01'])
+    expect(await probe.probe(overTcp('node-1'), signal)).toMatchObject({ ok: true })
+  })
+
+  it('does not call a node well whose answer and end arrive together', async () => {
+    const lost: string[] = []
+    probe.onLost((name, why) => lost.push(`${name} ${why}`))
+    const target = overTcp('node-3')
+    await probe.probe(target, signal)
+    const running = probe.probe(target, signal)
+    await cluster.kill('node-3')
+    const result = await running
+    await until(() => !result.ok || lost.length > 0, 500, { what: 'a sign of the end' })
+    await cluster.start('node-3')
+    await until(async () => (await probe.probe(target, signal)).ok, 5_000)
+  })
+
+  it('says refused where nobody listens, on TCP and where the socket file is missing', async () => {
+    const nobody: NodeSpec = { name: 'nobody', host: '127.0.0.1', port: 15_699, weight: 1 }
+    const refused = { ok: false, kind: 'refused' }
+    expect(await probe.probe(nobody, signal)).toMatchObject(refused)
+    const { socketDirectory } = cluster.node('node-1')
+    expect(await probe.probe({ ...nobody, socketDirectory }, signal)).toMatchObject(refused)
+  })
+
+  it('drops its work at once when called off, connecting or asking, and can begin anew', async () => {
+    const target = overTcp('node-3')
+    await probe.probe(target, signal)
+    await cluster.pause('node-3')
+    for (const phase of ['asking', 'connecting']) {
+      const abort = new AbortController()
+      const running = probe.probe(target, abort.signal)
+      setTimeout(() => abort.abort(), 100)
+      const began = performance.now()
+      expect(await running, phase).toMatchObject({ ok: false })
+      expect(performance.now() - began).toBeLessThan(1_000)
+    }
+    await cluster.resume('node-3')
+    expect(await probe.probe(target, signal)).toMatchObject({ ok: true, inRecovery: true })
+  })
+
+  it('calls a node busy that has no connection left', async () => {
+    const clients: Client[] = []
+    try {
+      for (;;) {
+        const client = new Client({
+          connectionString: cluster.url(),
+          user: 'plain',
+          password: 'plain',
+        })
+        client.on('error', () => {})
+        const open = await client.connect().then(
+          () => true,
+          () => false,
+        )
+        if (!open) break
+        clients.push(client)
+      }
+      const plain = probeAs('plain', 'plain')
+      const result = await plain.probe(overTcp('node-1'), signal)
+      expect(result).toMatchObject({ ok: false, kind: 'busy' })
+      await plain.close()
+    } finally {
+      await Promise.all(clients.map((client) => client.end()))
+    }
   })
 })
 

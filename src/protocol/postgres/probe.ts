@@ -38,6 +38,8 @@ interface Kept {
   /** False after the role was refused a look at the control file: then ask less. */
   full: boolean
   asking: boolean
+  /** Set when the connection went while a question was on it. */
+  lost: string | undefined
 }
 
 export class PostgresProbe {
@@ -65,6 +67,8 @@ export class PostgresProbe {
       kept.asking = true
       const answer = await this.#ask(kept)
       kept.asking = false
+      // An answer and the end can arrive in one packet: then the answer is the older news.
+      if (kept.lost !== undefined) return { ok: false, kind: 'other', why: kept.lost }
       return answer
     } catch (error) {
       drop()
@@ -123,14 +127,14 @@ export class PostgresProbe {
       ssl: local || tls === undefined ? false : tls,
     }
     const client = new Client(config)
-    const kept: Kept = { client, full: true, asking: false }
+    const kept: Kept = { client, full: true, asking: false, lost: undefined }
     // A shutting-down server says so on an idle connection, a dying one just closes it. Both end
     // here as one passive sign; without a listener the first would end the process.
     const lost = (why: string) => {
       if (this.#kept.get(node.name) !== kept) return
-      const passive = !kept.asking
       this.#drop(node.name, kept)
-      if (passive) this.#onLost(node.name, why)
+      kept.lost = why
+      if (!kept.asking) this.#onLost(node.name, why)
     }
     client.on('error', (error) => lost(codeOf(error) ?? messageOf(error)))
     client.on('end', () => lost('connection closed'))
