@@ -3,72 +3,35 @@
  * whatever `open` makes. Rules: first come first served, nobody waits while a member of this epoch
  * is idle (unless paused), and nobody is called twice. Borrowing an idle member and returning a
  * clean one is synchronous.
- *
- *   serving <-> paused;  serving, paused -> draining -> closed;  any of them -> retired -> closed
  */
-import type { Clock } from '../core/clock.ts'
-import { messageOf, WeirError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
-import { Machine, type Moves } from '../core/machine.ts'
-import type { TimerWheel } from '../core/timer-wheel.ts'
-import type { Budget, Heir } from './budget.ts'
+import { WeirError } from '../core/errors.ts'
+import type { Heir } from './budget.ts'
 import { fateOf } from './checklist.ts'
 import { Cleaning } from './cleaning.ts'
 import { Growth } from './growth.ts'
-import type { BorrowTimeout, EvictReason, Member, RefusalReason, Wait, Waiter } from './member.ts'
-import { refusal } from './refusal.ts'
+import { Lending } from './lending.ts'
+import { Life } from './life.ts'
+import { Line } from './line.ts'
+import type { BorrowTimeout, EvictReason, Member, Wait, Waiter } from './member.ts'
 import { Roster, type Slot } from './roster.ts'
-import type { PoolObserver, PoolSettings, PoolState, PoolStats } from './settings.ts'
+import type { PoolOptions, PoolSettings, PoolState, PoolStats } from './settings.ts'
 import { Tally } from './tally.ts'
 import { overdue } from './trim.ts'
-import { QueuedWait, WaitQueue } from './wait-queue.ts'
-
-const MOVES: Moves<PoolState> = {
-  serving: ['paused', 'draining', 'retired'],
-  paused: ['serving', 'draining', 'retired'],
-  draining: ['retired', 'closed'],
-  retired: ['closed'],
-  closed: [],
-}
+import { QueuedWait } from './wait-queue.ts'
 
 const SETTLED: Wait = { cancel: () => {} }
-
-export interface PoolOptions<M> {
-  /** As people read it: `node-1/app/weir`. */
-  name: string
-  /**
-   * Makes one logged-in, clean member. A WeirError `WEIR_OPEN_REFUSED` says that waiting will not
-   * mend it; anything else is tried again while somebody waits.
-   */
-  open: (signal: AbortSignal) => Promise<M>
-  budget: Budget
-  clock: Clock
-  /** One for all pools; deadlines are as coarse as its tick. */
-  wheel: TimerWheel
-  /** 0 <= r < 1, for the spread of lifetimes. */
-  random: () => number
-  settings: PoolSettings
-  observer: PoolObserver
-  log: Log
-}
 
 export class Pool<M extends Member> {
   readonly name: string
   #options: PoolOptions<M>
   #settings: PoolSettings
-  #machine: Machine<PoolState>
+  #life: Life
   #roster = new Roster<M>()
-  #waiters: WaitQueue<M>
+  #line: Line<M>
   #growth: Growth<M>
   #cleaning: Cleaning<M>
   #tally: Tally
-  /** Retiring and renewing add one; a member of an older epoch is closed when it comes back. */
-  #epoch = 1
-  /** A waiter is being called: what comes back meanwhile is lent by the loop that called it. */
-  #lending = false
-  #lastServedAt = -Infinity
-  #why: string | undefined
-  #drained: (() => void)[] = []
+  #lending: Lending<M>
 
   constructor(options: PoolOptions<M>) {
     const { clock, wheel, open, budget } = options
@@ -76,27 +39,38 @@ export class Pool<M extends Member> {
     this.#options = options
     this.#settings = options.settings
     this.#tally = new Tally(options.name, options.observer, options.log)
-    this.#machine = new Machine(`pool ${options.name}`, MOVES, 'serving')
-    this.#waiters = new WaitQueue(
+    this.#life = new Life(options.name)
+    this.#line = new Line<M>({
+      clock,
       wheel,
-      (wait) => this.#refuse(wait, 'timeout'),
-      () => this.#closeIfDone(),
-    )
+      tally: this.#tally,
+      stats: () => this.stats(),
+      emptied: () => this.#closeIfDone(),
+    })
     this.#growth = new Growth<M>({
       open,
       clock,
       wheel,
       budget,
       settings: () => this.#settings,
-      epoch: () => this.#epoch,
-      mayOpen: () => this.#machine.is('serving', 'draining'),
+      epoch: () => this.#life.epoch,
+      mayOpen: () => this.#life.serves,
       members: () => this.#roster.total,
-      waiting: () => this.#waiters.size,
-      hungrySince: () => Math.max(this.#waiters.head?.queuedAt ?? Infinity, this.#lastServedAt),
+      waiting: () => this.#line.length,
+      hungrySince: () => this.#line.hungrySince,
       longestIdleSince: () => this.#roster.longestIdle?.idleSince,
       giveUpIdle: () => this.#evict(this.#roster.longestIdle!, 'budget'),
       arrived: (member, epoch, tookMs) => this.#arrived(member, epoch, tookMs),
       failed: (error, tookMs) => this.#openingFailed(error, tookMs),
+    })
+    this.#lending = new Lending<M>({
+      roster: this.#roster,
+      line: this.#line,
+      life: this.#life,
+      budget,
+      claim: this.#growth.claim,
+      evict: (slot, reason, destroy, heir) => this.#evict(slot, reason, destroy, heir),
+      grow: () => this.#growth.grow(),
     })
     this.#cleaning = new Cleaning<M>({
       roster: this.#roster,
@@ -108,17 +82,17 @@ export class Pool<M extends Member> {
   }
 
   get state(): PoolState {
-    return this.#machine.state
+    return this.#life.state
   }
 
   /** False once retired, draining or closed: look for another pool. */
   get lends(): boolean {
-    return this.#machine.is('serving', 'paused')
+    return this.#life.lends
   }
 
   /** True when nothing is left: no member, no opening, no waiter. */
   get empty(): boolean {
-    return this.#roster.total + this.#growth.opening + this.#waiters.size === 0
+    return this.#roster.total + this.#growth.opening + this.#line.length === 0
   }
 
   /**
@@ -126,7 +100,7 @@ export class Pool<M extends Member> {
    * likes wins. Undefined when none is idle, others wait already, or the pool does not lend now.
    */
   tryBorrow(prefer?: (member: M) => boolean): M | undefined {
-    if (this.#waiters.size > 0 || this.#machine.state !== 'serving') return undefined
+    if (this.#line.length > 0 || this.#life.state !== 'serving') return undefined
     for (;;) {
       const slot = this.#roster.takeIdle(prefer)
       if (slot === undefined) return undefined
@@ -151,7 +125,7 @@ export class Pool<M extends Member> {
     const now = this.#options.clock.monotonic()
     const wait = new QueuedWait(waiter, startedAt ?? now, now)
     if (!this.lends) {
-      this.#refuse(wait, this.#why === undefined ? 'draining' : 'retired')
+      this.#line.refuse(wait, this.#life.why === undefined ? 'draining' : 'retired')
       return SETTLED
     }
     const member = this.tryBorrow()
@@ -162,10 +136,10 @@ export class Pool<M extends Member> {
     const leftMs = typeof timeout === 'number' ? wait.startedAt + timeout - now : undefined
     if (timeout === 'nowait' || (leftMs !== undefined && leftMs <= 0)) {
       this.#growth.grow(1)
-      this.#refuse(wait, timeout === 'nowait' ? 'nowait' : 'timeout')
+      this.#line.refuse(wait, timeout === 'nowait' ? 'nowait' : 'timeout')
       return SETTLED
     }
-    this.#waiters.push(wait, leftMs)
+    this.#line.join(wait, leftMs)
     this.#growth.grow()
     return wait
   }
@@ -194,42 +168,36 @@ export class Pool<M extends Member> {
 
   /** Closes the pool for good: every waiter is refused, leased members die on return. */
   retire(why: string): void {
-    if (this.#machine.is('retired', 'closed')) return
-    this.#machine.to('retired')
-    this.#why = why
+    if (!this.#life.retire(why)) return
     this.#tally.retired(why)
     this.#growth.abort(new WeirError('WEIR_POOL_RETIRED', `pool ${this.name} retired: ${why}`))
-    this.renew()
-    this.#refuseAll('retired')
+    this.#evictIdle('retired')
+    this.#line.refuseAll('retired')
     this.#closeIfDone()
   }
 
   /** Replaces every member without refusing anybody: idle ones now, leased ones on return. */
   renew(): void {
-    this.#epoch++
-    for (const slot of this.#roster.idleSlots()) this.#evict(slot, 'retired')
+    this.#life.renew()
+    this.#evictIdle('retired')
   }
 
   /** Borrowers wait and nothing is opened; what is leased goes on. */
   pause(): void {
-    if (!this.#machine.is('paused')) this.#machine.to('paused')
+    this.#life.pause()
   }
 
   resume(): void {
-    if (this.#machine.is('serving')) return
-    this.#machine.to('serving')
-    this.#lendIdle()
+    this.#life.resume()
+    this.#lending.lendIdle()
   }
 
   /** New borrowers are refused, those in line are served; resolves when every member is gone. */
   drain(): Promise<void> {
-    if (this.lends) {
-      this.#machine.to('draining')
-      this.#lendIdle()
-      this.#closeIfDone()
-    }
-    if (this.#machine.is('closed')) return Promise.resolve()
-    return new Promise((resolve) => this.#drained.push(resolve))
+    this.#life.drain()
+    this.#lending.lendIdle()
+    this.#closeIfDone()
+    return this.#life.closed()
   }
 
   /** Cuts every member at once; leased ones stay counted until their borrower returns them. */
@@ -251,32 +219,26 @@ export class Pool<M extends Member> {
     for (const { slot, reason } of overdue(idle, this.#settings, this.#growth.maximum, now)) {
       this.#evict(slot, reason)
     }
-    this.#lendIdle()
+    this.#lending.lendIdle()
     if (this.lends) this.#growth.stock(this.#settings.minIdle - this.#roster.idle)
   }
 
   stats(): PoolStats {
-    const { borrowed, opened, openFailed, evictions, longestWaitMs, lastError } = this.#tally
-    const head = this.#waiters.head
     return {
       name: this.name,
-      state: this.#machine.state,
-      epoch: this.#epoch,
+      state: this.#life.state,
+      epoch: this.#life.epoch,
+      retiredBecause: this.#life.why,
       total: this.#roster.total,
       idle: this.#roster.idle,
-      leased: this.#roster.count('leased'),
-      held: this.#roster.count('held'),
-      resetting: this.#roster.count('resetting'),
+      leased: this.#roster.leased,
+      held: this.#roster.held,
+      resetting: this.#roster.resetting,
       opening: this.#growth.opening,
-      waiting: this.#waiters.size,
       maximum: this.#growth.maximum,
-      borrowed,
-      opened,
-      openFailed,
-      evicted: { ...evictions },
-      oldestWaitMs: head === undefined ? 0 : this.#options.clock.monotonic() - head.startedAt,
-      longestWaitMs,
-      lastError: lastError === undefined ? undefined : messageOf(lastError),
+      waiting: this.#line.length,
+      oldestWaitMs: this.#line.oldestWaitMs,
+      ...this.#tally.snapshot(),
     }
   }
 
@@ -284,65 +246,14 @@ export class Pool<M extends Member> {
     const now = this.#options.clock.monotonic()
     const fate = fateOf({
       condition: slot.member.condition(),
-      outdated: slot.epoch !== this.#epoch,
+      outdated: slot.epoch !== this.#life.epoch,
       expired: now >= slot.diesAt,
-      unneeded: this.#machine.state === 'draining' && this.#waiters.size === 0,
+      unneeded: this.#life.state === 'draining' && this.#line.length === 0,
     })
-    if (fate === 'lend') this.#place(slot, now)
+    if (fate === 'lend') this.#lending.place(slot, now)
     else if (fate === 'reset') this.#cleaning.reset(slot)
     else if (fate === 'hold') this.#cleaning.hold(slot)
     else this.#evict(slot, fate, fate === 'broken')
-  }
-
-  #place(slot: Slot<M>, now: number): void {
-    const waiting = this.#waiters.size > 0 && !this.#machine.is('paused')
-    const { budget } = this.#options
-    // A login just paid for serves a waiter once before a sibling may have its place.
-    if (budget.contended && !(waiting && slot.place === 'arriving')) {
-      const heir = budget.heirFor(this.#growth.claim, waiting)
-      if (heir !== undefined) {
-        this.#evict(slot, 'budget', false, heir)
-        return
-      }
-    }
-    slot.idleSince = now
-    if (!waiting || this.#lending) {
-      this.#roster.move(slot, 'idle')
-      return
-    }
-    this.#lend(slot)
-    this.#lendIdle()
-  }
-
-  #lend(slot: Slot<M>): void {
-    if (slot.place !== 'leased') this.#roster.move(slot, 'leased')
-    const wait = this.#waiters.shift()!
-    this.#lastServedAt = this.#options.clock.monotonic()
-    this.#tally.waited(this.#lastServedAt - wait.startedAt)
-    this.#lending = true
-    try {
-      wait.waiter.granted(slot.member)
-    } finally {
-      this.#lending = false
-    }
-  }
-
-  /** Works out afresh what to do with idle members; a missed event cannot wedge it. */
-  #lendIdle(): void {
-    if (this.#lending) return
-    while (this.#waiters.size > 0 && !this.#machine.is('paused')) {
-      const slot = this.#roster.takeIdle()
-      if (slot === undefined) break
-      this.#lend(slot)
-    }
-    const { budget } = this.#options
-    for (let slot = this.#roster.longestIdle; slot; slot = this.#roster.longestIdle) {
-      const heir = budget.contended ? budget.heirFor(this.#growth.claim, false) : undefined
-      if (heir !== undefined) this.#evict(slot, 'budget', false, heir)
-      else if (this.#machine.is('draining')) this.#evict(slot, 'draining')
-      else break
-    }
-    this.#growth.grow()
   }
 
   #arrived(member: M, epoch: number, tookMs: number): void {
@@ -355,11 +266,11 @@ export class Pool<M extends Member> {
   }
 
   #openingFailed(error: Error, tookMs: number): void {
-    if (!this.#machine.is('retired')) this.#tally.failed(error, tookMs)
+    if (this.#life.why === undefined) this.#tally.failed(error, tookMs)
     this.#options.budget.giveBack()
     const permanent = error instanceof WeirError && error.code === 'WEIR_OPEN_REFUSED'
     // While members remain they still serve the line; without any, waiting will not mend it.
-    if (permanent && this.#roster.total === 0) this.#refuseAll('open-failed')
+    if (permanent && this.#roster.total === 0) this.#line.refuseAll('open-failed')
     this.#growth.grow()
     this.#closeIfDone()
   }
@@ -382,36 +293,14 @@ export class Pool<M extends Member> {
     this.#closeIfDone()
   }
 
-  /** Refuses those in line now; one that borrows again at once is not refused twice. */
-  #refuseAll(reason: RefusalReason): void {
-    for (let left = this.#waiters.size; left > 0; left--) {
-      const head = this.#waiters.head
-      if (head !== undefined) this.#refuse(head, reason)
-    }
-  }
-
-  #refuse(wait: QueuedWait<M>, reason: RefusalReason): void {
-    const waitedMs = this.#options.clock.monotonic() - wait.startedAt
-    const { total, idle } = this.#roster
-    const picture = {
-      name: this.name,
-      total,
-      active: total - idle,
-      idle,
-      waiting: this.#waiters.size,
-      lastError: this.#tally.lastError,
-      why: this.#why,
-    }
-    this.#waiters.remove(wait)
-    this.#tally.refused(reason, waitedMs)
-    wait.waiter.refused(refusal(reason, picture, waitedMs))
+  #evictIdle(reason: EvictReason): void {
+    for (const slot of this.#roster.idleSlots()) this.#evict(slot, reason)
   }
 
   #closeIfDone(): void {
-    if (!this.#machine.is('draining', 'retired') || !this.empty) return
-    this.#machine.to('closed')
+    if (!this.#life.ending || !this.empty) return
+    this.#life.close()
     this.#growth.abort(new WeirError('WEIR_POOL_CLOSED', `pool ${this.name} is closed`))
     this.#options.budget.leave(this.#growth.claim)
-    for (const resolve of this.#drained) resolve()
   }
 }

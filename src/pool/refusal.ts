@@ -3,41 +3,39 @@
  * learns which pool, how long, how full it was and what the last real error said.
  */
 import type { BorrowRefused, RefusalReason } from './member.ts'
+import type { PoolStats } from './settings.ts'
 
-/** The pool as its refused borrower found it; `waiting` counts that borrower too. */
-export interface PoolPicture {
-  readonly name: string
-  readonly total: number
-  readonly active: number
-  readonly idle: number
-  readonly waiting: number
-  readonly lastError: Error | undefined
-  /** Why it was retired, when it was. */
-  readonly why: string | undefined
+/**
+ * @param pool as the refused borrower found it; `waiting` still counts that borrower.
+ * @param waitedMs since the borrower began, on this pool or one before.
+ */
+export function refusal(
+  reason: RefusalReason,
+  pool: PoolStats,
+  waitedMs: number,
+  cause: Error | undefined,
+): BorrowRefused {
+  return { reason, message: message(reason, pool, waitedMs), cause }
 }
 
-/** @param waitedMs since the borrower began, on this pool or one before. */
-export function refusal(reason: RefusalReason, pool: PoolPicture, waitedMs: number): BorrowRefused {
-  return { reason, message: message(reason, pool, waitedMs), cause: pool.lastError }
-}
-
-function message(reason: RefusalReason, pool: PoolPicture, waitedMs: number): string {
+function message(reason: RefusalReason, pool: PoolStats, waitedMs: number): string {
   const waited = `${(waitedMs / 1_000).toFixed(1)} s`
-  const numbers = `total ${pool.total}, active ${pool.active}, idle ${pool.idle}, waiting ${pool.waiting}`
-  const last = pool.lastError === undefined ? '' : `; last error: ${pool.lastError.message}`
+  const active = pool.total - pool.idle
+  const counts = `total ${pool.total}, active ${active}, idle ${pool.idle}, waiting ${pool.waiting}`
+  const numbers = pool.lastError === undefined ? counts : `${counts}; last error: ${pool.lastError}`
   switch (reason) {
     case 'timeout':
-      return `timed out after ${waited} waiting for a server connection of pool ${pool.name} (${numbers}${last})`
+      return `timed out after ${waited} waiting for a server connection of pool ${pool.name} (${numbers})`
     case 'nowait':
-      return `no idle server connection in pool ${pool.name} and the borrow timeout is nowait (${numbers}${last})`
+      return `no idle server connection in pool ${pool.name} and the borrow timeout is nowait (${numbers})`
     case 'retired':
-      return `pool ${pool.name} was retired: ${pool.why ?? 'no reason given'} (waited ${waited}, ${numbers}${last})`
+      return `pool ${pool.name} was retired: ${pool.retiredBecause ?? 'no reason given'} (waited ${waited}; ${numbers})`
     case 'draining':
-      return `pool ${pool.name} is draining and lends no more (waited ${waited}, ${numbers}${last})`
+      return `pool ${pool.name} is draining and lends no more (waited ${waited}; ${numbers})`
     case 'cancelled':
-      return `waiting for pool ${pool.name} was cancelled after ${waited} (${numbers}${last})`
+      return `waiting for a server connection of pool ${pool.name} was cancelled after ${waited} (${numbers})`
     case 'open-failed':
-      return `pool ${pool.name} cannot open a server connection: ${pool.lastError?.message ?? 'no cause given'} (waited ${waited}, ${numbers})`
+      return `pool ${pool.name} cannot open a server connection: ${pool.lastError ?? 'no cause given'} (waited ${waited}; ${counts})`
     default: {
       const never: never = reason
       return never

@@ -38,15 +38,11 @@ const PREFER_AMONG = 4
 export class Roster<M> {
   #slots = new Map<M, Slot<M>>()
   #idle: Slot<M>[] = []
-  // Counters change with no await between check and change: that is the lock.
-  #count: Record<Place, number> = {
-    arriving: 0,
-    idle: 0,
-    leased: 0,
-    held: 0,
-    resetting: 0,
-    gone: 0,
-  }
+  // Counters change with no await between check and change: that is the lock. `leased` follows
+  // from the others, so the fast path between idle and leased counts nothing.
+  #arriving = 0
+  #held = 0
+  #resetting = 0
 
   get total(): number {
     return this.#slots.size
@@ -56,8 +52,16 @@ export class Roster<M> {
     return this.#idle.length
   }
 
-  count(place: Place): number {
-    return this.#count[place]
+  get held(): number {
+    return this.#held
+  }
+
+  get resetting(): number {
+    return this.#resetting
+  }
+
+  get leased(): number {
+    return this.total - this.idle - this.#arriving - this.#held - this.#resetting
   }
 
   find(member: M): Slot<M> | undefined {
@@ -89,7 +93,7 @@ export class Roster<M> {
       rounds: 0,
     }
     this.#slots.set(member, slot)
-    this.#count.arriving++
+    this.#arriving++
     return slot
   }
 
@@ -114,15 +118,21 @@ export class Roster<M> {
   move(slot: Slot<M>, to: Place): void {
     const from = slot.place
     if (!MOVES[from].includes(to)) throw new Error(`BUG: pool member ${from} -> ${to}`)
+    slot.place = to
+    this.#leave(slot, from)
+    if (to === 'idle') this.#idle.push(slot)
+    else if (to === 'held') this.#held++
+    else if (to === 'resetting') this.#resetting++
+    else if (to === 'gone') this.#slots.delete(slot.member)
+  }
+
+  #leave(slot: Slot<M>, from: Place): void {
     if (from === 'idle') {
       const idle = this.#idle
       if (idle[idle.length - 1] === slot) idle.pop()
       else idle.splice(idle.indexOf(slot), 1)
-    }
-    if (to === 'idle') this.#idle.push(slot)
-    if (to === 'gone') this.#slots.delete(slot.member)
-    this.#count[from]--
-    this.#count[to]++
-    slot.place = to
+    } else if (from === 'held') this.#held--
+    else if (from === 'resetting') this.#resetting--
+    else if (from === 'arriving') this.#arriving--
   }
 }

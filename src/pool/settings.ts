@@ -3,6 +3,10 @@
  * snapshot the console and metrics print. Rule: nothing here is called on the fast path; borrowing
  * an idle member and giving it back only move counters.
  */
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
+import type { TimerWheel } from '../core/timer-wheel.ts'
+import type { Budget } from './budget.ts'
 import type { EvictReason, RefusalReason } from './member.ts'
 
 export interface PoolSettings {
@@ -35,6 +39,25 @@ export const DEFAULT_POOL_SETTINGS: PoolSettings = {
   openingsAtOnce: 4,
   openTimeoutMs: 10_000,
   cleanTimeoutMs: 5_000,
+}
+
+export interface PoolOptions<M> {
+  /** As people read it: `node-1/app/weir`. */
+  name: string
+  /**
+   * Makes one logged-in, clean member. A WeirError `WEIR_OPEN_REFUSED` says that waiting will not
+   * mend it; anything else is tried again while somebody waits.
+   */
+  open: (signal: AbortSignal) => Promise<M>
+  budget: Budget
+  clock: Clock
+  /** One for all pools; deadlines are as coarse as its tick. */
+  wheel: TimerWheel
+  /** 0 <= r < 1, for the spread of lifetimes. */
+  random: () => number
+  settings: PoolSettings
+  observer: PoolObserver
+  log: Log
 }
 
 /** Hears what happens off the fast path; durations are milliseconds. */
@@ -82,5 +105,8 @@ export interface PoolStats {
   readonly oldestWaitMs: number
   /** The longest wait that ended with a member. */
   readonly longestWaitMs: number
+  /** What the last opening said if it failed; a good one clears it. */
   readonly lastError: string | undefined
+  /** Why it was retired, when it was. */
+  readonly retiredBecause: string | undefined
 }

@@ -6,20 +6,23 @@
 import { messageOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { EVICT_REASONS, type EvictReason, type RefusalReason } from './member.ts'
-import type { PoolObserver } from './settings.ts'
+import type { PoolObserver, PoolStats } from './settings.ts'
+
+type Counts = Pick<
+  PoolStats,
+  'borrowed' | 'opened' | 'openFailed' | 'evicted' | 'longestWaitMs' | 'lastError'
+>
 
 export class Tally {
   readonly #pool: string
   #observer: PoolObserver
   #log: Log
+  /** Also moved by the fast path, which tells nobody. */
   borrowed = 0
-  opened = 0
-  openFailed = 0
-  longestWaitMs = 0
-  readonly evictions = Object.fromEntries(EVICT_REASONS.map((r) => [r, 0])) as Record<
-    EvictReason,
-    number
-  >
+  #opened = 0
+  #openFailed = 0
+  #longestWaitMs = 0
+  #evicted = Object.fromEntries(EVICT_REASONS.map((r) => [r, 0])) as Record<EvictReason, number>
   /** What the last opening said if it failed; a good one clears it. */
   lastError: Error | undefined
 
@@ -29,9 +32,20 @@ export class Tally {
     this.#log = log
   }
 
+  snapshot(): Counts {
+    return {
+      borrowed: this.borrowed,
+      opened: this.#opened,
+      openFailed: this.#openFailed,
+      evicted: { ...this.#evicted },
+      longestWaitMs: this.#longestWaitMs,
+      lastError: this.lastError === undefined ? undefined : messageOf(this.lastError),
+    }
+  }
+
   waited(ms: number): void {
     this.borrowed++
-    if (ms > this.longestWaitMs) this.longestWaitMs = ms
+    if (ms > this.#longestWaitMs) this.#longestWaitMs = ms
     this.#observer.waited(this.#pool, ms)
   }
 
@@ -40,13 +54,13 @@ export class Tally {
   }
 
   arrived(tookMs: number): void {
-    this.opened++
+    this.#opened++
     this.lastError = undefined
     this.#observer.opened(this.#pool, tookMs)
   }
 
   failed(error: Error, tookMs: number): void {
-    this.openFailed++
+    this.#openFailed++
     this.lastError = error
     this.#log.warn(
       { pool: this.#pool, error: messageOf(error) },
@@ -56,7 +70,7 @@ export class Tally {
   }
 
   evicted(reason: EvictReason): void {
-    this.evictions[reason]++
+    this.#evicted[reason]++
     this.#observer.evicted(this.#pool, reason)
   }
 

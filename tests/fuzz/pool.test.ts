@@ -280,6 +280,7 @@ class World {
       must(s.total === s.idle + s.leased + s.held + s.resetting, 'total adds up', s)
       must(s.leased === leased, 'leases agree with the borrowers', s)
       must(s.total + s.opening <= MAXIMUM, 'within the maximum', s)
+      must(s.opening <= OPENINGS, 'few openings at once', s)
       must(s.waiting === waiting, 'the line is who waits', s)
       must(s.state === 'paused' || s.waiting === 0 || s.idle === 0, 'nobody waits for an idle', s)
       must(s.state !== 'closed' || s.total + s.opening + s.waiting === 0, 'closed is empty', s)
