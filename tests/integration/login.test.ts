@@ -274,7 +274,10 @@ describe('a driver at our door', () => {
               break
             case 'upgrade-tls':
               socket.removeAllListeners('data')
-              if (step.direct) socket.unshift(step.early)
+              if (step.direct) {
+                socket.pause() // a flowing socket would drop what is put back
+                socket.unshift(step.early)
+              }
               socket = new TLSSocket(socket, {
                 isServer: true,
                 key: TEST_KEY,
@@ -367,6 +370,40 @@ describe('a driver at our door', () => {
     await sql`select`.simple()
     await sql.end()
     expect(ends.at(-1)).toMatchObject({ kind: 'authenticated', user: 'app', database: 'shop' })
+  })
+
+  it('may begin with its TLS handshake', async () => {
+    const port = await open({ tls: 'required' })
+    const login = new Connecting({
+      user: 'app',
+      proof: { kind: 'password', password: 's3cret' },
+      database: 'shop',
+      parameters: [],
+      tls: 'require',
+      secureOrLocal: true,
+      scramKeys: new ScramKeyCache(),
+      random: randomBytes,
+    })
+    const socket = tlsConnect({ port, host: '127.0.0.1', ALPNProtocols: ['postgresql'], ...ssl })
+    const end = await new Promise((resolve, reject) => {
+      const pull = (): void => {
+        for (let step = login.next(); ; step = login.next()) {
+          if (step.kind === 'send') socket.write(step.bytes)
+          else if (step.kind === 'starved' || step.kind === 'waiting') return
+          else return resolve(step)
+        }
+      }
+      login.onReady = pull
+      socket.on('error', reject)
+      socket.on('secureConnect', pull)
+      socket.on('data', (chunk: Buffer) => {
+        login.push(chunk)
+        pull()
+      })
+    })
+    expect(end).toMatchObject({ kind: 'ready' })
+    expect(socket.alpnProtocol).toBe('postgresql')
+    socket.destroy()
   })
 
   it.each(['app', 'nobody'])('is told of a wrong password as user %s', async (user) => {
