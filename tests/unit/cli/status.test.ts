@@ -132,6 +132,11 @@ describe('weir status', () => {
     expect(err).toContain('is not the admin port of Weir: 404 <h1>Nope</h1>')
   })
 
+  test('says so when what answers speaks JSON but is no Weir', async () => {
+    const admin = await serve((_, reply) => reply.end('{"ok":true}'))
+    expect((await run('--admin', admin)).err).toContain('is not the admin port of Weir: 200')
+  })
+
   test('takes host and port without http://', async () => {
     const admin = await serve((_, reply) => reply.end(JSON.stringify(exampleStatus())))
     expect((await fetchStatus(admin.replace('http://', ''))).epoch).toBe(5)
