@@ -41,17 +41,18 @@ export function readYaml(text: string): YamlDocument {
     place: placeAt(fault.pos[0]),
     message: plainMessage(fault.code, fault.message),
   }))
-  let value: unknown
+  let torn = document.errors.some((e) => e.code !== 'DUPLICATE_KEY')
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return
+      torn = true
       const message = `not valid YAML: an alias of nothing above it; ${quotes('*')}`
       faults.push({ place: placeAt(alias.range?.[0] ?? 0), message })
     },
   })
-  // A file with a key twice can still be judged for the rest; any other fault makes guesses of it.
-  const onlyTwice = document.errors.every((e) => e.code === 'DUPLICATE_KEY')
-  if (onlyTwice && faults.length === document.errors.length) {
+  let value: unknown
+  // A key twice or an unknown tag leaves the rest to be judged; of a torn file it would be guesses.
+  if (!torn) {
     try {
       value = document.toJS() ?? {}
     } catch (error) {

@@ -176,6 +176,13 @@ describe('a mistake', () => {
     ])
   })
 
+  test('of a text that YAML takes for a tag says what to do', () => {
+    expect(problemsOf('auth: { secrets: [{ username: a, password: !pw }] }')).toEqual([
+      '1:44  not valid YAML: an unknown tag; a text that begins with ! needs quotes',
+      '1:1  nodes: got nothing, want a list of at least one section such as { name: node-1, host: 127.0.0.1, port: 5432 }',
+    ])
+  })
+
   test('behind an alias is told where the value was written', () => {
     const text = `nodes: [{ name: a, host: h, port: &p 0 }, { name: b, host: h, port: *p }]
 auth: { secrets: [{ username: app, password: pw }] }`
