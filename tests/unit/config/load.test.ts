@@ -178,8 +178,8 @@ describe('a mistake', () => {
 
   test('of a text that YAML takes for a tag says what to do', () => {
     expect(problemsOf('auth: { secrets: [{ username: a, password: !pw }] }')).toEqual([
-      '1:44  not valid YAML: an unknown tag; a text that begins with ! needs quotes',
       '1:1  nodes: got nothing, want a list of at least one section such as { name: node-1, host: 127.0.0.1, port: 5432 }',
+      '1:44  not valid YAML: an unknown tag; a text that begins with ! needs quotes',
     ])
   })
 
