@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FakeMember, House, settle } from './fake-pool.ts'
+import { House } from './fake-pool.ts'
 
 describe('borrowing', () => {
   test('an idle member is lent at once, the most recently used first', async () => {
@@ -46,6 +46,21 @@ describe('borrowing', () => {
     f.borrow()
     f.pool.release(member!)
     expect(first.member).toBe(member)
+  })
+
+  test('a paused pool lets borrowers wait beside idle members, and nobody passes them later', async () => {
+    const f = new House().pool()
+    const [a, b] = await f.fill(2)
+    f.pool.pause()
+    expect(f.pool.tryBorrow()).toBeUndefined()
+    const line = [f.borrow(), f.borrow(), f.borrow()]
+    expect(f.pool.stats()).toMatchObject({ idle: 2, waiting: 3, opening: 0 })
+    line[0]!.onGranted = () => {
+      expect(f.pool.tryBorrow()).toBeUndefined()
+    }
+    f.pool.resume()
+    expect(line.map((x) => x.member)).toEqual([b, a, undefined])
+    expect(f.logins.length).toBe(1)
   })
 
   test('a thousand waiters that return what they get at once do not overflow the stack', async () => {
@@ -128,20 +143,4 @@ describe('opening', () => {
     for (let i = 0; i < 50; i++) f.borrow(i % 2 === 0 ? 'nowait' : 'unlimited')
     expect(f.openCalls).toBe(1)
   })
-})
-
-test('a member of a pool is made by hand only in tests', () => {
-  expect(new FakeMember().condition()).toBe('clean')
-})
-
-test('releasing goes through promises only when it must', async () => {
-  const f = new House().pool()
-  const [member] = await f.fill(1)
-  f.pool.tryBorrow()
-  member!.state = 'dirty'
-  f.pool.release(member!)
-  expect(f.pool.stats()).toMatchObject({ resetting: 1, idle: 0 })
-  member!.resetting!.resolve(true)
-  await settle()
-  expect(f.pool.stats()).toMatchObject({ resetting: 0, idle: 1 })
 })

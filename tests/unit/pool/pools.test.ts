@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest'
+import { silentLog } from '../../../src/core/log.ts'
+import { PoolSet } from '../../../src/pool/pools.ts'
+import { DEFAULT_POOL_SETTINGS, silentObserver } from '../../../src/pool/settings.ts'
+import { Borrower, FakeMember, House, settle } from './fake-pool.ts'
+
+const key = { node: 'node-1', database: 'app', user: 'weir' }
+
+function make(): { house: House; set: PoolSet<FakeMember>; opened: string[] } {
+  const house = new House()
+  const opened: string[] = []
+  const set = new PoolSet<FakeMember>({
+    open: async (k) => {
+      opened.push(`${k.node}/${k.database}/${k.user}`)
+      return new FakeMember()
+    },
+    settings: () => ({ ...DEFAULT_POOL_SETTINGS, maxIdlePercent: 0 }),
+    clock: house.clock,
+    wheel: house.wheel,
+    random: () => 0,
+    observer: silentObserver,
+    log: silentLog,
+    emptyAfterMs: 60_000,
+  })
+  return { house, set, opened }
+}
+
+async function lend(set: PoolSet<FakeMember>, k = key): Promise<FakeMember> {
+  const borrower = new Borrower()
+  set.get(k).borrow(borrower, 'unlimited')
+  await settle()
+  return borrower.member!
+}
+
+test('one pool for each node, database and user, and one budget for each node', async () => {
+  const { set, opened } = make()
+  expect(set.get({ ...key })).toBe(set.get(key))
+  for (const other of [{ user: 'x' }, { database: 'x' }, { node: 'node-2' }]) {
+    expect(set.get({ ...key, ...other })).not.toBe(set.get(key))
+    await lend(set, { ...key, ...other })
+  }
+  expect(opened).toEqual(['node-1/app/x', 'node-1/x/weir', 'node-2/app/weir'])
+  expect(
+    set
+      .ofNode('node-1')
+      .map((p) => p.name)
+      .sort(),
+  ).toEqual(['node-1/app/weir', 'node-1/app/x', 'node-1/x/weir'])
+  expect(set.budget('node-1').taken).toBe(2)
+  expect(set.budget('node-2').taken).toBe(1)
+  expect(set.find({ ...key, node: 'node-3' })).toBeUndefined()
+})
+
+test('retiring a node makes way for fresh pools, while leased members still count', async () => {
+  const { set, house } = make()
+  const member = await lend(set)
+  const old = set.get(key)
+  set.retireNode('node-1', 'writer moved')
+  expect(old.state).toBe('retired')
+  expect(set.get(key)).not.toBe(old)
+  expect(set.budget('node-1').taken).toBe(1)
+  const seen: string[] = []
+  set.forEach((pool) => {
+    seen.push(pool.state)
+  })
+  expect(seen).toEqual(['serving', 'retired'])
+  old.release(member)
+  expect(set.budget('node-1').taken).toBe(0)
+  set.janitor(house.clock.monotonic())
+  expect(set.ofNode('node-1')).toEqual([set.get(key)])
+})
+
+test('a pool with nothing in it is forgotten after a while', async () => {
+  const { set, house } = make()
+  const pool = set.get(key)
+  pool.release(await lend(set))
+  house.clock.advance(5 * 60_000)
+  set.janitor(house.clock.monotonic())
+  expect(pool.empty).toBe(true)
+  house.clock.advance(59_000)
+  set.janitor(house.clock.monotonic())
+  expect(set.find(key)).toBe(pool)
+  house.clock.advance(1_000)
+  set.janitor(house.clock.monotonic())
+  expect(set.find(key)).toBeUndefined()
+  expect(pool.state).toBe('closed')
+})
+
+test('while the set drains nobody gets a pool that lends', async () => {
+  const { set } = make()
+  const member = await lend(set)
+  let done = false
+  const draining = set.drain().then(() => {
+    done = true
+  })
+  expect(set.get(key).lends).toBe(false)
+  expect(set.get({ ...key, user: 'late' }).lends).toBe(false)
+  await settle()
+  expect(done).toBe(false)
+  set.get(key).release(member)
+  await draining
+  expect(done).toBe(true)
+})
