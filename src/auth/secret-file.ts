@@ -35,6 +35,7 @@ export function parseSecrets(text: string, path: string): SecretEntry[] {
     throw bad(`secrets file ${path} is not valid JSON`)
   }
   const entries = Array.isArray(parsed) ? parsed : [parsed]
+  if (entries.length === 0) throw bad(`secrets file ${path} holds an empty list`)
   return entries.map((entry: unknown, i) => {
     const source = Array.isArray(parsed) ? `${path}, entry ${i + 1}` : path
     return readEntry(entry, source)

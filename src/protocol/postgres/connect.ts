@@ -61,7 +61,7 @@ type Failure = Omit<ConnectFailed, 'kind' | 'severity' | 'detail' | 'hint'> & Pa
 
 export class Connecting {
   /** Called once when the step after `waiting` can be pulled. */
-  onReady: (() => void) | undefined
+  onReady: () => void = () => {}
 
   #options: ConnectingOptions
   #machine = new Machine<State>('connecting', MOVES, 'begin')
@@ -220,11 +220,11 @@ export class Connecting {
         step.keys.then(
           (keys) => {
             this.#derived = { keys }
-            this.onReady?.()
+            this.onReady()
           },
           (error: unknown) => {
             this.#derived = { error }
-            this.onReady?.()
+            this.onReady()
           },
         )
         return WAITING

@@ -56,7 +56,7 @@ const PLAUSIBLE_STARTUP = 1 << 20
 
 export class Greeting {
   /** Called once when the step after `waiting` can be pulled. */
-  onReady: (() => void) | undefined
+  onReady: () => void = () => {}
 
   #options: GreetingOptions
   #machine = new Machine<State>('greeting', MOVES, 'first')
@@ -205,11 +205,11 @@ export class Greeting {
     found.then(
       (verifier) => {
         this.#verifier = verifier
-        this.onReady?.()
+        this.onReady()
       },
       () => {
         this.#lookupFailed = true
-        this.onReady?.()
+        this.onReady()
       },
     )
     return WAITING

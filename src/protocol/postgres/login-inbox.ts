@@ -1,6 +1,7 @@
 /**
- * The bytes of a login that have come and are not yet used. Rule: a length is judged before its
- * body is waited for, and what follows the last message taken is kept, never lost.
+ * The bytes of a login that have come and are not yet used. Rules: a chunk is copied, because it
+ * lies in a buffer that the next read overwrites; a length is judged before its body is waited for;
+ * what follows the last message taken is kept, never lost.
  */
 import { HEADER } from '../../wire/postgres/codes.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
@@ -26,7 +27,7 @@ export class LoginInbox {
   }
 
   push(chunk: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk])
+    this.#bytes = Buffer.concat([this.#bytes, chunk])
   }
 
   /** Takes `length` bytes, which must be there. */

@@ -46,6 +46,7 @@ describe('a secrets file', () => {
   it.each([
     ['is not JSON', '{"username":"app","password":"s3cret"', 'secrets file f is not valid JSON'],
     ['holds a string', '"s3cret"', 'f is not an object with "username" and "password"'],
+    ['holds nobody', '[]', 'secrets file f holds an empty list'],
     ['lacks a username', '[{"password":"s3cret"}]', 'f, entry 1 has no "username"'],
     ['lacks a password', '{"username":"s3cret"}', 'f has no "password"'],
     ['has an empty password', '{"username":"a","password":""}', 'f: "password" is empty'],

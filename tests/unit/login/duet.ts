@@ -108,9 +108,16 @@ export async function duet(
     }
     const chunk = toClient.shift()
     if (chunk === undefined) throw new Error(`both starve after ${steps.join(' ')}`)
-    client.push(chunk)
+    lend(client, chunk)
   }
   throw new Error(`no end after ${steps.slice(-20).join(' ')}`)
+}
+
+/** A link lends its chunk for the time of the call; the next read overwrites it. */
+function lend(machine: { push(chunk: Buffer): void }, chunk: Buffer): void {
+  const lent = Buffer.from(chunk)
+  machine.push(lent)
+  lent.fill(0xaa)
 }
 
 async function pullDoor(
@@ -146,7 +153,7 @@ async function pullDoor(
       case 'starved': {
         const chunk = toDoor.shift()
         if (chunk === undefined) return undefined
-        door.push(chunk)
+        lend(door, chunk)
       }
     }
   }
