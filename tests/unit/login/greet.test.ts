@@ -359,10 +359,10 @@ describe('where a proof is due', () => {
     ['a length below four', header(3)],
     ['a length below zero', header(-1)],
     ['a password', passwordMessage('s3cret')],
-    ['another mechanism', saslInitialResponse('PLAIN', Buffer.from('x'))],
+    ['another mechanism', saslInitialResponse('PLAIN', Buffer.from('n,,n=,r=abc'))],
     [
       'the mechanism with channel binding',
-      saslInitialResponse('SCRAM-SHA-256-PLUS', Buffer.alloc(1)),
+      saslInitialResponse('SCRAM-SHA-256-PLUS', Buffer.from('n,,n=,r=abc')),
     ],
     [
       'channel binding data',
