@@ -41,7 +41,7 @@ export async function cloneFromWriter(
   changeState(lab, (now) => {
     for (const entry of now.nodes) if (entry.name === node.name) entry.ready = false
   })
-  emptyNode(lab, state, node.name)
+  await emptyNode(lab, state, node.name)
   const source = dataDirectory(state, writer.name)
   const target = dataDirectory(state, node.name)
   await withNode(
@@ -106,7 +106,7 @@ async function copyData(source: string, target: string, runAs: RunAs | undefined
     if (runAs !== undefined) await chown(path, runAs.uid, runAs.gid)
   }
   const folder = async (from: string, to: string): Promise<void> => {
-    await mkdir(to, { mode: 0o700 })
+    await mkdir(to, { mode: 0o700, recursive: true })
     await own(to)
     const entries = await tolerant(readdir(from, { withFileTypes: true }))
     await inParallel(entries ?? [], 8, async (entry) => {

@@ -5,6 +5,7 @@
  * may open a lab that another one started; verbs that change it take turns through a lock.
  */
 import { rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { WeirError } from '../core/errors.ts'
 import { findBinaries } from './binaries.ts'
@@ -199,7 +200,7 @@ export class Cluster {
       const state = this.#state
       await this.#stopAll('immediate')
       rmSync(stateFile(this.directory), { force: true })
-      removeFiles(this.directory, state)
+      await removeFiles(this.directory, state)
     })
     this.detach()
     for (const lock of [ownerLock(this.directory), turnLock(this.directory)]) {
@@ -244,11 +245,10 @@ export class Cluster {
 const ownerLock = (directory: string): string => join(directory, 'owner.lock')
 const turnLock = (directory: string): string => join(directory, 'turn.lock')
 
-function removeFiles(directory: string, state: ClusterState): void {
-  for (const path of [join(state.root, 'nodes'), join(state.root, 'run'), state.socketDirectory]) {
-    rmSync(path, { recursive: true, force: true })
-  }
-  if (state.root !== directory) rmSync(state.root, { recursive: true, force: true })
+async function removeFiles(directory: string, state: ClusterState): Promise<void> {
+  const ours = [join(state.root, 'nodes'), join(state.root, 'run'), state.socketDirectory]
+  if (state.root !== directory) ours.push(state.root)
+  for (const path of ours) await rm(path, { recursive: true, force: true })
 }
 
 function busy(directory: string, holder: Holder): WeirError {

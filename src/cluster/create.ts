@@ -4,7 +4,8 @@
  * before the next.
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
@@ -27,24 +28,35 @@ import type { ClusterState } from './state-file.ts'
 
 const run = promisify(execFile)
 
-/** Makes and starts the writer of an empty lab. */
+/**
+ * Makes and starts the writer of an empty lab. It runs without fsync until its caller configures it
+ * again after the first copies: nothing is in it yet, and a cold disk would cost many seconds.
+ */
 export async function createWriter(lab: Lab, state: ClusterState): Promise<void> {
   const writer = writerOf(state)
   lab.say(`creating ${writer.name} (initdb)`)
-  emptyNode(lab, state, writer.name)
+  await emptyNode(lab, state, writer.name)
   await initialise(lab, state, writer.name)
-  await launch(lab, state, writer, undefined)
+  await launch(lab, { ...state, fsync: false }, writer, undefined)
   await ensureRoles(state)
   changeState(lab, (now) => {
     for (const node of now.nodes) if (node.name === writer.name) node.ready = true
   })
 }
 
-/** Empties a node's data directory; only below our own root. */
-export function emptyNode(lab: Lab, state: ClusterState, name: string): void {
-  makeDirectory(nodesDirectory(state), lab.runAs)
-  makeDirectory(nodeDirectory(state, name), lab.runAs)
-  rmSync(dataDirectory(state, name), { recursive: true, force: true })
+/**
+ * Empties a node's data directory. The directory itself stays: Postgres finds the shared memory that
+ * a killed server left by its inode, and cleans it up at the next start.
+ */
+export async function emptyNode(lab: Lab, state: ClusterState, name: string): Promise<void> {
+  const data = dataDirectory(state, name)
+  for (const path of [nodesDirectory(state), nodeDirectory(state, name)]) {
+    makeDirectory(path, lab.runAs)
+  }
+  makeDirectory(data, lab.runAs, 0o700)
+  for (const entry of await readdir(data)) {
+    await rm(join(data, entry), { recursive: true, force: true })
+  }
 }
 
 /**
@@ -60,17 +72,40 @@ export async function ensureRoles(state: ClusterState): Promise<void> {
               exists (select from pg_database where datname = $2) as database`,
       [state.user, state.database],
     )
-    if (!rows[0].role)
-      await client.query(`create role ${user} superuser login password ${password}`)
+    const login = `superuser login password ${password}`
+    if (!rows[0].role) await client.query(`create role ${user} ${login}`)
     if (!rows[0].database) {
       await client.query(`create database ${pg.escapeIdentifier(state.database)} owner ${user}`)
     }
+    if (rows[0].role && !(await accepts(state))) await client.query(`alter role ${user} ${login}`)
   })
+}
+
+/** Whether the recorded password is the user's; each change would cost every cache its keys. */
+async function accepts(state: ClusterState): Promise<boolean> {
+  const { user, password, database } = state
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: writerOf(state).port,
+    user,
+    password,
+    database,
+    connectionTimeoutMillis: 10_000,
+    ssl: false,
+  })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => {})
+  }
 }
 
 async function initialise(lab: Lab, state: ClusterState, name: string): Promise<void> {
   const secret = join(nodeDirectory(state, name), 'initial-password')
-  mkdirSync(nodeDirectory(state, name), { recursive: true })
   writeOwned(lab, secret, state.lab.password)
   const flags = ['--username', state.lab.user, '--pwfile', secret, '--encoding', 'UTF8']
   flags.push('--auth', 'scram-sha-256', '--data-checksums', '--no-locale', '--no-sync')

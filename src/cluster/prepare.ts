@@ -3,16 +3,18 @@
  * Rule: it starts nothing, and what an earlier start decided (places, passwords) is kept where it
  * still stands.
  */
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { WeirError } from '../core/errors.ts'
 import { type Log, silentLog } from '../core/log.ts'
 import { findBinaries } from './binaries.ts'
-import type { Lab } from './lab.ts'
+import { dataDirectory, type Lab } from './lab.ts'
 import { chooseRoot, chooseSocketDirectory, socketDirectoryStands } from './place.ts'
 import { chooseRunAs } from './run-as.ts'
-import { readState, writeState } from './state-file.ts'
+import { type ClusterState, readState, writeState } from './state-file.ts'
 import { shapedState } from './up.ts'
 
+/** What is not given stays as the lab has it, or is the default when there is no lab yet. */
 export interface ClusterOptions {
   /** Holds `cluster.json`, and the data where the servers' user can reach it. */
   directory: string
@@ -54,26 +56,28 @@ export async function prepare(directory: string, options: ClusterOptions): Promi
     kept !== undefined && socketDirectoryStands(kept.socketDirectory, runAs)
       ? kept.socketDirectory
       : chooseSocketDirectory(root, runAs)
-  const postgresBin = options.postgresBin === undefined ? undefined : resolve(options.postgresBin)
+  const postgresBin =
+    options.postgresBin === undefined ? kept?.postgresBin : resolve(options.postgresBin)
   const binaries = await findBinaries(postgresBin, root, runAs)
   const state = shapedState(
     kept,
     {
       nodes: options.nodes,
-      basePort: (options.basePort ?? 5501) + (options.portOffset ?? 0),
-      maxConnections: options.maxConnections ?? 100,
-      synchronous: options.synchronous ?? false,
-      fsync: options.fsync ?? true,
-      user: options.user ?? 'weir',
-      password: options.password ?? 'weir',
-      database: options.database ?? 'app',
-      settings: options.settings ?? {},
+      basePort: basePort(options, kept),
+      maxConnections: options.maxConnections ?? kept?.maxConnections ?? 100,
+      synchronous: options.synchronous ?? kept?.synchronous ?? false,
+      fsync: options.fsync ?? kept?.fsync ?? true,
+      user: options.user ?? kept?.user ?? 'weir',
+      password: options.password ?? kept?.password ?? 'weir',
+      database: options.database ?? kept?.database ?? 'app',
+      settings: options.settings ?? kept?.settings ?? {},
       tiers: options.tiers ?? {},
       postgresBin,
     },
     root,
     sockets,
   )
+  requireSameVersion(state, binaries.major)
   writeState(directory, state)
   return { directory, binaries, runAs, ...voices(options) }
 }
@@ -83,4 +87,24 @@ export function voices(
   options: Pick<ClusterOptions, 'log' | 'onProgress'>,
 ): Pick<Lab, 'log' | 'say'> {
   return { log: options.log ?? silentLog, say: options.onProgress ?? (() => {}) }
+}
+
+function basePort(options: ClusterOptions, kept: ClusterState | undefined): number {
+  const { basePort, portOffset } = options
+  if (basePort === undefined && portOffset === undefined && kept !== undefined) return kept.basePort
+  return (basePort ?? 5501) + (portOffset ?? 0)
+}
+
+function requireSameVersion(state: ClusterState, major: number): void {
+  for (const { name, ready } of state.nodes) {
+    const file = join(dataDirectory(state, name), 'PG_VERSION')
+    if (!ready || !existsSync(file)) continue
+    const made = Number(readFileSync(file, 'utf8'))
+    if (made === major) continue
+    throw new WeirError(
+      'WEIR_CLUSTER_VERSION',
+      `the data of ${name} are of Postgres ${made}, the programs of ${major}`,
+      { hint: `name programs of ${made} with --postgres DIR, or \`weir cluster down --destroy\`` },
+    )
+  }
 }

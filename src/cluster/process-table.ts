@@ -48,6 +48,16 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/** Files of Postgres' dynamic shared memory that a process has mapped; empty where not known. */
+export function sharedMemoryOf(pid: number): string[] {
+  try {
+    const maps = readFileSync(`/proc/${pid}/maps`, 'utf8')
+    return [...new Set(maps.match(/\/dev\/shm\/PostgreSQL\.\d+$/gm) ?? [])]
+  } catch {
+    return []
+  }
+}
+
 function fromProc(pid: number): ProcessInfo | undefined {
   let stat: string
   let command: string

@@ -10,7 +10,13 @@ import { join } from 'node:path'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { until } from '../core/until.ts'
 import { type Binaries, serverEnvironment } from './binaries.ts'
-import { allProcesses, type ProcessInfo, processInfo, signalProcess } from './process-table.ts'
+import {
+  allProcesses,
+  type ProcessInfo,
+  processInfo,
+  sharedMemoryOf,
+  signalProcess,
+} from './process-table.ts'
 import { type RunAs, spawnIdentity } from './run-as.ts'
 
 export type StopMode = 'fast' | 'immediate' | 'smart'
@@ -113,8 +119,11 @@ export async function killServer(data: string): Promise<boolean> {
   const server = runningServer(data)
   if (server === undefined) return false
   const family = [server.pid, ...childrenOf(server.pid, data)]
+  // Nobody is left to remove these, and if the data directory goes next, nobody ever would.
+  const memory = new Set(family.flatMap(sharedMemoryOf))
   for (const pid of family) signalProcess(pid, 'SIGKILL')
   await until(() => family.every((pid) => processInfo(pid) === undefined), 10_000, { everyMs: 5 })
+  for (const file of memory) rmSync(file, { force: true })
   return true
 }
 

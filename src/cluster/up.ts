@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { WeirError } from '../core/errors.ts'
 import { ensureSlot } from './clone.ts'
 import { createWriter, ensureRoles } from './create.ts'
 import { diskFacts } from './disk-facts.ts'
@@ -22,7 +23,7 @@ import {
 } from './lab.ts'
 import { promote } from './promote.ts'
 import { copyAndStart, ensureFollowing, rejoin } from './rejoin.ts'
-import { resumeServer, stopServer } from './server-process.ts'
+import { reloadServer, resumeServer, stopServer } from './server-process.ts'
 import { slotName } from './server-settings.ts'
 import { withNode } from './sql.ts'
 import type { ClusterState, NodeEntry } from './state-file.ts'
@@ -50,7 +51,7 @@ export function shapedState(
   socketDirectory: string,
 ): ClusterState {
   const { nodes: wanted, tiers, postgresBin, ...rest } = shape
-  const count = Math.max(wanted ?? 3, 1)
+  const count = Math.max(wanted ?? before?.nodes.length ?? 3, 1)
   const names = before?.nodes.map((node) => node.name) ?? []
   while (names.length < count) names.push(nextName(names))
   const nodes = names.map((name): NodeEntry => {
@@ -87,13 +88,17 @@ export function nextName(taken: readonly string[]): string {
 
 /** Starts what does not run and makes what is not there; returns when every reader streams. */
 export async function bringUp(lab: Lab): Promise<void> {
-  await startWriter(lab)
-  const state = stateOf(lab)
+  const state = await startWriter(lab)
   const readers = state.nodes.filter((node) => node.name !== state.writer)
   await withNode(state, writerOf(state), async (client) => {
     for (const reader of readers) await ensureSlot(client, slotName(reader.name))
   })
   await Promise.all(readers.map((reader) => startReader(lab, reader.name)))
+  // Here ends the haste of `createWriter`.
+  const now = stateOf(lab)
+  if (configureNode(lab, now, writerOf(now), undefined)) {
+    reloadServer(dataDirectory(now, now.writer))
+  }
 }
 
 /**
@@ -118,24 +123,26 @@ export function trueState(lab: Lab): ClusterState {
   })
 }
 
-async function startWriter(lab: Lab): Promise<void> {
+async function startWriter(lab: Lab): Promise<ClusterState> {
   const state = trueState(lab)
   const writer = writerOf(state)
   if (hasData(state, writer)) {
     await startOrAdopt(lab, state, writer, undefined)
-    return ensureRoles(state)
+    await ensureRoles(state)
+    return state
   }
   const heirs = state.nodes.filter((node) => node.name !== writer.name && hasData(state, node))
   if (heirs.length > 0) {
     lab.say(`the data of ${writer.name} are gone; a reader takes over`)
     await Promise.all(heirs.map((heir) => startOrAdopt(lab, state, heir, writer)))
     await promote(lab, undefined)
-    return
+    return stateOf(lab)
   }
   changeState(lab, (now) => {
     for (const node of now.nodes) node.ready = false
   })
-  return createWriter(lab, stateOf(lab))
+  await createWriter(lab, stateOf(lab))
+  return stateOf(lab)
 }
 
 /** Starts a node as a reader of the present writer, by whatever way is needed. */
@@ -145,11 +152,24 @@ export async function startReader(lab: Lab, name: string): Promise<void> {
   const data = dataDirectory(state, name)
   if (!hasData(state, node)) await copyAndStart(lab, node)
   else if (diskFacts(data)?.claimsWriter) await rejoin(lab, name)
-  else {
-    await startOrAdopt(lab, state, node, writerOf(state))
-    await ensureFollowing(lab, node)
-  }
+  else if (await startsAsItIs(lab, state, node)) await ensureFollowing(lab, node)
+  else await copyAndStart(lab, node)
   lab.say(`${name} is ready on port ${node.port} (reader)`)
+}
+
+/**
+ * False when the server refuses its own data directory: damaged by a crash, or it remembers that its
+ * writer had more connections than it may have now.
+ */
+async function startsAsItIs(lab: Lab, state: ClusterState, node: NodeEntry): Promise<boolean> {
+  try {
+    await startOrAdopt(lab, state, node, writerOf(state))
+    return true
+  } catch (error) {
+    if (!(error instanceof WeirError) || error.code !== 'WEIR_CLUSTER_START') throw error
+    lab.log.warn({ node: node.name, error: error.detail }, 'reader does not start as it is')
+    return false
+  }
 }
 
 function hasData(state: ClusterState, node: NodeEntry): boolean {
