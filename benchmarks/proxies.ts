@@ -90,12 +90,13 @@ export async function startPgBouncer(
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const target = { ...database.target, port }
-  const footnotes = followsPrepared
-    ? []
-    : [
-        `PgBouncer ${version} cannot follow prepared statements in transaction mode: its figures for ` +
-          `prepared are in session mode, with a server connection for each client (up to ${most}).`,
-      ]
+  const footnotes =
+    followsPrepared || !options.modes.includes('prepared')
+      ? []
+      : [
+          `PgBouncer ${version} cannot follow prepared statements in transaction mode: its figures for ` +
+            `prepared are in session mode, with a server connection for each client (up to ${most}).`,
+        ]
   return {
     name: 'pgbouncer',
     version: `PgBouncer ${version}`,
