@@ -37,6 +37,7 @@ const ROOMS = {
   bench: ['core'],
   core: [],
 
+  // Parts of the composition root stand beside it as app-*.ts and are this room too.
   'app.ts': ['*'],
   cli: ['*', 'app.ts'],
 }
@@ -94,6 +95,7 @@ function importsOf(text) {
 
 /** The key of ROOMS a path under src/ belongs to, or undefined. */
 function roomOf(path) {
+  if (/^app-[^/]+\.ts$/.test(path)) return 'app.ts'
   const keys = Object.keys(ROOMS).filter((key) => path === key || path.startsWith(`${key}/`))
   return keys.sort((a, b) => b.length - a.length)[0]
 }
