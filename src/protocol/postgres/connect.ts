@@ -110,6 +110,7 @@ export class Connecting {
       case 'ssl-asked':
         return this.#takeTlsAnswer()
       case 'upgrade':
+        // Taken as if they had come through TLS, these could be an attacker's (CVE-2021-23222).
         if (this.#inbox.length > 0) return this.#failEarlyBytes()
         this.#machine.to('handshake')
         return { kind: 'upgrade-tls' }
@@ -142,8 +143,6 @@ export class Connecting {
     if (this.#inbox.length === 0) return STARVED
     const answer = this.#inbox.take(1)[0]
     if (answer === YES) {
-      // Taken as if they had come through TLS, these could be an attacker's (CVE-2021-23222).
-      if (this.#inbox.length > 0) return this.#failEarlyBytes()
       this.#machine.to('upgrade')
       return this.#step()
     }
