@@ -38,12 +38,14 @@ const ROOMS = {
   core: [],
 
   // Parts of the composition root stand beside it as app-*.ts and are this room too.
-  'app.ts': ['*'],
+  // The composition root: app.ts, and its parts in app/.
+  'app.ts': ['*', 'app'],
+  app: ['*'],
   cli: ['*', 'app.ts'],
 }
 
 /** What `*` leaves out: nobody imports these unless the table names them. */
-const TOP = ['app.ts', 'cli']
+const TOP = ['app.ts', 'app', 'cli']
 
 /**
  * Modules from outside that only some rooms may use; a room may be narrowed to a file here. Types
@@ -52,13 +54,13 @@ const TOP = ['app.ts', 'cli']
 const RESERVED = [
   {
     modules: ['node:net', 'node:tls', 'node:http', 'node:https', 'node:dgram'],
-    rooms: ['net', 'admin', 'cluster', 'bench', 'cli', 'app.ts'],
+    rooms: ['net', 'admin', 'cluster', 'bench', 'cli', 'app.ts', 'app'],
     harmless: ['isIP', 'isIPv4', 'isIPv6'],
     why: 'sockets are reached through net/',
   },
   {
     modules: ['pg', 'mysql2', 'postgres', 'generic-pool'],
-    rooms: ['protocol/*/probe.ts', 'cluster', 'bench', 'cli', 'app.ts'],
+    rooms: ['protocol/*/probe.ts', 'cluster', 'bench', 'cli', 'app.ts', 'app'],
     harmless: [],
     why: 'drivers are for control connections (protocol/*/probe.ts), cluster, bench and cli',
   },

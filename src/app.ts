@@ -1,0 +1,394 @@
+/**
+ * The composition root: the only file that builds everything. Rule: rooms get what they need as
+ * parameters from here; nothing is found by a global name.
+ */
+import { readFileSync } from 'node:fs'
+import tls from 'node:tls'
+import { type Admin, startAdmin } from './admin/http.ts'
+import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
+import { Servers } from './app/servers.ts'
+import { cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
+import { appSnapshot, clientList } from './app/snapshot.ts'
+import { ScramKeyCache } from './auth/scram-key-cache.ts'
+import { readSecretFile } from './auth/secret-file.ts'
+import { Secrets } from './auth/secrets.ts'
+import type { EndpointSettings, Settings } from './config/settings.ts'
+import { type Clock, systemClock } from './core/clock.ts'
+import { messageOf, WeirError } from './core/errors.ts'
+import type { Log } from './core/log.ts'
+import { TimerWheel } from './core/timer-wheel.ts'
+import { until } from './core/until.ts'
+import { type Endpoint, endpointOf, Router } from './endpoint/router.ts'
+import { Door } from './listener/door.ts'
+import { exposition } from './metrics/exposition.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { type Address, Network } from './net/network.ts'
+import { PoolSet } from './pool/pools.ts'
+import type { PoolObserver } from './pool/settings.ts'
+import { postgres } from './protocol/postgres/postgres.ts'
+import { PostgresProbe } from './protocol/postgres/probe.ts'
+import type { ServerConnection } from './server/server-connection.ts'
+import type { Rooms } from './session/rooms.ts'
+import { Sessions } from './session/sessions.ts'
+import { WelcomeBook } from './session/welcome.ts'
+import { defaultMonitorSettings, Monitor } from './topology/monitor.ts'
+import { TopologyStore } from './topology/store.ts'
+import type { Topology } from './topology/topology.ts'
+
+export interface AppOptions {
+  readonly settings: Settings
+  readonly log: Log
+  readonly version: string
+  readonly clock?: Clock
+  /** How long a stop waits for transactions to end (ms). Default 5000. */
+  readonly graceMs?: number
+}
+
+/** A running proxy. */
+export interface App {
+  readonly endpoints: readonly { readonly name: string; readonly addresses: readonly Address[] }[]
+  readonly admin: Admin | undefined
+  snapshot(): StatusSnapshot
+  ready(): Readiness
+  /** Resolves when a writer is known, or rejects after `withinMs`. */
+  whenReady(withinMs: number): Promise<void>
+  /** Ends client sessions at their next boundary, then everything. */
+  stop(): Promise<void>
+}
+
+/** Events kept for the status page. */
+const EVENTS_KEPT = 100
+const HOUSEKEEPING_MS = 1_000
+
+/**
+ * Builds and starts a proxy.
+ * @throws WeirError `WEIR_PORT_TAKEN` and the like, naming port and setting; nothing is left running
+ */
+export async function startApp(options: AppOptions): Promise<App> {
+  const app = new RunningApp(options)
+  try {
+    await app.start()
+  } catch (error) {
+    await app.stop()
+    throw error
+  }
+  return app
+}
+
+interface Place {
+  readonly settings: EndpointSettings
+  readonly endpoint: Endpoint
+  readonly rooms: Rooms
+  readonly door: Door
+}
+
+class RunningApp implements App {
+  admin: Admin | undefined
+  readonly startedAt: number
+  readonly settings: Settings
+  readonly version: string
+  readonly clock: Clock
+  readonly metrics = new Metrics()
+  readonly sessions = new Sessions()
+  readonly store: TopologyStore
+  readonly pools: PoolSet<ServerConnection>
+  readonly router: Router<ServerConnection>
+  readonly events: Occurrence[] = []
+  #log: Log
+  #graceMs: number
+  #wheel = new TimerWheel(100)
+  #network = new Network()
+  #secrets = new Secrets()
+  #welcomes = new WelcomeBook()
+  #places: Place[] = []
+  #monitor: Monitor | undefined
+  #probe: PostgresProbe | undefined
+  #servers: Servers | undefined
+  #secureContext: tls.SecureContext | undefined
+  #housekeeping: NodeJS.Timeout | undefined
+  #loopWatch: { stop(): void } | undefined
+  #draining = false
+
+  constructor({ settings, log, version, clock = systemClock, graceMs = 5_000 }: AppOptions) {
+    this.settings = settings
+    this.version = version
+    this.clock = clock
+    this.startedAt = clock.wall()
+    this.#log = log
+    this.#graceMs = graceMs
+    this.store = new TopologyStore(log)
+    this.pools = new PoolSet<ServerConnection>({
+      open: (key, signal) => this.#servers!.open(key, signal),
+      settings: () => poolSettings(settings),
+      clock,
+      wheel: this.#wheel,
+      random: Math.random,
+      observer: this.#poolObserver(),
+      log,
+    })
+    const { store, pools } = this
+    this.router = new Router({ store, pools, clock, wheel: this.#wheel, random: Math.random })
+  }
+
+  get endpoints() {
+    return this.#places.map((p) => ({ name: p.settings.name, addresses: p.door.addresses }))
+  }
+
+  get places(): readonly Place[] {
+    return this.#places
+  }
+
+  async start(): Promise<void> {
+    const { settings } = this
+    await this.#loadSecrets()
+    const { certFile, keyFile, mode } = settings.tls
+    if (mode !== 'off' && certFile !== undefined && keyFile !== undefined) {
+      const cert = readFileSync(certFile)
+      this.#secureContext = tls.createSecureContext({ cert, key: readFileSync(keyFile) })
+    }
+    const protocol = this.#protocol()
+    this.#servers = new Servers({
+      settings,
+      network: this.#network,
+      protocol,
+      metrics: this.metrics,
+      store: this.store,
+      pools: () => this.pools,
+      hint: (hint) => {
+        if (!this.#draining) this.#monitor?.hint(hint)
+      },
+    })
+    for (const endpoint of settings.endpoints) this.#places.push(this.#place(endpoint, protocol))
+    this.store.subscribe((now, before, sentences) => this.#topologyChanged(now, before, sentences))
+    this.#startMonitor()
+    for (const place of this.#places) await this.#openDoor(place)
+    if (settings.admin.enabled) {
+      this.admin = await startAdmin({
+        host: settings.admin.host,
+        port: settings.admin.port,
+        snapshot: () => this.snapshot(),
+        clients: () => clientList(this.sessions),
+        metrics: exposition(() => ({
+          counted: this.metrics.snapshot(),
+          control: this.snapshot(),
+        })),
+        ready: () => this.ready(),
+        log: this.#log,
+      })
+    }
+    this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS)
+    this.#housekeeping.unref()
+    this.#loopWatch = this.metrics.watchLoop(this.clock)
+  }
+
+  #protocol() {
+    const { auth, tls: tlsSettings, limits, pool } = this.settings
+    return postgres({
+      secrets: this.#secrets,
+      scramKeys: new ScramKeyCache(),
+      methods: auth.trust ? ['trust', ...auth.methods] : auth.methods,
+      tls: this.#secureContext === undefined ? 'off' : tlsSettings.mode,
+      nodeTls:
+        tlsSettings.nodes === 'disable' || tlsSettings.nodes === 'prefer'
+          ? tlsSettings.nodes
+          : 'require',
+      startupLimit: limits.startupPacketBytes,
+      inspectBytes: limits.inspectBytes,
+      preparedPerServer: limits.preparedStatementsPerServer,
+      initQuery: pool.initQuery ?? '',
+    })
+  }
+
+  async #loadSecrets(): Promise<void> {
+    const entries = []
+    for (const source of this.settings.auth.secrets) {
+      if (source.kind === 'file') entries.push(...(await readSecretFile(source.path)))
+      else {
+        const { username, password } = source
+        entries.push({ username, password, source: 'auth.secrets' })
+      }
+    }
+    await this.#secrets.replace(entries)
+  }
+
+  #place(settings: EndpointSettings, protocol: Rooms['protocol']): Place {
+    const { limits, listen } = this.settings
+    const endpoint = endpointOf(settings)
+    const idle = limits.idleClientTimeout
+    const rooms: Rooms = {
+      protocol,
+      router: this.router,
+      clock: this.clock,
+      wheel: this.#wheel,
+      log: this.#log,
+      sessions: this.sessions,
+      welcomes: this.#welcomes,
+      counters: this.metrics.endpoint(settings.name),
+      idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
+      home: (server) => this.#servers!.home(server),
+    }
+    const door = new Door({
+      endpoint,
+      rooms,
+      network: this.#network,
+      loginTimeoutMs: limits.loginTimeoutMs,
+      backlog: listen.backlog,
+      maxLoginsInFlight: limits.maxLoginsInFlight,
+      secureContext: () => this.#secureContext,
+      byName: (name) => this.#places.find((p) => p.settings.name === name),
+      byServerName: (name) =>
+        this.#places.find((p) => p.settings.tlsServerNames.some((n) => n.toLowerCase() === name)),
+      endpointNames: () => this.#places.map((p) => p.settings.name),
+      refuseSession: () => this.#refuseSession(),
+      cancel: (key) => this.sessions.cancel(key),
+    })
+    return { settings, endpoint, rooms, door }
+  }
+
+  #refuseSession(): WeirError | undefined {
+    if (this.#draining) return STOPPING
+    const most = this.settings.limits.maxClientConnections
+    if (this.sessions.size < most) return undefined
+    return new WeirError(
+      'WEIR_TOO_MANY_CLIENTS',
+      `sorry, too many clients already (${this.sessions.size} of limits.maxClientConnections ${most})`,
+      { sqlstate: '53300', retryable: true },
+    )
+  }
+
+  async #openDoor({ settings, door }: Place): Promise<void> {
+    const { host } = this.settings.listen
+    const { name, port, socketDirectory } = settings
+    const wanted: Address[] = port === undefined ? [] : [{ host, port }]
+    if (socketDirectory !== undefined) {
+      wanted.push({ path: `${socketDirectory}/.s.PGSQL.${port ?? 5432}` })
+    }
+    for (const address of wanted) {
+      try {
+        await door.open(address)
+      } catch (error) {
+        throw cannotListen(address, name, error)
+      }
+    }
+  }
+
+  #startMonitor(): void {
+    const { nodes, topology, tls: tlsSettings } = this.settings
+    const { user, database } = topology
+    const known = this.#secrets.usernames()
+    const probeUser = user ?? known[0] ?? 'postgres'
+    this.#probe = new PostgresProbe({
+      user: probeUser,
+      password: () => {
+        const proof = this.#secrets.proofOf(probeUser)
+        return proof?.kind === 'password' ? proof.password : undefined
+      },
+      database,
+      ...(tlsSettings.nodes === 'disable' || tlsSettings.nodes === 'prefer'
+        ? {}
+        : { tls: nodeTlsOptions(this.settings, undefined) }),
+      clock: this.clock,
+    })
+    this.#monitor = new Monitor({
+      probe: this.#probe,
+      store: this.store,
+      clock: this.clock,
+      log: this.#log,
+      rules: { downAfter: topology.downAfter, rise: topology.rise },
+      settings: {
+        ...defaultMonitorSettings,
+        periodMs: topology.periodMs,
+        suspectPeriodMs: topology.suspectPeriodMs,
+        timeoutMs: topology.probeTimeoutMs,
+      },
+    })
+    this.#monitor.watch(nodes)
+  }
+
+  #poolObserver(): PoolObserver {
+    return {
+      waited: () => {},
+      refused: () => {},
+      opened: () => {},
+      openFailed: (pool, error) =>
+        this.#log.warn({ pool }, `cannot open a server connection: ${error.message}`),
+      evicted: (pool, reason) => {
+        this.metrics.node(pool.slice(0, pool.indexOf('/'))).evicted.add(reason)
+      },
+    }
+  }
+
+  #topologyChanged(now: Topology, before: Topology, sentences: readonly string[]): void {
+    for (const text of sentences) {
+      this.#log.info({ epoch: now.epoch }, text)
+      this.events.push({ at: this.clock.wall(), text })
+    }
+    this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
+    const { maxConnectionsPercent } = this.settings.pool
+    for (const node of now.nodes) {
+      const { name } = node.spec
+      if (node.connectionLimit !== undefined) {
+        // One place is the control connection's.
+        const share = Math.floor((node.connectionLimit * maxConnectionsPercent) / 100)
+        this.pools.budget(name).setLimit(Math.max(1, Math.min(share, node.connectionLimit - 1)))
+      }
+      const was = before.nodes.find((n) => n.spec.name === name)
+      if (was === undefined) continue
+      const fell = node.health === 'down' && was.health !== 'down'
+      const demoted = was.role === 'writer' && node.role !== 'writer'
+      if (fell || demoted) this.pools.retireNode(name, node.because)
+    }
+    const writer = now.nodes.find((n) => n.role === 'writer')?.spec.name
+    const old = before.nodes.find((n) => n.role === 'writer')?.spec.name
+    if (writer !== undefined && old !== undefined && writer !== old) {
+      this.metrics.general.writerChanges++
+    }
+    this.#welcomes.forget()
+  }
+
+  #keepHouse(): void {
+    this.pools.janitor(this.clock.monotonic())
+  }
+
+  snapshot(): StatusSnapshot {
+    return appSnapshot(this)
+  }
+
+  ready(): Readiness {
+    const writer = this.store.current.nodes.find((n) => n.role === 'writer' && n.health === 'up')
+    if (this.#draining) return { ready: false, why: 'Weir is stopping.' }
+    if (writer === undefined) return { ready: false, why: 'No writer is known yet.' }
+    return { ready: true, why: `The writer is ${writer.spec.name}.` }
+  }
+
+  async whenReady(withinMs: number): Promise<void> {
+    await until(() => this.ready().ready, withinMs, { what: 'a writer' })
+  }
+
+  async stop(): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
+    await Promise.all(this.#places.map((p) => p.door.close()))
+    for (const place of this.#places) place.door.abort(STOPPING)
+    this.sessions.shutDown('draining')
+    const idle = until(() => this.sessions.size === 0, this.#graceMs, { what: 'sessions to end' })
+    await idle.catch((error: unknown) => {
+      const left = this.sessions.size
+      this.#log.warn({ left }, `closing ${left} busy client sessions: ${messageOf(error)}`)
+      this.sessions.closeAll('draining')
+    })
+    this.pools.forEach((pool) => {
+      pool.retire('Weir is stopping')
+    })
+    clearInterval(this.#housekeeping)
+    this.#loopWatch?.stop()
+    await this.#monitor?.stop()
+    await this.#probe?.close()
+    await this.admin?.close()
+  }
+}
+
+const STOPPING = new WeirError('WEIR_STOPPING', 'the proxy is shutting down', {
+  sqlstate: '57P01',
+  retryable: true,
+})

@@ -1,0 +1,126 @@
+/**
+ * Server connections as the app makes them: opened for a pool, sent home to it, their signs of
+ * trouble passed on as hints. Rule: what is seen on the byte path only ever causes a probe.
+ */
+import type { Settings } from '../config/settings.ts'
+import { WeirError } from '../core/errors.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Address, Network } from '../net/network.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { PoolKey, PoolSet } from '../pool/pools.ts'
+import type { Protocol } from '../protocol/contract.ts'
+import { type NodeAddress, Opener } from '../server/opener.ts'
+import type { ServerConnection, ServerEvents } from '../server/server-connection.ts'
+import type { TopologyStore } from '../topology/store.ts'
+import type { Hint } from '../topology/topology.ts'
+import { nodeTlsOptions } from './settings.ts'
+
+/** SQLSTATEs with which a server says that it is going or not there yet. */
+const SHUTDOWN = new Set(['57P01', '57P02', '57P03'])
+
+export interface ServersOptions {
+  readonly settings: Settings
+  readonly network: Network
+  readonly protocol: Protocol
+  readonly metrics: Metrics
+  readonly store: TopologyStore
+  readonly pools: () => PoolSet<ServerConnection>
+  /** Tells the monitor; does nothing once the proxy stops. */
+  readonly hint: (hint: Hint) => void
+}
+
+export class Servers {
+  #options: ServersOptions
+  #opener: Opener
+  #homes = new WeakMap<ServerConnection, Pool<ServerConnection>>()
+
+  constructor(options: ServersOptions) {
+    this.#options = options
+    const { settings, network, protocol } = options
+    this.#opener = new Opener({
+      network,
+      protocol,
+      nodeTls: (node) => nodeTlsOptions(settings, node),
+      connectTimeoutMs: settings.pool.openTimeoutMs,
+      events: this.#events(),
+    })
+  }
+
+  /** The pool that a server connection was opened for. */
+  home(connection: ServerConnection): Pool<ServerConnection> {
+    const pool = this.#homes.get(connection)
+    if (pool === undefined) throw new Error(`BUG: server connection ${connection.id} has no pool`)
+    return pool
+  }
+
+  open(key: PoolKey, signal: AbortSignal): Promise<ServerConnection> {
+    const pool = this.#options.pools().find(key)
+    const counters = this.#options.metrics.node(key.node)
+    counters.requests++
+    return this.#opener.open(this.#addressOf(key.node), key.database, key.user, signal).then(
+      (connection) => {
+        counters.opened++
+        if (pool !== undefined) this.#homes.set(connection, pool)
+        return connection
+      },
+      (error: unknown) => {
+        counters.openFailed++
+        this.#openFailed(key.node, error)
+        throw error
+      },
+    )
+  }
+
+  #openFailed(node: string, error: unknown): void {
+    if (!(error instanceof WeirError) || error.code === 'WEIR_OPEN_REFUSED') return
+    const code = (error.cause as { code?: string } | undefined)?.code ?? error.sqlstate
+    const kind =
+      code === 'ECONNREFUSED' || code === 'ENOENT'
+        ? 'refused'
+        : code === 'ETIMEDOUT'
+          ? 'timeout'
+          : SHUTDOWN.has(code)
+            ? 'shutdown'
+            : 'reset'
+    // Too many connections is the node's health speaking, not its death.
+    if (error.sqlstate !== '53300') this.#hint({ node, kind, sign: code })
+  }
+
+  #addressOf(name: string): NodeAddress {
+    const { host, port, socketDirectory } = this.#options.settings.nodes.find(
+      (n) => n.name === name,
+    )!
+    const addresses: Address[] =
+      socketDirectory === undefined
+        ? [{ host, port }]
+        : [{ path: `${socketDirectory}/.s.PGSQL.${port}` }, { host, port }]
+    return { name, host, addresses }
+  }
+
+  #events(): ServerEvents {
+    return {
+      lost: (connection, error, leased) => {
+        if (!leased) this.#homes.get(connection)?.lost(connection)
+        const kind = SHUTDOWN.has(error.sqlstate) ? 'shutdown' : 'reset'
+        this.#hint({ node: connection.node, kind, sign: error.sqlstate })
+      },
+      sign: (connection, sqlstate) => {
+        const writer = this.#options.store.current.nodes.find((n) => n.role === 'writer')
+        if (sqlstate === '25006' && writer?.spec.name === connection.node) {
+          this.#hint({ node: connection.node, kind: 'read-only', sign: sqlstate })
+        }
+      },
+      cancel: async (connection) => {
+        const key = connection.conversation.cancelKey
+        if (key === undefined) return
+        this.#options.metrics.node(connection.node).cancels++
+        await this.#opener.cancel(this.#addressOf(connection.node), key)
+      },
+    }
+  }
+
+  #hint(hint: Hint): void {
+    this.#options.metrics.node(hint.node).hints.add(hint.kind)
+    this.#options.hint(hint)
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * From settings to what the rooms take: pool settings, TLS options, and the words for an address that
+ * cannot be listened on. Rule: pure translation; a file is read only where a setting names one.
+ */
+import { readFileSync } from 'node:fs'
+import type { Settings } from '../config/settings.ts'
+import { messageOf, WeirError } from '../core/errors.ts'
+import type { Address } from '../net/network.ts'
+import type { PoolSettings } from '../pool/settings.ts'
+import type { NodeAddress } from '../server/opener.ts'
+
+export function poolSettings({ pool }: Settings): PoolSettings {
+  return {
+    maximum: pool.maxConnections,
+    idleTimeoutMs: pool.idleTimeoutMs,
+    maxIdlePercent: Math.min(
+      100,
+      Math.round((pool.maxIdleConnectionsPercent / pool.maxConnectionsPercent) * 100),
+    ),
+    minIdle: pool.minIdle,
+    maxLifetimeMs: pool.maxLifetimeMs,
+    lifetimeSpread: pool.lifetimeSpread / 100,
+    openingsAtOnce: pool.openingsAtOnce,
+    openTimeoutMs: pool.openTimeoutMs,
+    cleanTimeoutMs: 5_000,
+  }
+}
+
+export function nodeTlsOptions({ tls: t }: Settings, node: NodeAddress | undefined) {
+  const verify = t.nodes === 'verify-ca' || t.nodes === 'verify-full'
+  return {
+    rejectUnauthorized: verify,
+    ...(t.nodesCaFile === undefined ? {} : { ca: readFileSync(t.nodesCaFile) }),
+    ...(t.nodes === 'verify-full' && node !== undefined ? { servername: node.host } : {}),
+    ...(t.nodes === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
+  }
+}
+
+export function cannotListen(address: Address, endpoint: string, error: unknown): WeirError {
+  const where = 'path' in address ? address.path : `${address.host}:${address.port}`
+  const code = (error as { code?: string }).code
+  if (code === 'EADDRINUSE') {
+    return new WeirError('WEIR_PORT_TAKEN', `${where} is taken by another program`, {
+      hint: `It is the port of endpoint "${endpoint}" (endpoints[].port). Change it, or move all ports with --port-offset N.`,
+      cause: error,
+    })
+  }
+  return new WeirError('WEIR_CANNOT_LISTEN', `cannot listen on ${where}: ${messageOf(error)}`, {
+    hint: `It is the address of endpoint "${endpoint}" (listen.host, endpoints[].port).`,
+    cause: error,
+  })
+}

@@ -1,0 +1,154 @@
+/**
+ * What the running proxy looks like at one moment, as plain data for status page, console and
+ * metrics. Rule: reads everything, changes nothing.
+ */
+import type {
+  ClientStatus,
+  EndpointStatus,
+  NodeStatus,
+  Occurrence,
+  PoolStatus,
+  StatusSnapshot,
+} from '../admin/snapshot.ts'
+import type { Clock } from '../core/clock.ts'
+import { Turns } from '../endpoint/balance.ts'
+import { type ChoiceView, choose } from '../endpoint/choose.ts'
+import type { Endpoint } from '../endpoint/router.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Address } from '../net/network.ts'
+import type { PoolSet } from '../pool/pools.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { TopologyStore } from '../topology/store.ts'
+
+export interface Sources {
+  readonly version: string
+  readonly startedAt: number
+  readonly clock: Clock
+  readonly store: TopologyStore
+  readonly pools: PoolSet<ServerConnection>
+  readonly sessions: Sessions
+  readonly metrics: Metrics
+  readonly events: readonly Occurrence[]
+  readonly places: readonly {
+    readonly endpoint: Endpoint
+    readonly door: { readonly addresses: readonly Address[] }
+  }[]
+}
+
+export function appSnapshot(from: Sources): StatusSnapshot {
+  const pools = poolList(from)
+  const clients = clientList(from.sessions)
+  const byState: Record<string, number> = {}
+  for (const client of clients) byState[client.state] = (byState[client.state] ?? 0) + 1
+  const pins = new Map<string, number>()
+  for (const counts of Object.values(from.metrics.snapshot().endpoints)) {
+    for (const [reason, n] of Object.entries(counts.pins)) {
+      pins.set(reason, (pins.get(reason) ?? 0) + Number(n))
+    }
+  }
+  return {
+    version: from.version,
+    startedAt: from.startedAt,
+    uptimeMs: from.clock.wall() - from.startedAt,
+    epoch: from.store.current.epoch,
+    nodes: nodeList(from, pools),
+    endpoints: from.places.map((place) => endpointStatus(from, place, clients)),
+    pools,
+    clients: {
+      total: clients.length,
+      active: byState.leased ?? 0,
+      waiting: byState.waiting ?? 0,
+      pinned: clients.filter((c) => c.pins.length > 0).length,
+      byState,
+    },
+    pins: [...pins].map(([reason, count]) => ({ reason, count })),
+    events: from.events,
+  }
+}
+
+export function clientList(sessions: Sessions): ClientStatus[] {
+  return [...sessions].map((session) => ({
+    id: session.id,
+    endpoint: session.route.endpoint.rule.name,
+    user: session.who.user,
+    database: session.who.database,
+    state: session.state,
+    node: session.leasedNode ?? session.route.node ?? null,
+    pins: [...session.pins],
+    waitedMs: session.state === 'waiting' ? Math.round(session.waitedMs) : null,
+  }))
+}
+
+function poolList({ pools }: Sources): PoolStatus[] {
+  const list: PoolStatus[] = []
+  pools.forEach((pool, key) => {
+    const stats = pool.stats()
+    // A retired pool is shown until its last member is back.
+    if (key === undefined && stats.total === 0) return
+    const [node = '', database = '', user = ''] =
+      key === undefined ? stats.name.split('/') : [key.node, key.database, key.user]
+    list.push({
+      node,
+      database,
+      user,
+      total: stats.total,
+      idle: stats.idle,
+      active: stats.leased,
+      waiting: stats.waiting,
+      opening: stats.opening,
+      maximum: stats.maximum,
+      longestWaitMs: Math.round(stats.oldestWaitMs),
+    })
+  })
+  return list
+}
+
+function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]): NodeStatus[] {
+  return store.current.nodes.map((node) => {
+    const { name, host, port } = node.spec
+    const own = poolStatuses.filter((p) => p.node === name)
+    return {
+      name,
+      host,
+      port,
+      role: node.role,
+      health: node.health,
+      lagMs: node.lagMs === undefined ? null : Math.round(node.lagMs),
+      timeline: node.timeline ?? null,
+      leases: own.reduce((sum, p) => sum + p.active, 0),
+      connections: own.reduce((sum, p) => sum + p.total, 0),
+      budget: node.connectionLimit === undefined ? null : pools.budget(name).limit,
+      because: node.because,
+    }
+  })
+}
+
+function endpointStatus(
+  { store, pools }: Sources,
+  place: Sources['places'][number],
+  clients: readonly ClientStatus[],
+): EndpointStatus {
+  const { rule } = place.endpoint
+  const view: ChoiceView = {
+    leases: (node) => pools.ofNode(node).reduce((sum, pool) => sum + pool.stats().leased, 0),
+    budget: (node) => pools.budget(node).limit,
+    random: () => 0,
+    // A memory of its own: looking must not move the real one.
+    turns: new Turns(),
+  }
+  const choice = choose(rule, store.current, view)
+  const chooses = 'node' in choice ? choice.node : choice.sentence
+  const balanced = 'node' in choice && choice.why === 'balanced'
+  return {
+    name: rule.name,
+    kind: rule.kind,
+    address: place.door.addresses.map(addressText).join(', ') || 'by name only',
+    clients: clients.filter((c) => c.endpoint === rule.name).length,
+    chooses: balanced ? `several readers (${rule.balance})` : chooses,
+  }
+}
+
+function addressText(address: Address): string {
+  return 'path' in address ? address.path : `${address.host}:${address.port}`
+}

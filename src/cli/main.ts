@@ -1,0 +1,55 @@
+/**
+ * `weir`: argv to rooms. Rule: every command has help with an example, errors say what to do next,
+ * and a wrong configuration ends in exit code 2 with every problem listed.
+ */
+import { Command } from 'commander'
+import { ConfigErrors } from '../config/problem.ts'
+import { WeirError } from '../core/errors.ts'
+import { registerCluster } from './cluster.ts'
+import { registerConfig } from './config.ts'
+import { registerServe } from './serve.ts'
+import { registerStatus } from './status.ts'
+import { registerUp } from './up.ts'
+import { version } from './version.ts'
+
+/** Runs one command line; sets `process.exitCode`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('weir')
+    .description('A connection proxy and pool for Postgres, with the lab to try it in')
+    .version(version(), '-V, --version', 'print the version')
+    .showHelpAfterError('(weir --help lists the commands)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weir up                                  a replicated Postgres and Weir in front of it
+  weir serve --config config/minimal.yaml  Weir in front of an existing Postgres
+  weir status                              what a running Weir sees`,
+    )
+  registerUp(program)
+  registerServe(program)
+  registerStatus(program)
+  registerCluster(program)
+  registerConfig(program)
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+}
+
+/** Tells a person what went wrong and what to do next; returns the exit code. */
+export function report(error: unknown): number {
+  if (error instanceof ConfigErrors) {
+    process.stderr.write(`${error.message}\n`)
+    return 2
+  }
+  if (error instanceof WeirError) {
+    process.stderr.write(`weir: ${error.message}\n`)
+    if (error.detail !== undefined) process.stderr.write(`  ${error.detail}\n`)
+    if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`)
+    return 1
+  }
+  process.stderr.write(`weir: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
+  return 1
+}

@@ -1,0 +1,18 @@
+/**
+ * Waits for a person or a service manager to say stop. A second signal while stopping ends the
+ * process at once, so that nobody has to look for `kill -9`.
+ */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false
+    const on = (signal: NodeJS.Signals): void => {
+      if (asked) process.exit(130)
+      asked = true
+      resolve(signal)
+    }
+    process.on('SIGINT', on)
+    process.on('SIGTERM', on)
+    // A terminal that goes away ends the lab too; otherwise its servers would be orphans.
+    process.on('SIGHUP', on)
+  })
+}

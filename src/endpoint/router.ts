@@ -1,0 +1,254 @@
+/**
+ * The loop that is the whole failover feature: choose a node, borrow from its pool; no node or a
+ * pool retired meanwhile means wait for another topology and choose again, within one deadline.
+ * Rule: it is safe to loop because no client byte has been forwarded before a lease exists.
+ *
+ *   choose ──none──> wait for the topology ──changed──┐
+ *     ▲                                               │
+ *     ├───────────────────────────────────────────────┘
+ *     └─retired── borrow ──> granted | refused
+ */
+import type { Clock } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
+import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
+import type { BorrowRefused, BorrowTimeout, Member, Wait } from '../pool/member.ts'
+import type { PoolSet } from '../pool/pools.ts'
+import type { TopologyStore, TopologyWait } from '../topology/store.ts'
+import type { Topology } from '../topology/topology.ts'
+import { Turns } from './balance.ts'
+import { type ChoiceView, choose, type NoneChosen } from './choose.ts'
+import type { EndpointRule } from './endpoint.ts'
+
+/** One session's way to server connections. */
+export interface Route<M> {
+  readonly endpoint: Endpoint
+  readonly database: string
+  readonly user: string
+  /** The node it was given last; readers are kept while they serve. */
+  node: string | undefined
+  /** A log position whose effect it may have seen; another reader must be past it. */
+  seenLsn: bigint | undefined
+  /** Among idle connections one that this likes is taken first. */
+  prefer: (member: M) => boolean
+}
+
+/** An endpoint as the router keeps it: the rule, and the memory of its picks. */
+export interface Endpoint {
+  rule: EndpointRule
+  readonly turns: Turns
+}
+
+export function endpointOf(rule: EndpointRule): Endpoint {
+  return { rule, turns: new Turns() }
+}
+
+export interface RouteWaiter<M> {
+  granted(member: M, node: string): void
+  refused(error: WeirError): void
+}
+
+export interface RouterOptions<M extends Member> {
+  readonly store: TopologyStore
+  readonly pools: PoolSet<M>
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly random: () => number
+}
+
+export class Router<M extends Member> {
+  #options: RouterOptions<M>
+  #view: ChoiceView & { sticky: string | undefined; seenLsn: bigint | undefined; turns: Turns }
+
+  constructor(options: RouterOptions<M>) {
+    this.#options = options
+    const { pools, random } = options
+    this.#view = {
+      leases: (node) => pools.ofNode(node).reduce((sum, pool) => sum + pool.stats().leased, 0),
+      budget: (node) => pools.budget(node).limit,
+      random,
+      sticky: undefined,
+      seenLsn: undefined,
+      turns: new Turns(),
+    }
+  }
+
+  /** The fast path: an idle connection right now, or undefined. Sets `route.node`. */
+  tryBorrow(route: Route<M>): M | undefined {
+    const choice = this.choose(route)
+    if (!('node' in choice)) return undefined
+    const { database, user } = route
+    const member = this.#options.pools
+      .get({ node: choice.node, database, user })
+      .tryBorrow(route.prefer)
+    if (member !== undefined) this.#moved(route, choice.node)
+    return member
+  }
+
+  choose(route: Route<M>) {
+    const view = this.#view
+    view.sticky = route.node
+    view.seenLsn = route.seenLsn
+    view.turns = route.endpoint.turns
+    return choose(route.endpoint.rule, this.#options.store.current, view)
+  }
+
+  /** Borrows for `route`, waiting if need be; exactly one callback unless cancelled. */
+  borrow(route: Route<M>, waiter: RouteWaiter<M>): Wait {
+    return new Errand(this, this.#options, route, waiter, (node) =>
+      this.#moved(route, node),
+    ).start()
+  }
+
+  #moved(route: Route<M>, node: string): void {
+    if (route.node === node) return
+    route.node = node
+  }
+
+  /** What a session on `node` may have seen by now. */
+  lsnOf(node: string): bigint | undefined {
+    return this.#options.store.current.nodes.find((n) => n.spec.name === node)?.lsn
+  }
+}
+
+/** One borrow on its way through the loop. */
+class Errand<M extends Member> implements Wait {
+  #router: Router<M>
+  #options: RouterOptions<M>
+  #route: Route<M>
+  #waiter: RouteWaiter<M>
+  #moved: (node: string) => void
+  #startedAt: number
+  #timeout: BorrowTimeout
+  #poolWait: Wait | undefined
+  #topologyWait: TopologyWait | undefined
+  #deadline: Deadline | undefined
+  #over = false
+  #why: NoneChosen | undefined
+  #looping = false
+  #again = false
+
+  constructor(
+    router: Router<M>,
+    options: RouterOptions<M>,
+    route: Route<M>,
+    waiter: RouteWaiter<M>,
+    moved: (node: string) => void,
+  ) {
+    this.#router = router
+    this.#options = options
+    this.#route = route
+    this.#waiter = waiter
+    this.#moved = moved
+    this.#startedAt = options.clock.monotonic()
+    this.#timeout = route.endpoint.rule.borrowTimeout
+  }
+
+  start(): Wait {
+    this.#loop()
+    return this
+  }
+
+  cancel(): void {
+    this.#end()
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#poolWait?.cancel()
+    this.#topologyWait?.cancel()
+    if (this.#deadline !== undefined) this.#options.wheel.cancel(this.#deadline)
+  }
+
+  /** Refusals may come while `borrow` has not returned yet; a flag turns recursion into a loop. */
+  #loop(): void {
+    this.#again = true
+    if (this.#looping) return
+    this.#looping = true
+    while (this.#again && !this.#over) {
+      this.#again = false
+      this.#turn()
+    }
+    this.#looping = false
+  }
+
+  #turn(): void {
+    const seen = this.#options.store.current
+    const choice = this.#router.choose(this.#route)
+    if (!('node' in choice)) {
+      this.#nobody(choice, seen)
+      return
+    }
+    const { database, user } = this.#route
+    const node = choice.node
+    const pool = this.#options.pools.get({ node, database, user })
+    const wait = pool.borrow(
+      {
+        granted: (member) => {
+          this.#end()
+          this.#moved(node)
+          this.#waiter.granted(member, node)
+        },
+        refused: (refusal) => this.#refused(refusal),
+      },
+      this.#timeout,
+      this.#startedAt,
+    )
+    if (!this.#over && !this.#again) this.#poolWait = wait
+  }
+
+  #nobody(choice: NoneChosen, seen: Topology): void {
+    this.#why = choice
+    if (!choice.wait || this.#timeout === 'nowait') {
+      this.#fail('08001', choice.sentence)
+      return
+    }
+    if (typeof this.#timeout === 'number' && this.#deadline === undefined) {
+      const left = this.#startedAt + this.#timeout - this.#options.clock.monotonic()
+      this.#deadline = new Deadline(() => {
+        const waited = (this.#options.clock.monotonic() - this.#startedAt) / 1_000
+        const why = this.#why?.sentence ?? 'no node'
+        this.#fail('08001', `timed out after ${waited.toFixed(1)} s waiting for a node: ${why}`)
+      })
+      this.#options.wheel.arm(this.#deadline, Math.max(0, left))
+    }
+    this.#topologyWait = this.#options.store.changed(
+      seen,
+      () => {
+        this.#topologyWait = undefined
+        this.#loop()
+      },
+      choice.wakeOn,
+    )
+  }
+
+  #refused(refusal: BorrowRefused): void {
+    this.#poolWait = undefined
+    if (this.#over) return
+    if (refusal.reason === 'retired') {
+      this.#loop()
+      return
+    }
+    const cause = refusal.cause
+    if (refusal.reason === 'open-failed' && cause instanceof WeirError) {
+      this.#end()
+      this.#waiter.refused(
+        new WeirError('WEIR_OPEN_REFUSED', cause.message, {
+          sqlstate: cause.sqlstate,
+          detail: refusal.message,
+          cause,
+          ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+        }),
+      )
+      return
+    }
+    const sqlstate = refusal.reason === 'draining' ? '57P01' : '53300'
+    this.#fail(sqlstate, refusal.message, cause)
+  }
+
+  #fail(sqlstate: string, message: string, cause?: unknown): void {
+    this.#end()
+    this.#waiter.refused(
+      new WeirError('WEIR_BORROW_FAILED', message, { sqlstate, retryable: true, cause }),
+    )
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The contract of a protocol: all that the neutral rooms (server, session, listener) may know of
+ * Postgres or MySQL. A conversation is a pull machine: bytes in by `push`, steps out by `next`; it
+ * has no sockets, promises or clocks. Rule: a step's payload lies in the machine's own fields and is
+ * valid until the next call of `next` (no allocation per step on the byte path).
+ */
+import type { WeirError } from '../core/errors.ts'
+
+/** Why a session keeps its server connection past boundaries; log, metric and console print these. */
+export const PIN_REASONS = [
+  'configured',
+  'replication',
+  'settings',
+  'sql-prepare',
+  'discard',
+  'listen',
+  'temporary',
+  'cursor-with-hold',
+  'advisory-lock',
+  'load',
+  'sequence',
+  'unread-text',
+  'large-statement',
+] as const
+export type PinReason = (typeof PIN_REASONS)[number]
+
+/**
+ * - `idle`: no transaction. - `open`: inside one. - `failed`: inside one that can only be rolled back.
+ */
+export type TransactionStatus = 'idle' | 'open' | 'failed'
+
+/**
+ * What the client's bytes ask for next.
+ *
+ * - `starved`: nothing more can be done with the bytes at hand.
+ * - `need-server`: the next message needs a server connection; nothing of it was consumed.
+ * - `forward`: send `bytes` to the server connection.
+ * - `answer`: send `bytes` to the client.
+ * - `pin`: the session must keep its server connection; `pinReason` and `digest` say why.
+ * - `goodbye`: the client said it is leaving.
+ * - `broken`: the stream is no longer the protocol; `bytes` is what to tell the client, then close.
+ */
+export type ClientStep =
+  | 'starved'
+  | 'need-server'
+  | 'forward'
+  | 'answer'
+  | 'pin'
+  | 'goodbye'
+  | 'broken'
+
+/** One client's side of a conversation after login. */
+export interface ClientConversation {
+  readonly bytes: Buffer
+  readonly pinReason: PinReason
+  /** Normalised text of the statement that pins, without literals. */
+  readonly digest: string
+  /** Requests sent on so far, as `QueryRequests` counts them. */
+  readonly requests: number
+  push(chunk: Buffer): void
+  next(): ClientStep
+  /** Copies what was not consumed: the chunk's memory is about to be used again. */
+  keep(): void
+  /** How many bytes wait unconsumed. */
+  readonly waitingBytes: number
+  /**
+   * Makes `server` the one that the next steps speak to; brings it to this client's settings first.
+   * Returns the bytes to send ahead, empty when nothing differs.
+   */
+  attach(server: ServerConversation): Buffer
+  detach(): void
+  /** True when the bytes forwarded so far end at a message's end. */
+  readonly atMessageEnd: boolean
+  /**
+   * The pending request cannot be served: its messages are thrown away up to where the protocol
+   * resumes, and the client is told `error` (as steps from `next`). The session lives on.
+   */
+  failRequest(error: WeirError): void
+  /**
+   * The server connection was lost with replies owed. Returns what to tell the client so that the
+   * session can go on, or undefined when only closing is right (torn frame, open transaction).
+   */
+  serverLost(error: WeirError): Buffer | undefined
+}
+
+/**
+ * What a server's bytes mean.
+ *
+ * - `starved`: nothing more at hand. - `forward`: `bytes` go to whoever holds the lease.
+ * - `boundary`: every reply owed has arrived; `status` says in what transaction state.
+ * - `broken`: the stream cannot be trusted or the server said it is going; `error` says why.
+ */
+export type ServerStep = 'starved' | 'forward' | 'boundary' | 'broken'
+
+/** One server connection's side after login, with the ledger of replies owed. */
+export interface ServerConversation {
+  readonly bytes: Buffer
+  readonly status: TransactionStatus
+  readonly error: WeirError | undefined
+  push(chunk: Buffer): void
+  next(): ServerStep
+  keep(): void
+  /** True when replies are owed. */
+  readonly owing: boolean
+  /** True when the bytes given out so far end inside a message. */
+  readonly midMessage: boolean
+  /** What a query of our own (settings, init query, clean-up) was answered, when that was an error. */
+  readonly quietError: WeirError | undefined
+  /** SQLSTATE of the last error reply; whoever reads it sets it back to undefined. */
+  sign: string | undefined
+  /** True when it could be lent again as it is: nothing owed, no transaction, no session's state. */
+  readonly clean: boolean
+  /** From now on it holds state that only a reset clears. */
+  markDirty(): void
+  /** Which settings it has now; equal keys mean equal settings. */
+  readonly settingsKey: string
+  /** Replies are thrown away from here on (their client has left), until `reclaim`. */
+  abandon(): void
+  /** It has been cleaned and may serve another client. */
+  reclaim(): void
+  /**
+   * Bytes that end whatever is going on and bring it back to clean: end an unfinished batch, roll
+   * back, reset session state. Empty when it is clean already; undefined when only closing helps.
+   */
+  cleanUp(): Buffer | undefined
+  /** Bytes that bring a fresh connection to its base state (the init query); empty when none. */
+  initialise(): Buffer
+  /** Values the server reports, by parameter name. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** What a cancel request must carry. */
+  readonly cancelKey: CancelKey | undefined
+  /** Bytes that say goodbye. */
+  readonly farewell: Buffer
+}
+
+export interface CancelKey {
+  readonly pid: number
+  readonly secret: Buffer
+}
+
+/** Why a client was refused before its session began; a metric label. */
+export type GreetRefusal = string
+
+/** Who the client is, once it has proved it. */
+export interface Introduction {
+  readonly user: string
+  readonly database: string
+  /** Endpoint asked for by name, if any. */
+  readonly endpoint: string | undefined
+  readonly replication: string | undefined
+  /** Settings asked for at start, by name, to be brought to server connections. */
+  readonly settings: ReadonlyMap<string, string>
+  /** Equal keys mean equal settings. */
+  readonly settingsKey: string
+  /** Bytes that came along with the last login message. */
+  readonly rest: Buffer
+}
+
+export type GreetStep =
+  | { readonly kind: 'starved' }
+  /** An answer is being worked out; `onReady` will be called. */
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'answer'; readonly bytes: Buffer }
+  /** Speak TLS now; `early` are handshake bytes already read (direct TLS). */
+  | { readonly kind: 'upgrade-tls'; readonly early: Buffer }
+  | { readonly kind: 'cancel'; readonly key: CancelKey }
+  | { readonly kind: 'introduced'; readonly who: Introduction }
+  | {
+      readonly kind: 'refused'
+      readonly bytes: Buffer
+      readonly reason: GreetRefusal
+      /** For the log; holds no secret. */
+      readonly message: string
+    }
+
+/** The client side of login. */
+export interface GreetingMachine {
+  onReady: () => void
+  /** The name the client gave, once it has; for the log of a refusal. */
+  readonly user: string | undefined
+  push(chunk: Buffer): void
+  next(): GreetStep
+  /** The link is encrypted now. */
+  secured(): void
+}
+
+export type ConnectStep =
+  | { readonly kind: 'starved' }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'send'; readonly bytes: Buffer }
+  | { readonly kind: 'upgrade-tls' }
+  | { readonly kind: 'ready'; readonly conversation: ServerConversation; readonly rest: Buffer }
+  /** `error.retryable` false means that waiting will not mend it. */
+  | { readonly kind: 'failed'; readonly error: WeirError }
+
+/** The login towards a node. */
+export interface ConnectMachine {
+  onReady: () => void
+  push(chunk: Buffer): void
+  next(): ConnectStep
+  secured(): void
+}
+
+export interface GreetOptions {
+  readonly loopback: boolean
+  readonly secure: boolean
+}
+
+export interface ConnectOptions {
+  readonly user: string
+  readonly database: string
+  /** The link is a Unix socket. */
+  readonly local: boolean
+}
+
+/** What a protocol brings along; the composition root builds one. */
+export interface Protocol {
+  readonly name: string
+  greet(options: GreetOptions): GreetingMachine
+  connect(options: ConnectOptions): ConnectMachine
+  /** A client's conversation after login. */
+  converse(who: Introduction): ClientConversation
+  /** The bytes that end a login well. */
+  welcome(who: Introduction, parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer
+  /** A key for a new client, in the form its protocol version knows. */
+  newCancelKey(pid: number, who: Introduction): CancelKey
+  /** The request to send over a fresh connection to cancel what runs on a server connection. */
+  cancelRequest(key: CancelKey): Buffer
+  /** Bytes that tell a client why it is being closed. */
+  refusal(error: WeirError): Buffer
+}

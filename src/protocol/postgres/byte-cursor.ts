@@ -1,0 +1,82 @@
+/**
+ * The bytes of one direction: what was pushed, how far it was consumed, and which part is still to
+ * be given out as one run. Rule: nothing is copied while chunks end at message ends; what is left
+ * over when the chunk's memory is taken back is copied once.
+ *
+ *   [ given out | run ........ | not yet looked at ]
+ *               ^runStart      ^pos                ^end
+ */
+import { HEADER } from '../../wire/postgres/codes.ts'
+
+const NOTHING = Buffer.alloc(0)
+
+export class ByteCursor {
+  buffer: Buffer = NOTHING
+  pos = 0
+  end = 0
+  runStart = 0
+  #own = false
+
+  push(chunk: Buffer): void {
+    if (this.pos === this.end && this.runStart === this.pos) {
+      this.buffer = chunk
+      this.pos = 0
+      this.runStart = 0
+      this.end = chunk.length
+      this.#own = false
+      return
+    }
+    this.buffer = Buffer.concat([this.buffer.subarray(this.runStart, this.end), chunk])
+    this.pos -= this.runStart
+    this.runStart = 0
+    this.end = this.buffer.length
+    this.#own = true
+  }
+
+  get available(): number {
+    return this.end - this.pos
+  }
+
+  /** Bytes pushed and not given out. */
+  get waiting(): number {
+    return this.end - this.runStart
+  }
+
+  /** The run so far, and starts a new one. */
+  takeRun(): Buffer {
+    const run =
+      this.runStart === 0 && this.pos === this.buffer.length
+        ? this.buffer
+        : this.buffer.subarray(this.runStart, this.pos)
+    this.runStart = this.pos
+    return run
+  }
+
+  get hasRun(): boolean {
+    return this.pos > this.runStart
+  }
+
+  /** Leaves out what was passed since the run began (swallowed bytes). */
+  dropRun(): void {
+    this.runStart = this.pos
+  }
+
+  /** Copies what is left, because the memory it lies in is about to be overwritten. */
+  keep(): void {
+    if (this.#own) return
+    if (this.runStart === this.end) {
+      this.buffer = NOTHING
+    } else {
+      this.buffer = Buffer.from(this.buffer.subarray(this.runStart, this.end))
+    }
+    this.pos -= this.runStart
+    this.end = this.buffer.length
+    this.runStart = 0
+    this.#own = true
+  }
+
+  /** The whole body of the message that starts at `pos`; the caller knows it has arrived. */
+  body(length: number): Buffer {
+    return this.buffer.subarray(this.pos + HEADER, this.pos + length)
+  }
+}

@@ -1,0 +1,446 @@
+/**
+ * What a client's bytes ask for after login. Looks at headers, reads whole only what changes pooling
+ * (Query, Parse, Bind's names, Describe, Close), and writes what is owed into the ledger of the
+ * server connection it is attached to. Rule: `need-server` consumes nothing, so a request that never
+ * got a server connection was never sent anywhere.
+ */
+import { WeirError } from '../../core/errors.ts'
+import { readyForQuery } from '../../wire/postgres/backend.ts'
+import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
+import { describe } from '../../wire/postgres/frontend.ts'
+import { readParse, readTarget } from '../../wire/postgres/read.ts'
+import { decode } from '../../wire/postgres/text.ts'
+import type { ClientConversation, ClientStep, PinReason, ServerConversation } from '../contract.ts'
+import { ByteCursor } from './byte-cursor.ts'
+import { ClientStatements, renamedBindHead } from './client-statements.ts'
+import { OWED } from './ledger.ts'
+import { errorBytesOf, fatalBytes } from './refusal.ts'
+import { PostgresServerConversation } from './server-conversation.ts'
+import { differenceSql } from './settings.ts'
+import { classify } from './sql/classify.ts'
+import { digest } from './sql/digest.ts'
+import type { Effect } from './sql/effects.ts'
+import type { Statements } from './statements.ts'
+
+/** PQ_SMALL_MESSAGE_LIMIT and PQ_LARGE_MESSAGE_LIMIT of src/include/libpq/libpq.h. */
+const SMALL_MESSAGE = 10_000
+const LARGE_MESSAGE = 0x3fff_ffff
+/** Two names must fit into this much of a Bind; identifiers are 63 bytes long, protocol names rarely more. */
+const BIND_NAMES_BYTES = 16_384
+const NOTHING = Buffer.alloc(0)
+
+/** Which effect pins for which reason; effects not named here do not outlive the transaction. */
+const PINS: Partial<Record<Effect, PinReason>> = {
+  set: 'settings',
+  prepare: 'sql-prepare',
+  discard: 'discard',
+  listen: 'listen',
+  temporary: 'temporary',
+  'cursor-with-hold': 'cursor-with-hold',
+  'advisory-lock': 'advisory-lock',
+  load: 'load',
+  sequence: 'sequence',
+}
+
+export interface ClientConversationOptions {
+  readonly settings: ReadonlyMap<string, string>
+  readonly settingsKey: string
+  readonly statements: Statements
+  /** Longest message that is read whole, bytes. */
+  readonly inspectBytes: number
+}
+
+export class PostgresClientConversation implements ClientConversation {
+  bytes: Buffer = NOTHING
+  pinReason: PinReason = 'configured'
+  digest = ''
+  /** Query, Execute and FunctionCall messages sent on so far. */
+  requests = 0
+  #options: ClientConversationOptions
+  #statements: ClientStatements
+  #in = new ByteCursor()
+  #server: PostgresServerConversation | undefined
+  #pins = new Set<PinReason>()
+  #toServer: Buffer[] = []
+  #toClient: Buffer[] = []
+  /** Bytes of the current message not passed yet; thrown away instead of forwarded when `#drop`. */
+  #left = 0
+  #drop = false
+  /** Throwing away a request that cannot be served; ends with the message that asks for ReadyForQuery. */
+  #discarding = false
+  #readyAfterDrop = false
+  #emit = (bytes: Buffer): void => {
+    if (this.#in.hasRun) this.#toServer.push(this.#in.takeRun())
+    this.#toServer.push(bytes)
+  }
+
+  constructor(options: ClientConversationOptions) {
+    this.#options = options
+    this.#statements = new ClientStatements(options.statements)
+  }
+
+  get waitingBytes(): number {
+    return this.#in.waiting
+  }
+
+  get atMessageEnd(): boolean {
+    return this.#left === 0 || this.#drop
+  }
+
+  push(chunk: Buffer): void {
+    this.#in.push(chunk)
+  }
+
+  keep(): void {
+    this.#in.keep()
+  }
+
+  attach(server: ServerConversation): Buffer {
+    if (!(server instanceof PostgresServerConversation)) throw new Error('BUG: foreign server')
+    this.#server = server
+    server.onDeallocated = () => this.#statements.clear()
+    if (server.settingsKey === this.#options.settingsKey) return NOTHING
+    const sql = differenceSql(server.settings, this.#options.settings)
+    server.settings = this.#options.settings
+    server.settingsKey = this.#options.settingsKey
+    return sql === '' ? NOTHING : server.quietly(sql)
+  }
+
+  detach(): void {
+    if (this.#server !== undefined) this.#server.onDeallocated = undefined
+    this.#server = undefined
+  }
+
+  next(): ClientStep {
+    const cursor = this.#in
+    for (;;) {
+      if (this.#toServer.length > 0) {
+        this.bytes = this.#toServer.shift()!
+        return 'forward'
+      }
+      if (this.#toClient.length > 0) {
+        this.bytes = this.#toClient.shift()!
+        return 'answer'
+      }
+      if (this.#left > 0) {
+        const n = Math.min(this.#left, cursor.available)
+        cursor.pos += n
+        this.#left -= n
+        if (this.#drop) cursor.dropRun()
+        if (this.#left > 0) break
+        if (this.#drop) this.#dropped()
+        continue
+      }
+      if (cursor.available < HEADER) break
+      const type = cursor.buffer[cursor.pos]!
+      const length = cursor.buffer.readUInt32BE(cursor.pos + 1)
+      const wrong = this.#checkHeader(type, length)
+      if (wrong !== undefined) return wrong
+      const step = this.#discarding
+        ? this.#discard(type, length + 1)
+        : this.#message(type, length + 1)
+      if (step === 'wait') break
+      if (step !== undefined) return step
+    }
+    if (cursor.hasRun) {
+      this.bytes = cursor.takeRun()
+      return 'forward'
+    }
+    return this.#starved()
+  }
+
+  /** Nothing more to read. What Weir owes and nobody else will trigger is given out now. */
+  #starved(): ClientStep {
+    const ledger = this.#server?.ledger
+    if (ledger === undefined || !ledger.onlyFakes) return 'starved'
+    const server = this.#server!
+    if (server.next() !== 'forward') return 'starved'
+    this.bytes = server.bytes
+    return 'answer'
+  }
+
+  #checkHeader(type: number, length: number): ClientStep | undefined {
+    const limit = limitOf(type)
+    if (limit === 0) return this.#broken(`invalid frontend message type ${type}`)
+    if (length < 4 || length > limit) return this.#broken('invalid message length')
+    return undefined
+  }
+
+  #broken(message: string): ClientStep {
+    this.bytes = fatalBytes(new WeirError('WEIR_CLIENT_PROTOCOL', message, { sqlstate: '08P01' }))
+    return 'broken'
+  }
+
+  #message(type: number, total: number): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    const server = this.#server
+    if (server === undefined) {
+      switch (type) {
+        case FRONTEND.TERMINATE:
+          return 'goodbye'
+        case FRONTEND.SYNC:
+          this.#skip(total, true)
+          return undefined
+        case FRONTEND.FLUSH:
+        case FRONTEND.COPY_DATA:
+        case FRONTEND.COPY_DONE:
+        case FRONTEND.COPY_FAIL:
+          // Outside of a copy the server accepts and ignores these (postgres.c, PostgresMain).
+          this.#skip(total, false)
+          return undefined
+        default:
+          return 'need-server'
+      }
+    }
+    if (server.ledger.copyIn && !isCopyMessage(type)) {
+      // The server refuses it by itself and owes nothing more for it.
+      if (type === FRONTEND.TERMINATE) return 'goodbye'
+      this.#left = total
+      return undefined
+    }
+    switch (type) {
+      case FRONTEND.QUERY:
+        return this.#query(server, total)
+      case FRONTEND.PARSE:
+        return this.#parse(server, total)
+      case FRONTEND.BIND:
+        return this.#bind(server, total)
+      case FRONTEND.DESCRIBE:
+      case FRONTEND.CLOSE:
+        return this.#target(server, type, total)
+      case FRONTEND.EXECUTE:
+        server.openBatch()
+        server.ledger.push(OWED.EXECUTE)
+        this.requests++
+        break
+      case FRONTEND.SYNC:
+        if (!server.ledger.copyIn) {
+          server.ledger.push(OWED.SYNC)
+          server.closeBatch()
+        }
+        break
+      case FRONTEND.FUNCTION_CALL:
+        server.ledger.push(OWED.FUNCTION)
+        this.requests++
+        server.closeBatch()
+        break
+      case FRONTEND.COPY_DONE:
+      case FRONTEND.COPY_FAIL:
+        server.ledger.copyIn = false
+        break
+      case FRONTEND.TERMINATE:
+        return cursor.hasRun ? this.#forwardRun() : 'goodbye'
+      default:
+        break
+    }
+    this.#left = total
+    return undefined
+  }
+
+  #forwardRun(): ClientStep {
+    this.bytes = this.#in.takeRun()
+    return 'forward'
+  }
+
+  #query(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    if (total > this.#options.inspectBytes) {
+      if (this.#pin('unread-text', undefined)) return 'pin'
+    } else {
+      if (cursor.available < total) return 'wait'
+      const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
+      if (this.#pinFor(classify(text).effects, text)) return 'pin'
+    }
+    server.ledger.push(OWED.QUERY)
+    this.requests++
+    server.closeBatch()
+    server.prepared.unnamed = undefined
+    this.#statements.dropUnnamed()
+    this.#left = total
+    return undefined
+  }
+
+  #parse(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    server.openBatch()
+    if (total > this.#options.inspectBytes) {
+      // Too long to keep for another server connection: it lives and dies on this one.
+      if (this.#pin('large-statement', undefined)) return 'pin'
+      server.prepared.unnamed = undefined
+      server.ledger.push(OWED.PARSE_UNNAMED)
+      this.#left = total
+      return undefined
+    }
+    if (cursor.available < total) return 'wait'
+    const { name, text, types } = readParse(cursor.body(total))
+    if (name === '') {
+      this.#statements.parseUnnamed(server, text, types)
+      this.#left = total
+      return undefined
+    }
+    if (cursor.hasRun) this.#toServer.push(cursor.takeRun())
+    this.#statements.parseNamed(server, name, text, types, this.#emit)
+    cursor.pos += total
+    cursor.dropRun()
+    return undefined
+  }
+
+  #bind(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    const start = cursor.pos
+    const end = Math.min(start + total, cursor.end)
+    const portalEnd = cursor.buffer.indexOf(0, start + HEADER)
+    const nameEnd = portalEnd < 0 ? -1 : cursor.buffer.indexOf(0, portalEnd + 1)
+    if (portalEnd < 0 || nameEnd < 0 || nameEnd >= end) {
+      const more = end < start + total && end - start < BIND_NAMES_BYTES
+      return more ? 'wait' : this.#broken('invalid string in message')
+    }
+    const name = decode(cursor.buffer, portalEnd + 1, nameEnd)
+    const statement = this.#statements.find(name)
+    if (statement !== undefined) {
+      if (this.#pinFor(statement.classification.effects, statement.text)) return 'pin'
+    }
+    server.openBatch()
+    const serverName = this.#statements.bring(server, name, this.#emit)
+    server.ledger.push(OWED.BIND)
+    if (serverName === name) {
+      this.#left = total
+      return undefined
+    }
+    this.#emit(renamedBindHead(cursor.buffer, start, total - 1, portalEnd, nameEnd, serverName))
+    cursor.pos = nameEnd + 1
+    cursor.dropRun()
+    this.#left = total - (nameEnd + 1 - start)
+    return undefined
+  }
+
+  #target(
+    server: PostgresServerConversation,
+    type: number,
+    total: number,
+  ): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    if (cursor.available < total) return 'wait'
+    const { kind, name } = readTarget(cursor.body(total))
+    server.openBatch()
+    if (type === FRONTEND.CLOSE) {
+      if (kind === 'P') server.ledger.push(OWED.CLOSE)
+      else if (this.#statements.close(server, name) === 'answered') {
+        if (cursor.hasRun) this.#toServer.push(cursor.takeRun())
+        cursor.pos += total
+        cursor.dropRun()
+        return undefined
+      }
+      this.#left = total
+      return undefined
+    }
+    const serverName = kind === 'P' ? name : this.#statements.bring(server, name, this.#emit)
+    server.ledger.push(OWED.DESCRIBE)
+    if (serverName === name) {
+      this.#left = total
+      return undefined
+    }
+    this.#emit(describe('S', serverName))
+    cursor.pos += total
+    cursor.dropRun()
+    return undefined
+  }
+
+  #pinFor(effects: readonly Effect[], text: Buffer): boolean {
+    for (let i = 0; i < effects.length; i++) {
+      const reason = PINS[effects[i]!]
+      if (reason !== undefined && this.#pin(reason, text)) return true
+    }
+    return false
+  }
+
+  /** True when this reason is new and the session has to be told before the message goes. */
+  #pin(reason: PinReason, text: Buffer | undefined): boolean {
+    if (this.#pins.has(reason)) return false
+    this.#pins.add(reason)
+    this.pinReason = reason
+    this.digest = text === undefined ? '' : digest(text)
+    return true
+  }
+
+  /** Leaves a message out; the client is told ReadyForQuery after it when `ready`. */
+  #skip(total: number, ready: boolean): void {
+    this.#drop = true
+    this.#readyAfterDrop = ready
+    this.#left = total
+  }
+
+  #dropped(): void {
+    this.#drop = false
+    if (this.#readyAfterDrop) this.#toClient.push(readyForQuery('I'))
+    this.#readyAfterDrop = false
+  }
+
+  #discard(type: number, total: number): ClientStep | undefined {
+    if (type === FRONTEND.TERMINATE) return 'goodbye'
+    const ends =
+      type === FRONTEND.QUERY || type === FRONTEND.SYNC || type === FRONTEND.FUNCTION_CALL
+    if (ends) this.#discarding = false
+    this.#skip(total, ends)
+    return undefined
+  }
+
+  failRequest(error: WeirError): void {
+    this.#discarding = true
+    this.#toClient.push(errorBytes(error))
+  }
+
+  serverLost(error: WeirError): Buffer | undefined {
+    const server = this.#server
+    if (server === undefined) return NOTHING
+    if (server.midMessage || !this.atMessageEnd) return undefined
+    if (server.status !== 'idle' || server.ledger.copyIn) return undefined
+    const pieces: Buffer[] = []
+    for (let i = server.ledger.readyOwed; i > 0; i--) {
+      pieces.push(errorBytes(error), readyForQuery('I'))
+    }
+    if (server.batchOpen) {
+      pieces.push(errorBytes(error))
+      this.#discarding = true
+    }
+    this.#toServer.length = 0
+    return Buffer.concat(pieces)
+  }
+}
+
+function errorBytes(error: WeirError): Buffer {
+  return errorBytesOf(error, 'ERROR')
+}
+
+function isCopyMessage(type: number): boolean {
+  return (
+    type === FRONTEND.COPY_DATA ||
+    type === FRONTEND.COPY_DONE ||
+    type === FRONTEND.COPY_FAIL ||
+    type === FRONTEND.SYNC ||
+    type === FRONTEND.FLUSH
+  )
+}
+
+/** The longest length word a message of this type may have; 0 for a type no client sends. */
+function limitOf(type: number): number {
+  switch (type) {
+    case FRONTEND.QUERY:
+    case FRONTEND.PARSE:
+    case FRONTEND.BIND:
+    case FRONTEND.FUNCTION_CALL:
+    case FRONTEND.COPY_DATA:
+      return LARGE_MESSAGE
+    case FRONTEND.CLOSE:
+    case FRONTEND.DESCRIBE:
+    case FRONTEND.EXECUTE:
+    case FRONTEND.FLUSH:
+    case FRONTEND.SYNC:
+    case FRONTEND.TERMINATE:
+    case FRONTEND.COPY_DONE:
+    case FRONTEND.COPY_FAIL:
+      return SMALL_MESSAGE
+    default:
+      return 0
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Postgres as an implementation of the contract: puts the login machines and the conversations
+ * together. Rule: this file only translates between them and the neutral rooms.
+ */
+import { randomBytes } from 'node:crypto'
+import type { CredentialLookup, Proof } from '../../auth/credential.ts'
+import type { ScramKeySource } from '../../auth/scram-key-cache.ts'
+import { WeirError } from '../../core/errors.ts'
+import { backendKeyData, parameterStatus, readyForQuery } from '../../wire/postgres/backend.ts'
+import { cancelRequest } from '../../wire/postgres/frontend.ts'
+import type {
+  CancelKey,
+  ConnectMachine,
+  ConnectOptions,
+  ConnectStep,
+  GreetingMachine,
+  GreetOptions,
+  GreetStep,
+  Introduction,
+  Protocol,
+} from '../contract.ts'
+import { PostgresClientConversation } from './client-conversation.ts'
+import { Connecting } from './connect.ts'
+import type { ConnectFailed } from './connect-step.ts'
+import { Greeting } from './greet.ts'
+import type { Authenticated, AuthMethod } from './greet-step.ts'
+import { fatalBytes } from './refusal.ts'
+import { PostgresServerConversation } from './server-conversation.ts'
+import { settingsKeyOf } from './settings.ts'
+import { Statements } from './statements.ts'
+
+export interface PostgresOptions {
+  readonly secrets: CredentialLookup & { proofOf(username: string): Proof | undefined }
+  readonly scramKeys: ScramKeySource
+  readonly methods: readonly AuthMethod[]
+  readonly tls: 'off' | 'allowed' | 'required'
+  readonly nodeTls: 'disable' | 'prefer' | 'require'
+  /** Longest message before login, bytes. */
+  readonly startupLimit: number
+  /** Longest message that is read whole after login, bytes. */
+  readonly inspectBytes: number
+  readonly preparedPerServer: number
+  /** SQL run on every server connection before its first use; `''` for none. */
+  readonly initQuery: string
+}
+
+interface PostgresIntroduction extends Introduction {
+  readonly protocolMinor: 0 | 2
+}
+
+/** What waiting will not mend: wrong credentials, no such database, no right to connect. */
+const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023'])
+
+export function postgres(options: PostgresOptions): Protocol {
+  const statements = new Statements()
+  return {
+    name: 'postgres',
+    greet: (greet) => new Greeter(options, greet),
+    connect: (connect) => new Connector(options, connect),
+    converse: (who) =>
+      new PostgresClientConversation({
+        settings: who.settings,
+        settingsKey: who.settingsKey,
+        statements,
+        inspectBytes: options.inspectBytes,
+      }),
+    welcome: (_who, parameters, key) => {
+      const pieces = [...parameters].map(([name, value]) => parameterStatus(name, value))
+      pieces.push(backendKeyData(key.pid, key.secret), readyForQuery('I'))
+      return Buffer.concat(pieces)
+    },
+    newCancelKey: (pid, who) => ({
+      pid,
+      secret: randomBytes((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
+    }),
+    cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
+    refusal: fatalBytes,
+  }
+}
+
+class Greeter implements GreetingMachine {
+  onReady: () => void = () => {}
+  #greeting: Greeting
+
+  constructor(options: PostgresOptions, greet: GreetOptions) {
+    this.#greeting = new Greeting({
+      secrets: options.secrets,
+      methods: options.methods,
+      tls: options.tls,
+      startupLimit: options.startupLimit,
+      random: randomBytes,
+      ...greet,
+    })
+    this.#greeting.onReady = () => this.onReady()
+  }
+
+  get user(): string | undefined {
+    return this.#greeting.user
+  }
+
+  push(chunk: Buffer): void {
+    this.#greeting.push(chunk)
+  }
+
+  secured(): void {
+    this.#greeting.secured()
+  }
+
+  next(): GreetStep {
+    const step = this.#greeting.next()
+    switch (step.kind) {
+      case 'cancel':
+        return { kind: 'cancel', key: { pid: step.pid, secret: step.secret } }
+      case 'authenticated':
+        return { kind: 'introduced', who: introduce(step) }
+      default:
+        return step
+    }
+  }
+}
+
+function introduce(step: Authenticated): PostgresIntroduction {
+  const settings = new Map<string, string>()
+  for (const [name, value] of step.options) settings.set(name.toLowerCase(), value)
+  for (const [name, value] of step.parameters) settings.set(name.toLowerCase(), value)
+  return {
+    user: step.user,
+    database: step.database,
+    endpoint: step.endpoint,
+    replication: step.replication,
+    settings,
+    settingsKey: settingsKeyOf(settings),
+    rest: Buffer.from(step.rest),
+    protocolMinor: step.protocolMinor,
+  }
+}
+
+class Connector implements ConnectMachine {
+  onReady: () => void = () => {}
+  #options: PostgresOptions
+  #connecting: Connecting
+
+  constructor(options: PostgresOptions, connect: ConnectOptions) {
+    this.#options = options
+    this.#connecting = new Connecting({
+      user: connect.user,
+      proof: options.secrets.proofOf(connect.user),
+      database: connect.database,
+      parameters: [],
+      tls: options.nodeTls,
+      secureOrLocal: connect.local,
+      scramKeys: options.scramKeys,
+      random: randomBytes,
+    })
+    this.#connecting.onReady = () => this.onReady()
+  }
+
+  push(chunk: Buffer): void {
+    this.#connecting.push(chunk)
+  }
+
+  secured(): void {
+    this.#connecting.secured()
+  }
+
+  next(): ConnectStep {
+    const step = this.#connecting.next()
+    switch (step.kind) {
+      case 'ready': {
+        const conversation = new PostgresServerConversation({
+          parameters: step.parameters,
+          cancelKey:
+            step.pid === 0 ? undefined : { pid: step.pid, secret: Buffer.from(step.secret) },
+          preparedLimit: this.#options.preparedPerServer,
+          initQuery: this.#options.initQuery,
+        })
+        return { kind: 'ready', conversation, rest: step.rest }
+      }
+      case 'failed':
+        return { kind: 'failed', error: loginError(step) }
+      default:
+        return step
+    }
+  }
+}
+
+function loginError(step: ConnectFailed): WeirError {
+  const permanent = PERMANENT.has(step.code) || step.why === 'auth'
+  return new WeirError(permanent ? 'WEIR_OPEN_REFUSED' : 'WEIR_OPEN_FAILED', step.message, {
+    sqlstate: step.code,
+    retryable: !permanent,
+    ...(step.detail === undefined ? {} : { detail: step.detail }),
+    ...(step.hint === undefined ? {} : { hint: step.hint }),
+  })
+}

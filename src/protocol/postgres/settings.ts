@@ -1,0 +1,45 @@
+/**
+ * Settings that follow a client: what it asked for at start is brought to a server connection before
+ * its first statement there. Rule: only differences are sent, as one query whose reply is swallowed,
+ * and equal keys mean equal settings.
+ */
+
+/** One key for equal settings; `''` for none. Names are case-insensitive in Postgres. */
+export function settingsKeyOf(settings: ReadonlyMap<string, string>): string {
+  if (settings.size === 0) return ''
+  return JSON.stringify([...settings].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/**
+ * SQL that turns settings `from` into settings `to`; `''` when nothing differs. `set_config` takes a
+ * list (search_path, DateStyle) as the startup packet does, which SET with one literal would not.
+ */
+export function differenceSql(
+  from: ReadonlyMap<string, string>,
+  to: ReadonlyMap<string, string>,
+): string {
+  const resets: string[] = []
+  const sets: string[] = []
+  for (const name of from.keys()) {
+    if (!to.has(name)) resets.push(`RESET ${identifier(name)};`)
+  }
+  for (const [name, value] of to) {
+    if (from.get(name) !== value) sets.push(`set_config(${literal(name)},${literal(value)},false)`)
+  }
+  if (sets.length > 0) resets.push(`SELECT ${sets.join(',')}`)
+  return resets.join('')
+}
+
+/** Quotes a text so that it means the same whatever standard_conforming_strings says. */
+function literal(text: string): string {
+  const quoted = text.replaceAll("'", "''")
+  return text.includes('\\') ? ` E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`
+}
+
+/** Custom parameters have dotted names; each part is quoted on its own. */
+function identifier(name: string): string {
+  return name
+    .split('.')
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join('.')
+}

@@ -1,0 +1,124 @@
+/**
+ * Protocol-level prepared statements, one object per distinct text and parameter types. Clients keep
+ * their own names for them, server connections keep ours. Rule: our names carry a prefix no client
+ * uses by accident, and a name is never given to two texts.
+ */
+import { type Classification, classify } from './sql/classify.ts'
+
+/** Server-side names are this and a number. */
+export const NAME_PREFIX = 'weir:'
+
+export interface Statement {
+  /** Its name on server connections. */
+  readonly serverName: string
+  readonly text: Buffer
+  /** Parameter types as in the Parse message: Int16 count, Int32 each. */
+  readonly types: Buffer
+  readonly classification: Classification
+}
+
+/** Longer texts are not shared between clients: looking them up costs more than it saves. */
+const SHARED_TEXT_BYTES = 16_384
+
+export class Statements {
+  #byText = new Map<string, Statement>()
+  #next = 1
+  #limit: number
+
+  /** `limit`: how many distinct statements are remembered at once. */
+  constructor(limit = 5_000) {
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#byText.size
+  }
+
+  /** The statement of this text and these types. Both are copied; the arguments may be reused. */
+  intern(text: Buffer, types: Buffer): Statement {
+    if (text.length > SHARED_TEXT_BYTES) return this.#make(text, types)
+    const key = `${types.toString('latin1')}\0${text.toString('latin1')}`
+    const known = this.#byText.get(key)
+    if (known !== undefined) return known
+    const made = this.#make(text, types)
+    if (this.#byText.size >= this.#limit) {
+      // Oldest first. Whoever holds a forgotten statement goes on using it; a new client of the
+      // same text gets a new name, which costs one more Parse and nothing else.
+      const oldest = this.#byText.keys().next()
+      if (!oldest.done) this.#byText.delete(oldest.value)
+    }
+    this.#byText.set(key, made)
+    return made
+  }
+
+  #make(text: Buffer, types: Buffer): Statement {
+    const ownText = Buffer.from(text)
+    return {
+      serverName: `${NAME_PREFIX}${this.#next++}`,
+      text: ownText,
+      types: Buffer.from(types),
+      classification: classify(ownText),
+    }
+  }
+}
+
+/** Whether a server connection has a statement. */
+export type Presence = 'ready' | 'absent' | 'unsure'
+
+const CONFIRMED = -1
+
+/** The statements prepared on one server connection, least recently used first when it is full. */
+export class PreparedBook {
+  /** By statement: `CONFIRMED`, or the batch in which its Parse was sent and not answered yet. */
+  #held = new Map<Statement, number>()
+  #limit: number
+  /** What the server's unnamed statement is; undefined when it has none that we know. */
+  unnamed: Statement | undefined
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /**
+   * `unsure`: its Parse is under way in an earlier batch, which may still fail without this one
+   * failing too. Marks the statement as used.
+   */
+  use(statement: Statement, batch: number): Presence {
+    const state = this.#held.get(statement)
+    if (state === undefined) return 'absent'
+    if (this.#held.size >= this.#limit) {
+      this.#held.delete(statement)
+      this.#held.set(statement, state)
+    }
+    return state === CONFIRMED || state === batch ? 'ready' : 'unsure'
+  }
+
+  /** Books a Parse sent in `batch`; returns the statement to close to make room, if any. */
+  add(statement: Statement, batch: number): Statement | undefined {
+    this.#held.set(statement, batch)
+    if (this.#held.size <= this.#limit) return undefined
+    for (const [oldest, state] of this.#held) {
+      if (oldest === statement || state !== CONFIRMED) continue
+      this.#held.delete(oldest)
+      return oldest
+    }
+    return undefined
+  }
+
+  confirm(statement: Statement): void {
+    if (this.#held.has(statement)) this.#held.set(statement, CONFIRMED)
+  }
+
+  remove(statement: Statement): void {
+    this.#held.delete(statement)
+  }
+
+  clear(): void {
+    this.#held.clear()
+    this.unnamed = undefined
+  }
+}

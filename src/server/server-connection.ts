@@ -1,0 +1,226 @@
+/**
+ * One logged-in connection to a node: pumps the node's bytes through its conversation to whoever
+ * holds the lease. Rule: it serves one holder at a time, and goes back to its pool only through
+ * `condition`, which says what is left to clean.
+ */
+import { WeirError } from '../core/errors.ts'
+import type { Link, Receiver } from '../net/link.ts'
+import type { Condition, EvictReason, Member } from '../pool/member.ts'
+import type { ServerConversation, TransactionStatus } from '../protocol/contract.ts'
+
+/** Who holds the lease and gets the replies. */
+export interface Holder {
+  /** Bytes for the client, valid until the end of this turn. Returns true when it should wait. */
+  reply(bytes: Buffer): boolean
+  /** Every reply owed has arrived. */
+  boundary(status: TransactionStatus): void
+  /** The connection is gone; the holder must not release it. */
+  serverLost(error: WeirError): void
+}
+
+/** What the rest of the house wants to hear of a server connection. */
+export interface ServerEvents {
+  /** It died; `leased` says whether a holder was told too. */
+  lost(connection: ServerConnection, error: WeirError, leased: boolean): void
+  /** An error reply came by with this SQLSTATE. */
+  sign(connection: ServerConnection, sqlstate: string): void
+  /** Sends a cancel request for it over a connection of its own; resolves when that has closed. */
+  cancel(connection: ServerConnection): Promise<void>
+}
+
+export class ServerConnection implements Member {
+  readonly id: number
+  readonly node: string
+  readonly link: Link
+  readonly conversation: ServerConversation
+  readonly encrypted: boolean
+  #events: ServerEvents
+  #holder: Holder | undefined
+  #closed = false
+  #cleaned: ((clean: boolean) => void) | undefined
+  /** Cancel requests under way; it must not be lent while one could still hit the next client. */
+  #cancels = 0
+  #settled: (() => void)[] = []
+
+  constructor(
+    id: number,
+    node: string,
+    link: Link,
+    conversation: ServerConversation,
+    events: ServerEvents,
+  ) {
+    this.id = id
+    this.node = node
+    this.link = link
+    this.conversation = conversation
+    this.encrypted = link.encrypted
+    this.#events = events
+    const receiver: Receiver = {
+      data: (chunk) => this.#data(chunk),
+      closed: (error) => this.#linkClosed(error),
+      drained: () => this.onDrained?.(),
+    }
+    link.receiver = receiver
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get holder(): Holder | undefined {
+    return this.#holder
+  }
+
+  hold(holder: Holder): void {
+    if (this.#holder !== undefined) throw new Error(`BUG: server connection ${this.id} is held`)
+    this.#holder = holder
+  }
+
+  /** The holder lets go; the pool decides what becomes of the connection. */
+  letGo(): void {
+    this.#holder = undefined
+    this.link.resume()
+  }
+
+  #data(chunk: Buffer): void {
+    this.conversation.push(chunk)
+    this.pump()
+  }
+
+  pump(): void {
+    const conversation = this.conversation
+    for (;;) {
+      switch (conversation.next()) {
+        case 'starved':
+          conversation.keep()
+          this.#noteSign()
+          return
+        case 'forward':
+          if (this.#holder?.reply(conversation.bytes) === true) this.link.pause()
+          break
+        case 'boundary':
+          this.#boundary()
+          break
+        case 'broken':
+          this.#noteSign()
+          this.#lost(
+            conversation.error ??
+              new WeirError('WEIR_SERVER_PROTOCOL', 'the server broke the protocol', {
+                sqlstate: '08P01',
+              }),
+          )
+          return
+      }
+      if (this.#closed) return
+    }
+  }
+
+  #noteSign(): void {
+    const sign = this.conversation.sign
+    if (sign === undefined) return
+    this.conversation.sign = undefined
+    this.#events.sign(this, sign)
+  }
+
+  #boundary(): void {
+    const cleaned = this.#cleaned
+    if (cleaned !== undefined) {
+      this.#cleaned = undefined
+      this.conversation.reclaim()
+      cleaned(this.conversation.clean)
+      return
+    }
+    this.#holder?.boundary(this.conversation.status)
+  }
+
+  #linkClosed(error: Error | undefined): void {
+    this.#lost(
+      new WeirError('WEIR_SERVER_LOST', error?.message ?? 'the server closed the connection', {
+        sqlstate: '08006',
+        cause: error,
+      }),
+    )
+  }
+
+  /** Set by the holder that paused its client because this link was full. */
+  onDrained: (() => void) | undefined
+
+  #lost(error: WeirError): void {
+    if (this.#closed) return
+    this.#closed = true
+    const holder = this.#holder
+    this.#holder = undefined
+    this.link.destroy()
+    const cleaned = this.#cleaned
+    this.#cleaned = undefined
+    this.#events.lost(this, error, holder !== undefined || cleaned !== undefined)
+    cleaned?.(false)
+    holder?.serverLost(error)
+  }
+
+  condition(): Condition {
+    if (this.#closed) return 'broken'
+    if (this.#cancels > 0) return 'cancel-pending'
+    return this.conversation.clean ? 'clean' : 'dirty'
+  }
+
+  async reset(): Promise<boolean> {
+    if (this.#closed) return false
+    const conversation = this.conversation
+    conversation.abandon()
+    // What still runs for a client that left would keep the connection busy for as long as it likes.
+    if (conversation.owing) await this.cancel()
+    if (this.#closed) return false
+    const bytes = conversation.cleanUp()
+    if (bytes === undefined) return false
+    if (bytes.length === 0 && conversation.clean) {
+      conversation.reclaim()
+      return true
+    }
+    this.link.write(bytes)
+    return new Promise((resolve) => {
+      this.#cleaned = resolve
+    })
+  }
+
+  settled(): Promise<void> {
+    if (this.#cancels === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#settled.push(resolve))
+  }
+
+  /** Asks the node to cancel what runs here; resolves when the request has landed or failed. */
+  async cancel(): Promise<void> {
+    this.#cancels++
+    try {
+      await this.#events.cancel(this)
+    } finally {
+      this.#cancels--
+      if (this.#cancels === 0) {
+        for (const done of this.#settled.splice(0)) done()
+      }
+    }
+  }
+
+  close(_reason: EvictReason): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#holder = undefined
+    this.link.write(this.conversation.farewell)
+    this.link.end()
+    this.#cleaned?.(false)
+  }
+
+  destroy(reason: EvictReason): void {
+    if (this.#closed) return
+    const holder = this.#holder
+    this.#closed = true
+    this.#holder = undefined
+    this.link.destroy()
+    this.#cleaned?.(false)
+    holder?.serverLost(
+      new WeirError('WEIR_SERVER_LOST', `the server connection was closed (${reason})`, {
+        sqlstate: '57P01',
+      }),
+    )
+  }
+}

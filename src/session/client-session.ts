@@ -1,0 +1,408 @@
+/**
+ * One client's life after login: pulls steps from its conversation, borrows a server connection when
+ * the next message needs one, gives it back at the boundary unless pinned. Rule: between `need-server`
+ * and a lease nothing of the client's bytes has gone anywhere, so waiting, moving to another node and
+ * failing are all safe there.
+ *
+ *   welcoming ──> idle <──> waiting ──> leased ──> idle        any ──> closed
+ */
+import { WeirError } from '../core/errors.ts'
+import { Machine, type Moves } from '../core/machine.ts'
+import { Deadline } from '../core/timer-wheel.ts'
+import type { Route, RouteWaiter } from '../endpoint/router.ts'
+import type { Link, Receiver } from '../net/link.ts'
+import type { Wait } from '../pool/member.ts'
+import type {
+  CancelKey,
+  ClientConversation,
+  Introduction,
+  PinReason,
+  TransactionStatus,
+} from '../protocol/contract.ts'
+import type { Holder, ServerConnection } from '../server/server-connection.ts'
+import type { CloseReason } from './close-reason.ts'
+import type { Rooms } from './rooms.ts'
+
+export type SessionState = 'welcoming' | 'idle' | 'waiting' | 'leased' | 'closed'
+
+const MOVES: Moves<SessionState> = {
+  welcoming: ['idle', 'closed'],
+  idle: ['waiting', 'leased', 'closed'],
+  waiting: ['leased', 'idle', 'closed'],
+  leased: ['idle', 'closed'],
+  closed: [],
+}
+
+/** While a client waits for a server connection, this much of what it sends on is held (bytes). */
+const HELD_BYTES = 262_144
+
+export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnection> {
+  readonly id: number
+  readonly who: Introduction
+  readonly cancelKey: CancelKey
+  readonly link: Link
+  readonly route: Route<ServerConnection>
+  readonly startedAt: number
+  readonly pins = new Set<PinReason>()
+  #rooms: Rooms
+  #machine = new Machine<SessionState>('client session', MOVES, 'welcoming')
+  #conversation: ClientConversation
+  #lease: ServerConnection | undefined
+  #wait: Wait | undefined
+  #waitingSince = 0
+  #requestAt = 0
+  #requestsCounted = 0
+  #acquiring = false
+  #pausedForServer = false
+  #lastActive: number
+  #idleDeadline: Deadline | undefined
+  #closeAtBoundary: CloseReason | undefined
+  #inTransaction = false
+
+  constructor(
+    rooms: Rooms,
+    id: number,
+    link: Link,
+    who: Introduction,
+    route: Route<ServerConnection>,
+  ) {
+    this.#rooms = rooms
+    this.id = id
+    this.link = link
+    this.who = who
+    this.route = route
+    this.startedAt = rooms.clock.wall()
+    this.#lastActive = rooms.clock.monotonic()
+    this.#conversation = rooms.protocol.converse(who)
+    this.cancelKey = rooms.protocol.newCancelKey(id, who)
+    route.prefer = (server) => server.conversation.settingsKey === who.settingsKey
+    link.receiver = this
+    rooms.sessions.add(this)
+  }
+
+  get state(): SessionState {
+    return this.#machine.state
+  }
+
+  /** The node whose server connection it holds now. */
+  get leasedNode(): string | undefined {
+    return this.#lease?.node
+  }
+
+  /** Milliseconds it has been waiting for a server connection; 0 when it is not. */
+  get waitedMs(): number {
+    return this.#machine.is('waiting') ? this.#rooms.clock.monotonic() - this.#waitingSince : 0
+  }
+
+  get inTransaction(): boolean {
+    return this.#inTransaction
+  }
+
+  /** Login is over: the client may speak. `early` are bytes that came with its last login message. */
+  begin(parameters: ReadonlyMap<string, string>): void {
+    const { protocol, wheel, idleClientTimeoutMs } = this.#rooms
+    this.link.write(protocol.welcome(this.who, parameters, this.cancelKey))
+    this.#machine.to('idle')
+    this.#rooms.counters.established++
+    if (idleClientTimeoutMs !== undefined) {
+      this.#idleDeadline = new Deadline(() => this.#checkIdle())
+      wheel.arm(this.#idleDeadline, idleClientTimeoutMs)
+    }
+    if (this.who.rest.length > 0) this.data(this.who.rest)
+    this.link.resume()
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#machine.is('closed')) return
+    this.#lastActive = this.#rooms.clock.monotonic()
+    this.#conversation.push(chunk)
+    this.#pump()
+    if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+  }
+
+  #pump(): void {
+    const conversation = this.#conversation
+    // While it waits for a server connection nothing may be pulled: order would be lost.
+    while (this.#machine.state !== 'waiting' && this.#machine.state !== 'closed') {
+      switch (conversation.next()) {
+        case 'starved':
+          return
+        case 'forward':
+          this.#forward(conversation.bytes)
+          break
+        case 'answer':
+          this.link.write(conversation.bytes)
+          break
+        case 'need-server':
+          if (!this.#acquire()) return
+          break
+        case 'pin':
+          this.#pin(conversation.pinReason, conversation.digest)
+          break
+        case 'goodbye':
+          this.close('client-quit')
+          return
+        case 'broken':
+          this.link.write(conversation.bytes)
+          this.close('protocol-error')
+          return
+      }
+    }
+    if (this.#machine.is('waiting') && conversation.waitingBytes > HELD_BYTES) this.link.pause()
+  }
+
+  #forward(bytes: Buffer): void {
+    const server = this.#lease!.link
+    if (this.#requestAt === 0) this.#requestAt = this.#lastActive
+    server.write(bytes)
+    if (!server.congested || this.#pausedForServer) return
+    this.#pausedForServer = true
+    this.link.pause()
+  }
+
+  #resumeClient(): void {
+    this.#pausedForServer = false
+    this.link.resume()
+  }
+
+  /** True when a server connection is at hand; false when the session now waits for one. */
+  #acquire(): boolean {
+    const { router, clock, counters } = this.#rooms
+    const ready = router.tryBorrow(this.route)
+    if (ready !== undefined) {
+      counters.borrow.record(0)
+      this.#attach(ready)
+      return true
+    }
+    this.#waitingSince = clock.monotonic()
+    this.#machine.to('waiting')
+    this.#acquiring = true
+    const wait = router.borrow(this.route, this)
+    this.#acquiring = false
+    if (this.#machine.is('waiting')) this.#wait = wait
+    return this.#lease !== undefined
+  }
+
+  granted(server: ServerConnection): void {
+    this.#wait = undefined
+    const waited = this.#rooms.clock.monotonic() - this.#waitingSince
+    this.#rooms.counters.borrow.record(waited)
+    this.#attach(server)
+    this.link.resume()
+    if (!this.#acquiring) this.#pumpAndKeep()
+  }
+
+  refused(error: WeirError): void {
+    this.#wait = undefined
+    this.#rooms.counters.borrowsRefused.add(error.code)
+    this.#rooms.log.warn({ client: this.id, reason: error.code }, error.message)
+    this.#failPending(error)
+  }
+
+  #failPending(error: WeirError): void {
+    this.#machine.to('idle')
+    this.#conversation.failRequest(error)
+    this.link.resume()
+    if (!this.#acquiring) this.#pumpAndKeep()
+  }
+
+  #pumpAndKeep(): void {
+    this.#pump()
+    if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+  }
+
+  #attach(server: ServerConnection): void {
+    this.#machine.to('leased')
+    this.#lease = server
+    server.hold(this)
+    server.onDrained = () => this.#resumeClient()
+    const ahead = this.#conversation.attach(server.conversation)
+    if (ahead.length > 0) server.link.write(ahead)
+    if (this.route.endpoint.rule.pooling === 'session') this.#pin('configured', '')
+  }
+
+  #pin(reason: PinReason, digest: string): void {
+    if (this.pins.has(reason)) return
+    this.pins.add(reason)
+    this.#lease?.conversation.markDirty()
+    this.#rooms.counters.pins.add(reason)
+    if (reason === 'configured') return
+    this.#rooms.log.info(
+      { client: this.id, endpoint: this.route.endpoint.rule.name, reason, digest },
+      'session pinned to its server connection until it disconnects',
+    )
+  }
+
+  reply(bytes: Buffer): boolean {
+    this.link.write(bytes)
+    return this.link.congested
+  }
+
+  drained(): void {
+    this.#lease?.link.resume()
+  }
+
+  boundary(status: TransactionStatus): void {
+    this.#countRequests()
+    this.#inTransaction = status !== 'idle'
+    if (this.#inTransaction || !this.#conversation.atMessageEnd) return
+    this.#rooms.counters.transactions++
+    if (this.pins.size === 0) this.#release()
+    if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
+  }
+
+  #countRequests(): void {
+    const { counters, clock } = this.#rooms
+    const requests = this.#conversation.requests - this.#requestsCounted
+    this.#requestsCounted += requests
+    counters.queries += requests
+    if (this.link.encrypted) counters.queriesTls += requests
+    if (this.#requestAt === 0) return
+    counters.response.record(clock.monotonic() - this.#requestAt)
+    this.#requestAt = 0
+  }
+
+  /** Takes the lease out of this session; what becomes of it is up to the caller. */
+  #unlease(): ServerConnection | undefined {
+    const server = this.#lease
+    if (server === undefined) return undefined
+    this.#lease = undefined
+    this.#inTransaction = false
+    server.onDrained = undefined
+    this.#conversation.detach()
+    if (this.#pausedForServer) this.#resumeClient()
+    return server
+  }
+
+  #release(): void {
+    const server = this.#unlease()!
+    this.#machine.to('idle')
+    server.letGo()
+    this.#rooms.home(server).release(server)
+  }
+
+  serverLost(error: WeirError): void {
+    const server = this.#lease
+    if (server === undefined) return
+    const outcome = this.#conversation.serverLost(lostError(error))
+    const pinned = [...this.pins]
+    this.#countRequests()
+    this.#unlease()
+    this.#rooms.home(server).discard(server, 'broken')
+    if (pinned.length > 0 || outcome === undefined) {
+      const why =
+        pinned.length > 0 ? ` and the session was pinned to it (${pinned.join(', ')})` : ''
+      this.#refuse(
+        new WeirError(
+          'WEIR_SERVER_LOST',
+          `the server connection was lost${why}: ${error.message}`,
+          {
+            sqlstate: error.sqlstate.startsWith('08') ? error.sqlstate : '08006',
+            hint: 'Connect again.',
+          },
+        ),
+        'server-lost',
+      )
+      return
+    }
+    this.link.write(outcome)
+    this.#machine.to('idle')
+    this.#pumpAndKeep()
+  }
+
+  /** Cancels what the client is doing now: a running request, or its wait for a server connection. */
+  cancel(): void {
+    this.#rooms.counters.cancels++
+    if (this.#machine.is('waiting')) {
+      this.#wait?.cancel()
+      this.#wait = undefined
+      this.#failPending(
+        new WeirError('WEIR_CANCELLED', 'canceling statement due to user request', {
+          sqlstate: '57014',
+          detail: 'The request was still waiting for a server connection.',
+        }),
+      )
+      return
+    }
+    const server = this.#lease
+    if (server?.conversation.owing === true) void server.cancel()
+  }
+
+  #checkIdle(): void {
+    const limit = this.#rooms.idleClientTimeoutMs
+    if (limit === undefined || this.#machine.is('closed')) return
+    const idleFor = this.#rooms.clock.monotonic() - this.#lastActive
+    const busy = this.#machine.is('waiting') || this.#lease?.conversation.owing === true
+    if (idleFor >= limit && !busy) {
+      this.#refuse(
+        new WeirError('WEIR_IDLE', 'terminating connection due to idle client timeout', {
+          sqlstate: '57P05',
+          hint: 'limits.idleClientTimeout sets how long a client may be silent.',
+        }),
+        'idle-timeout',
+      )
+      return
+    }
+    this.#rooms.wheel.arm(this.#idleDeadline!, Math.max(1_000, limit - idleFor))
+  }
+
+  /** Ends the session politely: at once when it is idle, else at its next boundary. */
+  shutDown(reason: CloseReason): void {
+    if (this.#machine.is('closed')) return
+    if (this.#lease?.conversation.clean === false) {
+      this.#closeAtBoundary = reason
+      return
+    }
+    this.#refuse(
+      new WeirError('WEIR_SHUTDOWN', 'terminating connection due to administrator command', {
+        sqlstate: '57P01',
+      }),
+      reason,
+    )
+  }
+
+  #refuse(error: WeirError, reason: CloseReason): void {
+    this.link.write(this.#rooms.protocol.refusal(error))
+    this.close(reason)
+  }
+
+  closed(error: Error | undefined): void {
+    this.close(error === undefined ? 'client-gone' : 'client-reset')
+  }
+
+  /** Ends it now; the server connection goes back to be cleaned, or is given up when torn. */
+  close(reason: CloseReason): void {
+    if (this.#machine.is('closed')) return
+    this.#countRequests()
+    const torn = !this.#conversation.atMessageEnd
+    this.#wait?.cancel()
+    this.#wait = undefined
+    this.#pausedForServer = false
+    const server = this.#unlease()
+    this.#machine.to('closed')
+    if (this.#idleDeadline !== undefined) this.#rooms.wheel.cancel(this.#idleDeadline)
+    this.#rooms.sessions.delete(this)
+    this.#rooms.counters.closed.add(reason)
+    this.link.end()
+    this.#rooms.log.debug({ client: this.id, reason }, 'client session closed')
+    if (server === undefined) return
+    server.letGo()
+    if (torn) {
+      this.#rooms.home(server).discard(server, 'broken')
+      server.destroy('broken')
+    } else this.#rooms.home(server).release(server)
+  }
+}
+
+/** Nobody can say whether the request took effect; the client must be told just that. */
+function lostError(error: WeirError): WeirError {
+  return new WeirError(
+    'WEIR_OUTCOME_UNKNOWN',
+    'the server connection was lost; it is not known whether the request took effect',
+    {
+      sqlstate: '08007',
+      detail: error.message,
+      hint: 'The session goes on. Check whether the request was carried out before sending it again.',
+    },
+  )
+}

@@ -1,0 +1,13 @@
+/** Why a client session ended; log, metric and console print these same words. */
+export const CLOSE_REASONS = [
+  'client-quit',
+  'client-gone',
+  'client-reset',
+  'protocol-error',
+  'server-lost',
+  'idle-timeout',
+  'login-failed',
+  'draining',
+  'internal-error',
+] as const
+export type CloseReason = (typeof CLOSE_REASONS)[number]

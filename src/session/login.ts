@@ -1,0 +1,261 @@
+/**
+ * A client from its first byte to its session: drives the greeting over the link, TLS included, finds
+ * the endpoint it asked for, and learns its welcome. Rule: everything here is bounded in time by the
+ * login deadline and in bytes by the greeting, and a refusal always says why and is counted.
+ */
+import type tls from 'node:tls'
+import { messageOf, WeirError } from '../core/errors.ts'
+import { Deadline } from '../core/timer-wheel.ts'
+import type { Endpoint, Route } from '../endpoint/router.ts'
+import type { Link, Receiver } from '../net/link.ts'
+import type { Network } from '../net/network.ts'
+import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import { ClientSession } from './client-session.ts'
+import type { Rooms } from './rooms.ts'
+import { WelcomeErrand, welcomeKey } from './welcome.ts'
+
+/** What a door gives to each login. */
+export interface Doorway {
+  /** The endpoint of the door it came through. */
+  readonly endpoint: Endpoint
+  readonly rooms: Rooms
+  readonly network: Network
+  readonly loginTimeoutMs: number
+  /** The certificate to show; undefined when TLS is off. */
+  secureContext(): tls.SecureContext | undefined
+  /** Another endpoint by name or by TLS server name; undefined when there is none. */
+  byName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined
+  byServerName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined
+  /** All endpoint names, for the error that lists them. */
+  endpointNames(): readonly string[]
+  /** Why no new session may begin, when that is so (too many clients, draining). */
+  refuseSession(): WeirError | undefined
+  cancel(key: CancelKey): void
+  /** The login is over, whichever way. */
+  ended(login: Login): void
+}
+
+const LOOPBACK = /^(::ffff:)?127\.|^::1$/
+
+export class Login implements Receiver {
+  #door: Doorway
+  #endpoint: Endpoint
+  #rooms: Rooms
+  #link: Link
+  #greeting: GreetingMachine
+  #deadline: Deadline
+  #errand: WelcomeErrand | undefined
+  #over = false
+  #upgrading = false
+
+  constructor(door: Doorway, link: Link) {
+    this.#door = door
+    this.#endpoint = door.endpoint
+    this.#rooms = door.rooms
+    this.#link = link
+    const address = link.remoteAddress
+    this.#greeting = this.#rooms.protocol.greet({
+      loopback: address === undefined || LOOPBACK.test(address),
+      secure: link.encrypted,
+    })
+    this.#greeting.onReady = () => this.#pull()
+    this.#deadline = new Deadline(() => this.#refuse('login-timeout', TOO_SLOW))
+    this.#rooms.wheel.arm(this.#deadline, door.loginTimeoutMs)
+    link.receiver = this
+    link.resume()
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return
+    // The machine may keep what it is given; the link's buffer is used again.
+    this.#greeting.push(Buffer.from(chunk))
+    this.#pull()
+  }
+
+  closed(): void {
+    if (this.#over) return
+    this.#rooms.counters.refused.add('client-gone')
+    this.#end()
+    this.#errand?.cancel()
+  }
+
+  drained(): void {}
+
+  #pull(): void {
+    while (!this.#over && this.#errand === undefined && !this.#upgrading) {
+      const step = this.#greeting.next()
+      switch (step.kind) {
+        case 'starved':
+        case 'waiting':
+          return
+        case 'answer':
+          this.#link.write(step.bytes)
+          break
+        case 'upgrade-tls':
+          this.#upgrade(step.early)
+          return
+        case 'cancel':
+          this.#end()
+          this.#door.cancel(step.key)
+          this.#link.end()
+          return
+        case 'introduced':
+          this.#introduced(step.who)
+          return
+        case 'refused':
+          this.#rooms.log.info(
+            { reason: step.reason, user: this.#greeting.user, from: this.#link.remoteAddress },
+            `client refused: ${step.message}`,
+          )
+          this.#link.write(step.bytes)
+          this.#refused(step.reason)
+          return
+        default:
+          step satisfies never
+          return
+      }
+    }
+  }
+
+  #upgrade(early: Buffer): void {
+    const context = this.#door.secureContext()
+    if (context === undefined) throw new Error('BUG: TLS agreed on without a certificate')
+    this.#upgrading = true
+    this.#door.network.turn.flush()
+    this.#door.network.acceptTls(this.#link, context, early, this.#door.loginTimeoutMs).then(
+      ({ link, serverName }) => {
+        if (this.#over) {
+          link.destroy()
+          return
+        }
+        this.#link = link
+        link.receiver = this
+        const named = serverName === undefined ? undefined : this.#door.byServerName(serverName)
+        if (named !== undefined) this.#enter(named)
+        this.#greeting.secured()
+        this.#upgrading = false
+        link.resume()
+        this.#pull()
+      },
+      (error) => {
+        if (this.#over) return
+        this.#rooms.log.info(
+          { reason: 'tls-handshake', from: this.#link.remoteAddress },
+          `client refused: ${messageOf(error)}`,
+        )
+        this.#refused('tls-handshake')
+      },
+    )
+  }
+
+  #enter(named: { endpoint: Endpoint; rooms: Rooms }): void {
+    this.#endpoint = named.endpoint
+    this.#rooms = named.rooms
+  }
+
+  #introduced(who: Introduction): void {
+    if (who.endpoint !== undefined) {
+      const named = this.#door.byName(who.endpoint)
+      if (named === undefined) {
+        const names = this.#door.endpointNames().join(', ')
+        this.#refuse(
+          'no-endpoint',
+          new WeirError('WEIR_NO_ENDPOINT', `there is no endpoint "${who.endpoint}"`, {
+            sqlstate: '08004',
+            hint: `Endpoints here: ${names}.`,
+          }),
+        )
+        return
+      }
+      this.#enter(named)
+    }
+    if (who.replication !== undefined) {
+      this.#refuse('replication', NO_REPLICATION)
+      return
+    }
+    const full = this.#door.refuseSession()
+    if (full !== undefined) {
+      this.#refuse(full.sqlstate === '53300' ? 'too-many-clients' : 'draining', full)
+      return
+    }
+    const route: Route<ServerConnection> = {
+      endpoint: this.#endpoint,
+      database: who.database,
+      user: who.user,
+      node: undefined,
+      seenLsn: undefined,
+      prefer: () => true,
+    }
+    const key = welcomeKey(this.#endpoint.rule.name, who)
+    const known = this.#rooms.welcomes.find(key)
+    if (known !== undefined) {
+      this.#begin(who, route, known)
+      return
+    }
+    this.#rooms.wheel.cancel(this.#deadline)
+    this.#errand = new WelcomeErrand(this.#rooms, who, route, (outcome) => {
+      if (this.#over) return
+      if (outcome instanceof WeirError) {
+        this.#refuse('no-server', outcome)
+        return
+      }
+      this.#rooms.welcomes.learn(key, outcome)
+      this.#begin(who, route, outcome)
+    })
+    this.#errand.start()
+  }
+
+  #begin(
+    who: Introduction,
+    route: Route<ServerConnection>,
+    parameters: ReadonlyMap<string, string>,
+  ): void {
+    this.#end()
+    const id = this.#rooms.sessions.nextId()
+    new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters)
+  }
+
+  /** Ends a login from outside: the proxy stops. */
+  abort(error: WeirError): void {
+    if (this.#over) return
+    this.#errand?.cancel()
+    this.#refuse('draining', error)
+  }
+
+  #refuse(reason: string, error: WeirError): void {
+    this.#rooms.log.info(
+      { reason, user: this.#greeting.user, from: this.#link.remoteAddress },
+      `client refused: ${error.message}`,
+    )
+    this.#link.write(this.#rooms.protocol.refusal(error))
+    this.#refused(reason)
+  }
+
+  #refused(reason: string): void {
+    const { counters } = this.#rooms
+    counters.refused.add(reason)
+    if (AUTH_FAILURES.has(reason)) counters.failedAuth++
+    this.#end()
+    this.#link.end()
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#rooms.wheel.cancel(this.#deadline)
+    this.#door.ended(this)
+  }
+}
+
+const AUTH_FAILURES = new Set(['auth-failed', 'auth-method', 'no-user', 'tls-required'])
+
+const TOO_SLOW = new WeirError('WEIR_LOGIN_TIMEOUT', 'canceling authentication due to timeout', {
+  sqlstate: '08P01',
+  hint: 'limits.loginTimeout bounds the time from connecting to being logged in.',
+})
+
+const NO_REPLICATION = new WeirError(
+  'WEIR_NO_REPLICATION',
+  'replication connections are not supported through Weir',
+  { sqlstate: '0A000', hint: 'Connect to the node itself for replication.' },
+)
