@@ -169,7 +169,7 @@ export class Monitor {
     const { settings, store } = this.#parts
     const node = store.current.nodes.find((n) => n.spec.name === name)
     const doubted = node?.health === 'suspect' && node.failures > 0
-    return doubted ? settings.suspectTimeoutMs : settings.timeoutMs
+    return doubted ? Math.min(settings.suspectTimeoutMs, settings.timeoutMs) : settings.timeoutMs
   }
 
   #conclude(slot: Slot, result: ProbeResult): void {

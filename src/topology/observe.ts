@@ -15,17 +15,13 @@ import type { FailureKind, ProbeAnswer, ProbeFailure } from './probe.ts'
 import type { Hint, NodeSpec } from './topology.ts'
 
 export interface ObserveRules {
-  /** Failed probes in a row that make a node down, by kind of the last; `busy` never does. */
-  readonly downAfter: Readonly<Record<Exclude<FailureKind, 'busy'>, number>>
+  /** Failed probes in a row that make a node down. Two refusals always do: nobody listens. */
+  readonly downAfter: number
   /** Answered probes in a row after which a node that was down serves again as a reader. */
   readonly rise: number
 }
 
-/** Refused: nobody listens, twice is proof. A timeout has already cost its whole wait. */
-export const defaultObserveRules: ObserveRules = {
-  downAfter: { refused: 2, timeout: 2, other: 3 },
-  rise: 2,
-}
+export const defaultObserveRules: ObserveRules = { downAfter: 2, rise: 2 }
 
 /** What is known after one more observation; observations of unknown nodes change nothing. */
 export function observe(
@@ -125,7 +121,7 @@ function failed(
   rules: ObserveRules,
 ): ObservedNode {
   const failures = node.failures + 1
-  const enough = failure.kind !== 'busy' && failures >= rules.downAfter[failure.kind]
+  const enough = failures >= patience(failure.kind, rules)
   return {
     ...node,
     health: node.health === 'down' || enough ? 'down' : 'suspect',
@@ -133,6 +129,21 @@ function failed(
     failures,
     failingSince: node.failingSince ?? at,
     goods: 0,
+  }
+}
+
+/** How many failures in a row it takes; a node without room for us is alive, however often it says so. */
+function patience(kind: FailureKind, { downAfter }: ObserveRules): number {
+  switch (kind) {
+    case 'busy':
+      return Infinity
+    case 'refused':
+      return Math.min(2, downAfter)
+    case 'timeout':
+    case 'other':
+      return downAfter
+    default:
+      return kind satisfies never
   }
 }
 

@@ -15,6 +15,8 @@ import { TopologyStore } from '../../src/topology/store.ts'
 import type { NodeSpec, NodeState } from '../../src/topology/topology.ts'
 
 const BASE_PORT = 15601
+/** Set to the programs of another version to run the same tests against it. */
+const POSTGRES_BIN = process.env.WEIR_POSTGRES_BIN
 
 let directory: string
 let cluster: Cluster
@@ -84,7 +86,7 @@ beforeAll(async () => {
     nodes: 3,
     basePort: BASE_PORT,
     fsync: false,
-    ...(process.env.WEIR_POSTGRES_BIN ? { postgresBin: process.env.WEIR_POSTGRES_BIN } : {}),
+    ...(POSTGRES_BIN === undefined ? {} : { postgresBin: POSTGRES_BIN }),
   })
   await sql('node-1', `create role plain login password 'plain'`)
 })
@@ -147,18 +149,16 @@ describe('the topology of a real cluster', () => {
   })
 
   it('sees a frozen reader without any traffic: suspect within 2 s, down within 3 s', async () => {
-    const began = performance.now()
     await cluster.pause('node-2')
     await until(() => node('node-2').health === 'suspect', 2_000, { everyMs: 2, what: 'suspect' })
     await until(() => node('node-2').health === 'down', 3_000, { everyMs: 2, what: 'down' })
-    console.log(`frozen seen down after ${Math.round(performance.now() - began)} ms`)
     expect(node('node-2').because).toMatch(/^node-2 is down: no answer in \d+ ms/)
     await cluster.resume('node-2')
     await until(() => node('node-2').health === 'up', 3_000, { what: sentences.join(' | ') })
   })
 
   it('sees a frozen writer within 2 s when the data plane hints at it', async () => {
-    const ms = await timed(
+    await timed(
       async () => {
         await cluster.pause('node-1')
         monitor.hint({ node: 'node-1', kind: 'timeout', sign: 'ETIMEDOUT' })
@@ -166,7 +166,6 @@ describe('the topology of a real cluster', () => {
       () => node('node-1').health === 'down',
       2_000,
     )
-    console.log(`frozen writer seen down after ${Math.round(ms)} ms`)
     expect(node('node-1').role).toBe('writer')
     await cluster.resume('node-1')
     await until(() => node('node-1').health === 'up', 2_000)
@@ -355,7 +354,6 @@ describe('a promotion', () => {
       () => node('node-2').health === 'down',
       2_000,
     )
-    console.log(`killed writer seen down after ${Math.round(ms)} ms`)
     expect(ms).toBeLessThan(500)
     await monitor.probeNow()
     expect(node('node-1')).toMatchObject({ role: 'unknown', health: 'down' })

@@ -200,6 +200,14 @@ describe('an instance endpoint', () => {
     ['still while suspect', on2, 'W R? R', {}, '2 instance'],
     ['waits while it is down', on2, 'W R- R', {}, 'none node-down wait epoch'],
     ['refuses a node that is not there', { node: 'node-9' }, 'W R', {}, 'none no-such-node refuse'],
+    [
+      'refuses it even before the first probes',
+      { node: 'node-9' },
+      'U*',
+      {},
+      'none no-such-node refuse',
+    ],
+    ['waits for the first probe of its node', on2, 'W U*', {}, 'none unknown wait epoch'],
   ])
 })
 

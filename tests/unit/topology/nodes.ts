@@ -1,6 +1,6 @@
 /** Material for topology tests: specs, answers and failures with only the telling parts spelled. */
 
-import { defaultObserveRules, observe } from '../../../src/topology/observe.ts'
+import { observe } from '../../../src/topology/observe.ts'
 import type { Observation, ObservedTopology } from '../../../src/topology/observed.ts'
 import { emptyTopology } from '../../../src/topology/observed.ts'
 import type { FailureKind, ProbeAnswer, ProbeFailure } from '../../../src/topology/probe.ts'
@@ -30,6 +30,9 @@ export const asReader = (more: Partial<ProbeAnswer> = {}) => answer({ inRecovery
 export const asWriter = (more: Partial<ProbeAnswer> = {}) =>
   answer({ inRecovery: false, receivedLsn: undefined, streaming: undefined, ...more })
 
+/** One more than the default, so that tests can tell what counts faster. */
+const RULES = { downAfter: 3, rise: 2 }
+
 const WHY: Record<FailureKind, string> = {
   refused: 'connection refused',
   timeout: 'no answer in 1000 ms',
@@ -58,7 +61,7 @@ export class Story {
 
   see(observation: Observation): this {
     const before = this.topology.epoch
-    const { topology, sentences } = observe(this.topology, observation, defaultObserveRules)
+    const { topology, sentences } = observe(this.topology, observation, RULES)
     const grew = topology.epoch - before
     if (grew !== (sentences.length > 0 ? 1 : 0)) throw new Error(`epoch grew by ${grew}`)
     this.topology = topology

@@ -75,7 +75,8 @@ describe('trouble', () => {
     ['one failed probe: suspect', (s) => s.fails(2, 'refused'), 'reader/suspect'],
     ['two refused: down', (s) => s.fails(2, 'refused', 2), 'reader/down'],
     ['one timeout: suspect', (s) => s.fails(2, 'timeout'), 'reader/suspect'],
-    ['two timeouts: down', (s) => s.fails(2, 'timeout', 2), 'reader/down'],
+    ['two timeouts: suspect', (s) => s.fails(2, 'timeout', 2), 'reader/suspect'],
+    ['three timeouts: down', (s) => s.fails(2, 'timeout', 3), 'reader/down'],
     ['two torn connections: suspect', (s) => s.fails(2, 'other', 2), 'reader/suspect'],
     ['three torn connections: down', (s) => s.fails(2, 'other', 3), 'reader/down'],
     ['torn, then refused: down', (s) => s.fails(2, 'other').fails(2, 'refused'), 'reader/down'],
@@ -211,6 +212,14 @@ describe('the writer', () => {
     const follows = asReader({ timeline: 2 })
     expect(story.answers(1, follows).picture).toBe('reader/down writer/up reader/up')
     expect(story.answers(1, follows).picture).toBe('reader/up writer/up reader/up')
+  })
+
+  it("that is new is measured from its own first position, not from the old one's", () => {
+    const story = steady().answers(1, asWriter({ lsn: 9_000n }), 1_000)
+    story.answers(2, asWriter({ timeline: 2, lsn: 5_000n }), 1_000)
+    expect(story.topology.trail).toEqual([{ at: story.at, lsn: 5_000n }])
+    story.answers(3, asReader({ timeline: 2, lsn: 5_000n }), 1_000)
+    expect(story.topology.nodes[2]!.lagMs).toBe(0)
   })
 
   it('that was restarted as a reader is no writer any more', () => {
