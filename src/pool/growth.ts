@@ -7,8 +7,11 @@
 import type { Clock } from '../core/clock.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
 import type { Budget, Claimant } from './budget.ts'
+import type { Life } from './life.ts'
+import type { Line } from './line.ts'
 import type { Member } from './member.ts'
 import { Openings } from './openings.ts'
+import type { Roster } from './roster.ts'
 import type { PoolSettings } from './settings.ts'
 
 export interface GrowthOptions<M> {
@@ -17,13 +20,9 @@ export interface GrowthOptions<M> {
   wheel: TimerWheel
   budget: Budget
   settings: () => PoolSettings
-  epoch: () => number
-  /** False while the pool is paused or retired. */
-  mayOpen: () => boolean
-  members: () => number
-  waiting: () => number
-  hungrySince: () => number
-  longestIdleSince: () => number | undefined
+  roster: Roster<M>
+  line: Line<M>
+  life: Life
   giveUpIdle: () => void
   arrived: (member: M, epoch: number, tookMs: number) => void
   failed: (error: Error, tookMs: number) => void
@@ -35,15 +34,15 @@ export class Growth<M extends Member> {
   #openings: Openings<M>
 
   constructor(options: GrowthOptions<M>) {
-    const { open, clock, wheel, arrived, failed, budget } = options
+    const { open, clock, wheel, arrived, failed, budget, roster, line } = options
     this.#options = options
     this.#openings = new Openings({ open, clock, wheel, opened: arrived, failed })
     this.claim = {
-      places: () => options.members() + this.#openings.size,
+      places: () => roster.total + this.#openings.size,
       wants: () => this.#wants(0) && !this.#openings.resting,
       grow: () => this.grow(),
-      hungrySince: options.hungrySince,
-      longestIdleSince: options.longestIdleSince,
+      hungrySince: () => line.hungrySince,
+      longestIdleSince: () => roster.longestIdle?.idleSince,
       giveUpIdle: options.giveUpIdle,
     }
     budget.join(this.claim)
@@ -63,7 +62,7 @@ export class Growth<M extends Member> {
   grow(extra = 0): void {
     while (this.#wants(extra)) {
       if (this.#openings.resting) {
-        if (this.#options.waiting() > 0) this.#openings.afterRest(() => this.grow())
+        if (this.#options.line.length > 0) this.#openings.afterRest(() => this.grow())
         return
       }
       if (!this.#options.budget.tryTake(this.claim)) return
@@ -73,8 +72,8 @@ export class Growth<M extends Member> {
 
   /** Opens up to `count` ahead of need, out of places that lie free. */
   stock(count: number): void {
-    const { settings, budget, mayOpen } = this.#options
-    if (!mayOpen() || this.#openings.resting) return
+    const { settings, budget, life } = this.#options
+    if (!life.serves || this.#openings.resting) return
     let left = Math.min(count, settings().openingsAtOnce) - this.#openings.size
     while (left-- > 0 && this.claim.places() < this.maximum && budget.tryTake(this.claim, true)) {
       this.#start()
@@ -87,16 +86,16 @@ export class Growth<M extends Member> {
   }
 
   #wants(extra: number): boolean {
-    const { waiting, mayOpen, settings } = this.#options
+    const { line, life, settings } = this.#options
     return (
-      waiting() + extra > this.#openings.size &&
-      mayOpen() &&
+      line.length + extra > this.#openings.size &&
+      life.serves &&
       this.#openings.size < settings().openingsAtOnce &&
       this.claim.places() < (settings().maximum ?? Infinity)
     )
   }
 
   #start(): void {
-    this.#openings.start(this.#options.epoch(), this.#options.settings().openTimeoutMs)
+    this.#openings.start(this.#options.life.epoch, this.#options.settings().openTimeoutMs)
   }
 }

@@ -1,8 +1,7 @@
 /**
- * Borrow and return for one (node, database, user). Knows no sockets and no protocol: it lends
- * whatever `open` makes. Rules: first come first served, nobody waits while a member of this epoch
- * is idle (unless paused), and nobody is called twice. Borrowing an idle member and returning a
- * clean one is synchronous.
+ * Borrow and return for one (node, database, user), ignorant of sockets and protocols: it lends what
+ * `open` makes. Rules: first come first served; nobody waits while a member of this epoch is idle,
+ * unless paused; nobody is called twice; borrowing what is idle and returning it clean never waits.
  */
 import { WeirError } from '../core/errors.ts'
 import type { Heir } from './budget.ts'
@@ -16,7 +15,7 @@ import type { BorrowTimeout, EvictReason, Member, Wait, Waiter } from './member.
 import { Roster, type Slot } from './roster.ts'
 import type { PoolOptions, PoolSettings, PoolState, PoolStats } from './settings.ts'
 import { Tally } from './tally.ts'
-import { overdue } from './trim.ts'
+import { drawLifetime, overdue } from './trim.ts'
 import { QueuedWait } from './wait-queue.ts'
 
 const SETTLED: Wait = { cancel: () => {} }
@@ -53,12 +52,9 @@ export class Pool<M extends Member> {
       wheel,
       budget,
       settings: () => this.#settings,
-      epoch: () => this.#life.epoch,
-      mayOpen: () => this.#life.serves,
-      members: () => this.#roster.total,
-      waiting: () => this.#line.length,
-      hungrySince: () => this.#line.hungrySince,
-      longestIdleSince: () => this.#roster.longestIdle?.idleSince,
+      roster: this.#roster,
+      line: this.#line,
+      life: this.#life,
       giveUpIdle: () => this.#evict(this.#roster.longestIdle!, 'budget'),
       arrived: (member, epoch, tookMs) => this.#arrived(member, epoch, tookMs),
       failed: (error, tookMs) => this.#openingFailed(error, tookMs),
@@ -257,11 +253,10 @@ export class Pool<M extends Member> {
   }
 
   #arrived(member: M, epoch: number, tookMs: number): void {
-    const { maxLifetimeMs, lifetimeSpread } = this.#settings
     const { clock, random } = this.#options
     this.#tally.arrived(tookMs)
-    const lifetimeMs = maxLifetimeMs * (1 - lifetimeSpread * random())
-    this.#settle(this.#roster.add(member, epoch, clock.monotonic() + lifetimeMs))
+    const diesAt = clock.monotonic() + drawLifetime(this.#settings, random())
+    this.#settle(this.#roster.add(member, epoch, diesAt))
     this.#growth.grow()
   }
 

@@ -1,5 +1,5 @@
 /**
- * Which idle members the janitor lets go. Pure. The idle rule is RDS Proxy's: a member unused for
+ * How long members live and which idle ones the janitor lets go. Pure. The idle rule is RDS Proxy's: a member unused for
  * `idleTimeoutMs` counts as idle, and of those only `maxIdlePercent` of the maximum are kept; the
  * share is an upper bound, not a floor. 0 percent lets a quiet node drain to nothing.
  */
@@ -32,4 +32,9 @@ export function overdue<M>(
     left--
   }
   return doomed
+}
+
+/** @param draw 0 <= draw < 1. A spread only shortens, so `maxLifetimeMs` is never exceeded. */
+export function drawLifetime(settings: PoolSettings, draw: number): number {
+  return settings.maxLifetimeMs * (1 - settings.lifetimeSpread * draw)
 }

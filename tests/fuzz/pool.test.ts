@@ -363,6 +363,6 @@ test('whatever happens, the books balance, turns are kept and nobody starves', a
         await world.end()
       },
     ),
-    { seed: 20_260, numRuns: Number(process.env.WEIR_FUZZ_RUNS ?? 2_000) },
+    { seed: 20_260, numRuns: Number(process.env.WEIR_FUZZ_RUNS ?? 1_500) },
   )
 })

@@ -63,7 +63,7 @@ describe('borrowing', () => {
     expect(f.logins.length).toBe(1)
   })
 
-  test('a thousand waiters that return what they get at once do not overflow the stack', async () => {
+  test('twenty thousand waiters that return what they get at once do not overflow the stack', async () => {
     const f = new House().pool({ maximum: 1 })
     const [member] = await f.fill(1)
     f.pool.tryBorrow()
