@@ -119,6 +119,7 @@ describe('readers of what clients send', () => {
     ['Query with bytes after its NUL', () => readQuery(Buffer.from('select 1\0x'))],
     ['an empty Parse', () => readParse(Buffer.alloc(0))],
     ['Parse with fewer types than it counts', () => readParse(Buffer.from('s\0q\0\0\x02abcd'))],
+    ['Parse with more bytes than types', () => readParse(Buffer.from('s\0q\0\0\x01abcde'))],
     ['Parse without a count', () => readParse(Buffer.from('s\0q\0'))],
     ['Bind with one name', () => readBindNames(Buffer.from('p\0s'))],
     ['Describe of something else', () => readTarget(Buffer.from('Xa\0'))],
