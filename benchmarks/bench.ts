@@ -5,7 +5,7 @@
  * program. How to read the table: benchmarks/README.md.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { cpus, loadavg, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../src/core/errors.ts'
 import { measureAll, type Series } from './measure.ts'
@@ -19,6 +19,8 @@ import { renderCalls, renderErrors, renderTable, summarise } from './report.ts'
 interface Outcome {
   readonly series: Series[]
   readonly peers: readonly RunningPeer[]
+  /** One-minute load average before anything of ours ran. */
+  readonly loadBefore: number
   /** Largest resident memory of each proxy, in KiB. */
   readonly peakKib: Readonly<Record<string, number>>
 }
@@ -40,6 +42,7 @@ async function run(
   undo: (() => unknown)[],
   stop: AbortSignal,
 ): Promise<Outcome> {
+  const loadBefore = loadavg()[0] ?? 0
   // All that may be missing is missed before anything is started.
   const pgbench = findProgram('pgbench')
   if (options.peers.includes('pgbouncer')) findProgram('pgbouncer')
@@ -68,7 +71,7 @@ async function run(
       return usage === undefined ? [] : [[name, usage.peakKib]]
     }),
   )
-  return { series, peers, peakKib }
+  return { series, peers, loadBefore, peakKib }
 }
 
 function machine(peers: readonly RunningPeer[]) {
@@ -81,7 +84,7 @@ function machine(peers: readonly RunningPeer[]) {
   }
 }
 
-function print({ series, peers, peakKib }: Outcome, options: BenchOptions): void {
+function print({ series, peers, loadBefore, peakKib }: Outcome, options: BenchOptions): void {
   const { cpus: processors, model, kernel, versions } = machine(peers)
   const { rounds, seconds, pool } = options
   const out = [
@@ -100,14 +103,21 @@ function print({ series, peers, peakKib }: Outcome, options: BenchOptions): void
     ...renderCalls(series),
     ...peers.flatMap((peer) => peer.footnotes),
     ...(rounds < 3 ? ['Fewer than three rounds: good for a first look, not for a claim.'] : []),
+    // What already ran takes its share from whoever is being measured just then.
+    ...(loadBefore > processors / 2
+      ? [
+          `The machine was busy before the first run (load ${loadBefore.toFixed(1)}): do not trust the ratios.`,
+        ]
+      : []),
     ...renderErrors(series),
   ]
   console.log(out.join('\n'))
 }
 
-function writeJson(file: string, { series, peers, peakKib }: Outcome, options: BenchOptions): void {
+function writeJson(file: string, outcome: Outcome, options: BenchOptions): void {
+  const { series, peers, ...rest } = outcome
   const results = series.map((one) => ({ ...one, summary: summarise(one.samples) }))
-  const whole = { machine: machine(peers), options, peakKib, results }
+  const whole = { machine: machine(peers), options, ...rest, results }
   writeFileSync(file, `${JSON.stringify(whole, null, 2)}\n`)
 }
 
