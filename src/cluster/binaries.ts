@@ -8,14 +8,14 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { canReach, type RunAs, spawnIdentity } from './run-as.ts'
 
 export interface Binaries {
   readonly bin: string
-  /** Searched for shared libraries besides what the programs know themselves. */
+  /** Search path for shared libraries besides what the programs know themselves. */
   readonly libraries: string | undefined
   /** Major version, e.g. 18. */
   readonly major: number
@@ -136,16 +136,16 @@ async function missingLinks(native: string, cache: string): Promise<string | und
   const list = join(native, 'pg-symlinks.json')
   if (!existsSync(list)) return undefined
   const links: { source: string; target: string }[] = JSON.parse(await readFile(list, 'utf8'))
-  const root = dirname(native)
   const place = (path: string) => join(native, path.replace(/^native\//, ''))
   const missing = links.filter(({ target }) => !existsSync(place(target)))
   if (missing.length === 0) return undefined
-  const libraries = join(cache, `lib-${basename(root)}`)
+  const libraries = join(cache, 'lib')
   await mkdir(libraries, { recursive: true, mode: 0o755 })
   for (const { source, target } of missing) {
     const link = join(libraries, basename(target))
     await rm(link, { force: true })
     await symlink(place(source), link)
   }
-  return libraries
+  // Libraries found through a link look for their neighbours beside the link.
+  return [libraries, join(native, 'lib')].join(delimiter)
 }

@@ -246,7 +246,8 @@ const ownerLock = (directory: string): string => join(directory, 'owner.lock')
 const turnLock = (directory: string): string => join(directory, 'turn.lock')
 
 async function removeFiles(directory: string, state: ClusterState): Promise<void> {
-  const ours = [join(state.root, 'nodes'), join(state.root, 'run'), state.socketDirectory]
+  const ours = [join(state.root, 'nodes'), join(state.root, 'run'), join(state.root, 'lib')]
+  ours.push(state.socketDirectory)
   if (state.root !== directory) ours.push(state.root)
   for (const path of ours) await rm(path, { recursive: true, force: true })
 }

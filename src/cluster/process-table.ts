@@ -37,8 +37,8 @@ export function allProcesses(): ProcessInfo[] {
     .filter((info) => info !== undefined)
 }
 
-/** Sends `signal`; false when the process was gone already. */
-export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+/** Sends `signal` (0 only asks); false when the process is gone and collected by its parent. */
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal)
     return true

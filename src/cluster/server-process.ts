@@ -111,6 +111,7 @@ export async function stopServer(
   } catch {
     await killServer(data)
   }
+  await reaped(server.pid)
   return true
 }
 
@@ -124,7 +125,13 @@ export async function killServer(data: string): Promise<boolean> {
   for (const pid of family) signalProcess(pid, 'SIGKILL')
   await until(() => family.every((pid) => processInfo(pid) === undefined), 10_000, { everyMs: 5 })
   for (const file of memory) rmSync(file, { force: true })
+  await reaped(server.pid)
   return true
+}
+
+/** A child of ours is a zombie until Node has collected it; if we exited first, it might stay one. */
+async function reaped(pid: number): Promise<void> {
+  await until(() => !signalProcess(pid, 0), 300, { everyMs: 2 }).catch(() => {})
 }
 
 /** SIGSTOP for the server and all its children: it holds its port and answers nobody. */

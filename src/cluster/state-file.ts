@@ -57,9 +57,22 @@ export function readState(directory: string): ClusterState | undefined {
   }
 }
 
+/** Throws WEIR_CLUSTER_OPTION for values that cannot be: a tier above 15, a port above 65535. */
 export function writeState(directory: string, state: ClusterState): void {
+  const { error } = stateSchema.safeParse(state)
+  if (error !== undefined) {
+    const wrong = error.issues.map(({ path, message }) => `${namedPath(state, path)}: ${message}`)
+    throw new WeirError('WEIR_CLUSTER_OPTION', wrong.join('; '))
+  }
   const file = stateFile(directory)
   const aside = `${file}.${process.pid}.new`
   writeFileSync(aside, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
   renameSync(aside, file)
+}
+
+/** `nodes.2.tier` as a person would say it: `tier of node-3`. */
+function namedPath(state: ClusterState, path: readonly PropertyKey[]): string {
+  const [list, index, field] = path
+  if (list !== 'nodes' || field === undefined) return path.map(String).join('.')
+  return `${String(field)} of ${state.nodes[Number(index)]?.name}`
 }
