@@ -320,7 +320,6 @@ class RunningApp implements App {
 
   #topologyChanged(now: Topology, before: Topology, sentences: readonly string[]): void {
     for (const text of sentences) {
-      this.#log.info({ epoch: now.epoch }, text)
       this.events.push({ at: this.clock.wall(), text })
     }
     this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))

@@ -85,9 +85,10 @@ async function up(options: UpOptions): Promise<void> {
 function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
   const overrides = [`listen.portOffset=${options.portOffset}`, ...(options.set ?? [])]
   if (cluster !== undefined) {
-    const nodes = cluster.nodes().map(({ name, host, port, socketDirectory }) => {
-      return JSON.stringify({ name, host, port, socketDirectory })
-    })
+    // Over TCP, though each node has a Unix socket: inet_server_port() then tells which node answers.
+    const nodes = cluster
+      .nodes()
+      .map(({ name, host, port }) => JSON.stringify({ name, host, port }))
     overrides.push(`nodes=[${nodes.join(', ')}]`)
   }
   return loadSettings({ file: options.config ?? localConfig(), env: process.env, overrides })
