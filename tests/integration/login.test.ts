@@ -387,10 +387,14 @@ describe('a driver at our door', () => {
     const socket = tlsConnect({ port, host: '127.0.0.1', ALPNProtocols: ['postgresql'], ...ssl })
     const end = await new Promise((resolve, reject) => {
       const pull = (): void => {
-        for (let step = login.next(); ; step = login.next()) {
-          if (step.kind === 'send') socket.write(step.bytes)
-          else if (step.kind === 'starved' || step.kind === 'waiting') return
-          else return resolve(step)
+        for (;;) {
+          const step = login.next()
+          if (step.kind === 'starved' || step.kind === 'waiting') return
+          if (step.kind !== 'send') {
+            resolve(step)
+            return
+          }
+          socket.write(step.bytes)
         }
       }
       login.onReady = pull
