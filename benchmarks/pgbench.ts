@@ -60,7 +60,10 @@ export function parsePgbench(output: string): PgbenchReport {
   const failed = Number(/^number of failed transactions: (\d+)/m.exec(output)?.[1] ?? 0)
   if (failed > 0) throw new Error(`pgbench counted ${failed} failed transactions`)
   const transactions = figure(/^number of transactions actually processed: (\d+)/m, 'transactions')
-  if (transactions === 0) throw new Error('pgbench completed no transaction')
+  if (transactions === 0) {
+    // Its clock runs while its clients connect, one login after the other in each thread.
+    throw new Error('pgbench completed no transaction while it connected; try more --seconds')
+  }
   return {
     transactions,
     // Before version 14 two lines say tps; the last leaves out what connecting took. With -C that
