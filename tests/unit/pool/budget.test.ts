@@ -72,6 +72,9 @@ describe('the budget of a node', () => {
     expect(a.pool.stats().evicted.budget).toBe(3)
   })
 
+  test('gives the place to the pool it was given up for, though the giver starves as well', () =>
+    givenUpForB())
+
   test('starves nobody: a pool that got nothing for a second has the next member back', async () => {
     const { house, pools } = siblings(2)
     const [a, b] = pools as [FakePool, FakePool]
@@ -137,6 +140,18 @@ describe('the budget of a node', () => {
     expect(() => budget.giveBack()).toThrow('BUG: more places given back to node-1 than taken')
   })
 })
+
+async function givenUpForB(): Promise<void> {
+  const { house, pools } = siblings(3)
+  const [a, b] = pools as [FakePool, FakePool]
+  const members = await a.fill(3)
+  for (const _ of members) a.pool.tryBorrow()
+  a.borrow()
+  await house.pass(2_000)
+  b.borrow()
+  a.pool.release(members[0]!)
+  expect([a.logins.length, b.logins.length]).toEqual([0, 1])
+}
 
 /** The first borrower that still holds a member returns it. */
 function release(f: FakePool, borrowers: Borrower[]): void {
