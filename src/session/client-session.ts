@@ -6,7 +6,7 @@
  *
  *   welcoming ──> idle <──> waiting ──> leased ──> idle        any ──> closed
  */
-import { WeirError } from '../core/errors.ts'
+import type { WeirError } from '../core/errors.ts'
 import { Machine, type Moves } from '../core/machine.ts'
 import { Deadline } from '../core/timer-wheel.ts'
 import type { Route, RouteWaiter } from '../endpoint/router.ts'
@@ -22,6 +22,14 @@ import type {
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Rooms } from './rooms.ts'
+import {
+  CANCELLED_WHILE_WAITING,
+  IDLE_TOO_LONG,
+  outcomeUnknown,
+  SHUT_DOWN,
+  sessionLost,
+} from './session-errors.ts'
+import type { Session } from './sessions.ts'
 
 export type SessionState = 'welcoming' | 'idle' | 'waiting' | 'leased' | 'closed'
 
@@ -36,7 +44,7 @@ const MOVES: Moves<SessionState> = {
 /** While a client waits for a server connection, this much of what it sends on is held (bytes). */
 const HELD_BYTES = 262_144
 
-export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnection> {
+export class ClientSession implements Session, Receiver, Holder, RouteWaiter<ServerConnection> {
   readonly id: number
   readonly who: Introduction
   readonly cancelKey: CancelKey
@@ -284,25 +292,13 @@ export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnec
   serverLost(error: WeirError): void {
     const server = this.#lease
     if (server === undefined) return
-    const outcome = this.#conversation.serverLost(lostError(error))
+    const outcome = this.#conversation.serverLost(outcomeUnknown(error))
     const pinned = [...this.pins]
     this.#countRequests()
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (pinned.length > 0 || outcome === undefined) {
-      const why =
-        pinned.length > 0 ? ` and the session was pinned to it (${pinned.join(', ')})` : ''
-      this.#refuse(
-        new WeirError(
-          'WEIR_SERVER_LOST',
-          `the server connection was lost${why}: ${error.message}`,
-          {
-            sqlstate: error.sqlstate.startsWith('08') ? error.sqlstate : '08006',
-            hint: 'Connect again.',
-          },
-        ),
-        'server-lost',
-      )
+      this.#refuse(sessionLost(error, pinned), 'server-lost')
       return
     }
     this.link.write(outcome)
@@ -316,12 +312,7 @@ export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnec
     if (this.#machine.is('waiting')) {
       this.#wait?.cancel()
       this.#wait = undefined
-      this.#failPending(
-        new WeirError('WEIR_CANCELLED', 'canceling statement due to user request', {
-          sqlstate: '57014',
-          detail: 'The request was still waiting for a server connection.',
-        }),
-      )
+      this.#failPending(CANCELLED_WHILE_WAITING)
       return
     }
     const server = this.#lease
@@ -334,13 +325,7 @@ export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnec
     const idleFor = this.#rooms.clock.monotonic() - this.#lastActive
     const busy = this.#machine.is('waiting') || this.#lease?.conversation.owing === true
     if (idleFor >= limit && !busy) {
-      this.#refuse(
-        new WeirError('WEIR_IDLE', 'terminating connection due to idle client timeout', {
-          sqlstate: '57P05',
-          hint: 'limits.idleClientTimeout sets how long a client may be silent.',
-        }),
-        'idle-timeout',
-      )
+      this.#refuse(IDLE_TOO_LONG, 'idle-timeout')
       return
     }
     this.#rooms.wheel.arm(this.#idleDeadline!, Math.max(1_000, limit - idleFor))
@@ -353,12 +338,7 @@ export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnec
       this.#closeAtBoundary = reason
       return
     }
-    this.#refuse(
-      new WeirError('WEIR_SHUTDOWN', 'terminating connection due to administrator command', {
-        sqlstate: '57P01',
-      }),
-      reason,
-    )
+    this.#refuse(SHUT_DOWN, reason)
   }
 
   #refuse(error: WeirError, reason: CloseReason): void {
@@ -392,17 +372,4 @@ export class ClientSession implements Receiver, Holder, RouteWaiter<ServerConnec
       server.destroy('broken')
     } else this.#rooms.home(server).release(server)
   }
-}
-
-/** Nobody can say whether the request took effect; the client must be told just that. */
-function lostError(error: WeirError): WeirError {
-  return new WeirError(
-    'WEIR_OUTCOME_UNKNOWN',
-    'the server connection was lost; it is not known whether the request took effect',
-    {
-      sqlstate: '08007',
-      detail: error.message,
-      hint: 'The session goes on. Check whether the request was carried out before sending it again.',
-    },
-  )
 }

@@ -13,7 +13,8 @@ import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contr
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
 import type { Rooms } from './rooms.ts'
-import { WelcomeErrand, welcomeKey } from './welcome.ts'
+import { welcomeKey } from './welcome.ts'
+import { WelcomeErrand } from './welcome-errand.ts'
 
 /** What a door gives to each login. */
 export interface Doorway {

@@ -3,12 +3,31 @@
  * constant time and a wrong one is silently ignored, as Postgres does.
  */
 import { timingSafeEqual } from 'node:crypto'
-import type { CancelKey } from '../protocol/contract.ts'
-import type { ClientSession } from './client-session.ts'
+import type { EndpointRule } from '../endpoint/endpoint.ts'
+import type { CancelKey, Introduction } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
 
+/** A client session as the rest of the house sees it. */
+export interface Session {
+  readonly id: number
+  readonly who: Introduction
+  readonly route: {
+    readonly endpoint: { readonly rule: EndpointRule }
+    readonly node: string | undefined
+  }
+  readonly cancelKey: CancelKey
+  readonly state: string
+  readonly pins: ReadonlySet<string>
+  readonly leasedNode: string | undefined
+  readonly waitedMs: number
+  cancel(): void
+  /** Ends it at its next boundary. */
+  shutDown(reason: CloseReason): void
+  close(reason: CloseReason): void
+}
+
 export class Sessions {
-  #byId = new Map<number, ClientSession>()
+  #byId = new Map<number, Session>()
   #next = 1
 
   get size(): number {
@@ -22,15 +41,15 @@ export class Sessions {
     return this.#next
   }
 
-  add(session: ClientSession): void {
+  add(session: Session): void {
     this.#byId.set(session.id, session)
   }
 
-  delete(session: ClientSession): void {
+  delete(session: Session): void {
     this.#byId.delete(session.id)
   }
 
-  [Symbol.iterator](): IterableIterator<ClientSession> {
+  [Symbol.iterator](): IterableIterator<Session> {
     return this.#byId.values()
   }
 

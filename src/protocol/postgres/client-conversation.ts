@@ -13,34 +13,18 @@ import { decode } from '../../wire/postgres/text.ts'
 import type { ClientConversation, ClientStep, PinReason, ServerConversation } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { ClientStatements, renamedBindHead } from './client-statements.ts'
+import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
+import { PinWatch } from './pin-watch.ts'
 import { errorBytesOf, fatalBytes } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { differenceSql } from './settings.ts'
 import { classify } from './sql/classify.ts'
-import { digest } from './sql/digest.ts'
-import type { Effect } from './sql/effects.ts'
 import type { Statements } from './statements.ts'
 
-/** PQ_SMALL_MESSAGE_LIMIT and PQ_LARGE_MESSAGE_LIMIT of src/include/libpq/libpq.h. */
-const SMALL_MESSAGE = 10_000
-const LARGE_MESSAGE = 0x3fff_ffff
 /** Two names must fit into this much of a Bind; identifiers are 63 bytes long, protocol names rarely more. */
 const BIND_NAMES_BYTES = 16_384
 const NOTHING = Buffer.alloc(0)
-
-/** Which effect pins for which reason; effects not named here do not outlive the transaction. */
-const PINS: Partial<Record<Effect, PinReason>> = {
-  set: 'settings',
-  prepare: 'sql-prepare',
-  discard: 'discard',
-  listen: 'listen',
-  temporary: 'temporary',
-  'cursor-with-hold': 'cursor-with-hold',
-  'advisory-lock': 'advisory-lock',
-  load: 'load',
-  sequence: 'sequence',
-}
 
 export interface ClientConversationOptions {
   readonly settings: ReadonlyMap<string, string>
@@ -52,15 +36,13 @@ export interface ClientConversationOptions {
 
 export class PostgresClientConversation implements ClientConversation {
   bytes: Buffer = NOTHING
-  pinReason: PinReason = 'configured'
-  digest = ''
   /** Query, Execute and FunctionCall messages sent on so far. */
   requests = 0
   #options: ClientConversationOptions
   #statements: ClientStatements
   #in = new ByteCursor()
   #server: PostgresServerConversation | undefined
-  #pins = new Set<PinReason>()
+  #pins = new PinWatch()
   #toServer: Buffer[] = []
   #toClient: Buffer[] = []
   /** Bytes of the current message not passed yet; thrown away instead of forwarded when `#drop`. */
@@ -77,6 +59,14 @@ export class PostgresClientConversation implements ClientConversation {
   constructor(options: ClientConversationOptions) {
     this.#options = options
     this.#statements = new ClientStatements(options.statements)
+  }
+
+  get pinReason(): PinReason {
+    return this.#pins.reason
+  }
+
+  get digest(): string {
+    return this.#pins.digest
   }
 
   get waitingBytes(): number {
@@ -245,11 +235,11 @@ export class PostgresClientConversation implements ClientConversation {
   #query(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
     const cursor = this.#in
     if (total > this.#options.inspectBytes) {
-      if (this.#pin('unread-text', undefined)) return 'pin'
+      if (this.#pins.tell('unread-text', undefined)) return 'pin'
     } else {
       if (cursor.available < total) return 'wait'
       const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
-      if (this.#pinFor(classify(text).effects, text)) return 'pin'
+      if (this.#pins.sees(classify(text).effects, text)) return 'pin'
     }
     server.ledger.push(OWED.QUERY)
     this.requests++
@@ -265,7 +255,7 @@ export class PostgresClientConversation implements ClientConversation {
     server.openBatch()
     if (total > this.#options.inspectBytes) {
       // Too long to keep for another server connection: it lives and dies on this one.
-      if (this.#pin('large-statement', undefined)) return 'pin'
+      if (this.#pins.tell('large-statement', undefined)) return 'pin'
       server.prepared.unnamed = undefined
       server.ledger.push(OWED.PARSE_UNNAMED)
       this.#left = total
@@ -298,7 +288,7 @@ export class PostgresClientConversation implements ClientConversation {
     const name = decode(cursor.buffer, portalEnd + 1, nameEnd)
     const statement = this.#statements.find(name)
     if (statement !== undefined) {
-      if (this.#pinFor(statement.classification.effects, statement.text)) return 'pin'
+      if (this.#pins.sees(statement.classification.effects, statement.text)) return 'pin'
     }
     server.openBatch()
     const serverName = this.#statements.bring(server, name, this.#emit)
@@ -344,23 +334,6 @@ export class PostgresClientConversation implements ClientConversation {
     cursor.pos += total
     cursor.dropRun()
     return undefined
-  }
-
-  #pinFor(effects: readonly Effect[], text: Buffer): boolean {
-    for (let i = 0; i < effects.length; i++) {
-      const reason = PINS[effects[i]!]
-      if (reason !== undefined && this.#pin(reason, text)) return true
-    }
-    return false
-  }
-
-  /** True when this reason is new and the session has to be told before the message goes. */
-  #pin(reason: PinReason, text: Buffer | undefined): boolean {
-    if (this.#pins.has(reason)) return false
-    this.#pins.add(reason)
-    this.pinReason = reason
-    this.digest = text === undefined ? '' : digest(text)
-    return true
   }
 
   /** Leaves a message out; the client is told ReadyForQuery after it when `ready`. */
@@ -410,37 +383,4 @@ export class PostgresClientConversation implements ClientConversation {
 
 function errorBytes(error: WeirError): Buffer {
   return errorBytesOf(error, 'ERROR')
-}
-
-function isCopyMessage(type: number): boolean {
-  return (
-    type === FRONTEND.COPY_DATA ||
-    type === FRONTEND.COPY_DONE ||
-    type === FRONTEND.COPY_FAIL ||
-    type === FRONTEND.SYNC ||
-    type === FRONTEND.FLUSH
-  )
-}
-
-/** The longest length word a message of this type may have; 0 for a type no client sends. */
-function limitOf(type: number): number {
-  switch (type) {
-    case FRONTEND.QUERY:
-    case FRONTEND.PARSE:
-    case FRONTEND.BIND:
-    case FRONTEND.FUNCTION_CALL:
-    case FRONTEND.COPY_DATA:
-      return LARGE_MESSAGE
-    case FRONTEND.CLOSE:
-    case FRONTEND.DESCRIBE:
-    case FRONTEND.EXECUTE:
-    case FRONTEND.FLUSH:
-    case FRONTEND.SYNC:
-    case FRONTEND.TERMINATE:
-    case FRONTEND.COPY_DONE:
-    case FRONTEND.COPY_FAIL:
-      return SMALL_MESSAGE
-    default:
-      return 0
-  }
 }

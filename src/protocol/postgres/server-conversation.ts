@@ -6,10 +6,11 @@
 import { WeirError } from '../../core/errors.ts'
 import { closeComplete, errorResponse, parseComplete } from '../../wire/postgres/backend.ts'
 import { BACKEND, HEADER, STATUS } from '../../wire/postgres/codes.ts'
-import { copyFail, query, sync, terminate } from '../../wire/postgres/frontend.ts'
+import { query, terminate } from '../../wire/postgres/frontend.ts'
 import { readErrorFields, readParameterStatus } from '../../wire/postgres/read.ts'
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
+import { cleanUp } from './clean-up.ts'
 import { Ledger, OWED, type Undo } from './ledger.ts'
 import { PreparedBook } from './statements.ts'
 
@@ -162,12 +163,14 @@ export class PostgresServerConversation implements ServerConversation {
       case BACKEND.DATA_ROW:
       case BACKEND.COPY_DATA:
       case BACKEND.COPY_DONE:
-      case BACKEND.ROW_DESCRIPTION:
-      case BACKEND.NO_DATA:
       case BACKEND.COPY_OUT_RESPONSE:
       case BACKEND.COPY_BOTH_RESPONSE:
       case BACKEND.FUNCTION_CALL_RESPONSE:
-        return this.#body(type, total)
+      case BACKEND.NOTICE_RESPONSE:
+        return this.#pass(total, ledger.head === OWED.QUIET)
+      case BACKEND.ROW_DESCRIPTION:
+      case BACKEND.NO_DATA:
+        return this.#description(total)
       case BACKEND.PARAMETER_DESCRIPTION:
         return this.#pass(total, false)
       case BACKEND.COPY_IN_RESPONSE: {
@@ -205,8 +208,6 @@ export class PostgresServerConversation implements ServerConversation {
         return this.#ready(total)
       case BACKEND.ERROR_RESPONSE:
         return this.#errorResponse(total)
-      case BACKEND.NOTICE_RESPONSE:
-        return this.#pass(total, ledger.head === OWED.QUIET)
       case BACKEND.NOTIFICATION_RESPONSE:
         return this.#pass(total, false)
       case BACKEND.PARAMETER_STATUS:
@@ -218,12 +219,9 @@ export class PostgresServerConversation implements ServerConversation {
     }
   }
 
-  #body(type: number, total: number): ServerStep | undefined {
-    const ledger = this.ledger
-    const head = ledger.head
-    if (head === OWED.DESCRIBE) {
-      if (type === BACKEND.ROW_DESCRIPTION || type === BACKEND.NO_DATA) ledger.shift()
-    }
+  #description(total: number): ServerStep | undefined {
+    const { head } = this.ledger
+    if (head === OWED.DESCRIBE) this.ledger.shift()
     return this.#pass(total, head === OWED.QUIET)
   }
 
@@ -364,28 +362,15 @@ export class PostgresServerConversation implements ServerConversation {
   }
 
   cleanUp(): Buffer | undefined {
-    const pieces: Buffer[] = []
-    const ledger = this.ledger
     this.quietError = undefined
-    if (ledger.copyIn) {
-      pieces.push(copyFail('client left'))
-      ledger.copyIn = false
-    }
-    if (!this.#batchClosed) {
-      pieces.push(sync())
-      ledger.push(OWED.SYNC)
-      this.closeBatch()
-    }
-    const rollBack = this.status !== 'idle' || !ledger.empty
-    if (rollBack) pieces.push(this.quietly('ROLLBACK'))
-    if (this.dirty) {
-      pieces.push(this.quietly('DISCARD ALL'))
-      this.settings = new Map()
-      this.settingsKey = ''
-      this.prepared.clear()
-      pieces.push(this.initialise())
-    }
-    return pieces.length === 0 ? NOTHING : Buffer.concat(pieces)
+    return cleanUp(this)
+  }
+
+  /** Forgets what a reset takes away: settings and prepared statements. */
+  forgetState(): void {
+    this.settings = new Map()
+    this.settingsKey = ''
+    this.prepared.clear()
   }
 
   initialise(): Buffer {

@@ -1,0 +1,32 @@
+/**
+ * The bytes that end whatever a client left behind on a server connection: an unfinished copy, an
+ * unfinished batch, an open transaction, changed session state. Rule: nothing is sent that is not
+ * needed, and DISCARD ALL goes alone, because it may not run inside a transaction.
+ */
+import { copyFail, sync } from '../../wire/postgres/frontend.ts'
+import { OWED } from './ledger.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
+
+/** Books what it sends; every reply is swallowed. Empty when the connection is clean already. */
+export function cleanUp(server: PostgresServerConversation): Buffer {
+  const pieces: Buffer[] = []
+  const { ledger } = server
+  if (ledger.copyIn) {
+    pieces.push(copyFail('the client left'))
+    ledger.copyIn = false
+  }
+  if (server.batchOpen) {
+    pieces.push(sync())
+    ledger.push(OWED.SYNC)
+    server.closeBatch()
+  }
+  // With replies still owed nobody knows how the transaction stands; outside of one ROLLBACK is
+  // only a warning.
+  if (server.status !== 'idle' || !ledger.empty) pieces.push(server.quietly('ROLLBACK'))
+  if (server.dirty) {
+    pieces.push(server.quietly('DISCARD ALL'))
+    server.forgetState()
+    pieces.push(server.initialise())
+  }
+  return Buffer.concat(pieces)
+}

@@ -1,0 +1,46 @@
+/** What a client session tells its client when something ends other than it should. */
+import { WeirError } from '../core/errors.ts'
+
+export const CANCELLED_WHILE_WAITING = new WeirError(
+  'WEIR_CANCELLED',
+  'canceling statement due to user request',
+  { sqlstate: '57014', detail: 'The request was still waiting for a server connection.' },
+)
+
+export const IDLE_TOO_LONG = new WeirError(
+  'WEIR_IDLE',
+  'terminating connection due to idle client timeout',
+  { sqlstate: '57P05', hint: 'limits.idleClientTimeout sets how long a client may be silent.' },
+)
+
+export const SHUT_DOWN = new WeirError(
+  'WEIR_SHUTDOWN',
+  'terminating connection due to administrator command',
+  { sqlstate: '57P01' },
+)
+
+/** Nobody can say whether the request took effect; the client must be told just that. */
+export function outcomeUnknown(error: WeirError): WeirError {
+  return new WeirError(
+    'WEIR_OUTCOME_UNKNOWN',
+    'the server connection was lost; it is not known whether the request took effect',
+    {
+      sqlstate: '08007',
+      detail: error.message,
+      hint: 'The session goes on. Check whether the request was carried out before sending it again.',
+    },
+  )
+}
+
+/** The session cannot go on without the connection it had. */
+export function sessionLost(error: WeirError, pins: readonly string[]): WeirError {
+  const why = pins.length > 0 ? ` and the session was pinned to it (${pins.join(', ')})` : ''
+  return new WeirError(
+    'WEIR_SERVER_LOST',
+    `the server connection was lost${why}: ${error.message}`,
+    {
+      sqlstate: error.sqlstate.startsWith('08') ? error.sqlstate : '08006',
+      hint: 'Connect again.',
+    },
+  )
+}
