@@ -25,6 +25,7 @@ import {
   pauseServer,
   resumeServer,
   type StopMode,
+  signalStop,
   stopServer,
 } from './server-process.ts'
 import { type ClusterState, stateFile } from './state-file.ts'
@@ -40,11 +41,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   claimDirectory(directory)
   const owner = tryLock(ownerLock(directory), 'runs this cluster')
   if (!('release' in owner)) throw busy(directory, owner)
+  let cluster: Cluster | undefined
+  let adopted: string[] = []
   try {
-    const cluster = new Cluster(await prepare(directory, options), owner)
+    cluster = new Cluster(await prepare(directory, options), owner)
+    adopted = runningNames(cluster)
     await cluster.up()
     return cluster
   } catch (error) {
+    // What did not run before does not run after a start that failed.
+    const started = cluster === undefined ? [] : runningNames(cluster)
+    for (const name of started) if (!adopted.includes(name)) await cluster?.stop(name)
+    cluster?.detach()
     owner.release()
     throw error
   }
@@ -65,11 +73,16 @@ export async function openCluster(
 export class Cluster {
   readonly #lab: Lab
   #owner: Lock | undefined
+  /** The last resort when the owner exits without `down`: nothing can be awaited any more. */
+  readonly #atExit = () => {
+    for (const { name } of this.nodes()) signalStop(this.#data(name))
+  }
 
   /** Use `startCluster` or `openCluster`. */
   constructor(lab: Lab, owner: Lock | undefined) {
     this.#lab = lab
     this.#owner = owner
+    if (owner !== undefined) process.once('exit', this.#atExit)
   }
 
   get directory(): string {
@@ -211,6 +224,7 @@ export class Cluster {
 
   /** Gives up the directory and leaves the nodes running, for another process to open. */
   detach(): void {
+    process.off('exit', this.#atExit)
     this.#owner?.release()
     this.#owner = undefined
   }
@@ -242,6 +256,8 @@ export class Cluster {
   }
 }
 
+const runningNames = (cluster: Cluster): string[] =>
+  cluster.nodes().flatMap(({ name, running }) => (running ? [name] : []))
 const ownerLock = (directory: string): string => join(directory, 'owner.lock')
 const turnLock = (directory: string): string => join(directory, 'turn.lock')
 

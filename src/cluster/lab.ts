@@ -135,7 +135,8 @@ export async function launch(
   lab.log.info({ node: node.name, port: node.port, pid }, 'node started')
 }
 
-async function requireFreePort(state: ClusterState, node: NodeEntry): Promise<void> {
+/** Throws WEIR_PORT_TAKEN. */
+export async function requireFreePort(state: ClusterState, node: NodeEntry): Promise<void> {
   const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     const probe = createServer()
     probe.once('error', resolve)
@@ -149,4 +150,10 @@ async function requireFreePort(state: ClusterState, node: NodeEntry): Promise<vo
       hint: `nodes start at port ${state.basePort} (setting cluster.basePort); move all of them with --port-offset N`,
     },
   )
+}
+
+/** Waits for all, then throws the first failure: nothing goes on behind the caller's back. */
+export async function allDone(works: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(works)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

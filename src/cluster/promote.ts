@@ -11,6 +11,7 @@ import { type Choice, choose } from './candidate.ts'
 import { ensureSlot } from './clone.ts'
 import { diskFacts } from './disk-facts.ts'
 import {
+  allDone,
   changeState,
   configureNode,
   dataDirectory,
@@ -188,7 +189,7 @@ async function leadOthers(
   const awake = readers.filter(
     (node) => runningServer(dataDirectory(state, node.name))?.paused === false,
   )
-  await Promise.all(awake.map((node) => ensureFollowing(lab, node)))
+  await allDone(awake.map((node) => ensureFollowing(lab, node)))
 }
 
 function refusal(why: string): WeirError {

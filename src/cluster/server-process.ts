@@ -25,6 +25,8 @@ export type StopMode = 'fast' | 'immediate' | 'smart'
 export interface RunningServer {
   readonly pid: number
   readonly paused: boolean
+  /** Undefined while it starts. */
+  readonly port: number | undefined
   /** As the server says it: `starting`, `ready`, `standby`, `stopping`. */
   readonly phase: string
 }
@@ -37,7 +39,12 @@ export function runningServer(data: string): RunningServer | undefined {
   if (lines === undefined) return undefined
   const info = processInfo(Number(lines[0]))
   if (info === undefined || !worksOn(info, data)) return undefined
-  return { pid: info.pid, paused: info.stopped, phase: (lines[7] ?? 'starting').trim() }
+  return {
+    pid: info.pid,
+    paused: info.stopped,
+    port: Number(lines[3]) || undefined,
+    phase: (lines[7] ?? 'starting').trim(),
+  }
 }
 
 /**
@@ -103,8 +110,7 @@ export async function stopServer(
 ): Promise<boolean> {
   const server = runningServer(data)
   if (server === undefined) return false
-  if (server.paused) resumeServer(data)
-  signalProcess(server.pid, STOP_SIGNALS[mode])
+  signalStop(data, mode)
   const gone = () => processInfo(server.pid) === undefined
   try {
     await until(gone, withinMs, { everyMs: 10 })
@@ -113,6 +119,14 @@ export async function stopServer(
   }
   await reaped(server.pid)
   return true
+}
+
+/** Tells the server on `data`, if one runs, to stop, and does not wait. */
+export function signalStop(data: string, mode: StopMode = 'fast'): void {
+  const server = runningServer(data)
+  if (server === undefined) return
+  if (server.paused) resumeServer(data)
+  signalProcess(server.pid, STOP_SIGNALS[mode])
 }
 
 /** SIGKILL for the server and all its children, as when a machine loses power. */

@@ -11,6 +11,7 @@ import { ensureSlot } from './clone.ts'
 import { createWriter, ensureRoles } from './create.ts'
 import { diskFacts } from './disk-facts.ts'
 import {
+  allDone,
   changeState,
   configureNode,
   dataDirectory,
@@ -18,12 +19,13 @@ import {
   type Lab,
   launch,
   nodeOf,
+  requireFreePort,
   stateOf,
   writerOf,
 } from './lab.ts'
 import { promote } from './promote.ts'
 import { copyAndStart, ensureFollowing, rejoin } from './rejoin.ts'
-import { reloadServer, resumeServer, stopServer } from './server-process.ts'
+import { reloadServer, resumeServer, runningServer, stopServer } from './server-process.ts'
 import { slotName } from './server-settings.ts'
 import { withNode } from './sql.ts'
 import type { ClusterState, NodeEntry } from './state-file.ts'
@@ -88,12 +90,22 @@ export function nextName(taken: readonly string[]): string {
 
 /** Starts what does not run and makes what is not there; returns when every reader streams. */
 export async function bringUp(lab: Lab): Promise<void> {
+  const before = stateOf(lab)
+  const running = before.nodes.map(({ name }) => runningServer(dataDirectory(before, name)))
+  if (running.some((server, i) => server && server.port !== before.nodes[i]?.port)) {
+    // The ports of a lab that moves a little overlap those it had.
+    for (const { name } of before.nodes) await stopServer(dataDirectory(before, name), 'fast')
+  }
+  for (const node of before.nodes) {
+    // Told now rather than after half of the work.
+    if (!isRunning(before, node.name)) await requireFreePort(before, node)
+  }
   const state = await startWriter(lab)
   const readers = state.nodes.filter((node) => node.name !== state.writer)
   await withNode(state, writerOf(state), async (client) => {
     for (const reader of readers) await ensureSlot(client, slotName(reader.name))
   })
-  await Promise.all(readers.map((reader) => startReader(lab, reader.name)))
+  await allDone(readers.map((reader) => startReader(lab, reader.name)))
   // Here ends the haste of `createWriter`.
   const now = stateOf(lab)
   if (configureNode(lab, now, writerOf(now), undefined)) {
@@ -134,7 +146,7 @@ async function startWriter(lab: Lab): Promise<ClusterState> {
   const heirs = state.nodes.filter((node) => node.name !== writer.name && hasData(state, node))
   if (heirs.length > 0) {
     lab.say(`the data of ${writer.name} are gone; a reader takes over`)
-    await Promise.all(heirs.map((heir) => startOrAdopt(lab, state, heir, writer)))
+    await allDone(heirs.map((heir) => startOrAdopt(lab, state, heir, writer)))
     await promote(lab, undefined)
     return stateOf(lab)
   }

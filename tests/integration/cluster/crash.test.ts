@@ -47,6 +47,18 @@ describe('after a crash', () => {
     expect((await next.status()).map((node) => node.streaming)).toEqual([undefined, true, true])
   })
 
+  test('nodes that run on other ports than wanted move, even onto ports of each other', async () => {
+    const lab = await started(testLab({ nodes: 2 }))
+    lab.detach()
+    const basePort = lab.writer().port + 1
+    const next = await started(startCluster({ directory: lab.directory, basePort }))
+    const ports = next.nodes().map((node) => rowsOf(next.url(node.name), 'show port'))
+    expect((await Promise.all(ports)).flat()).toEqual([
+      { port: String(basePort) },
+      { port: String(basePort + 1) },
+    ])
+  })
+
   test('children that outlived a killed server do not keep it from starting', async () => {
     const lab = await started(testLab({ nodes: 1 }))
     await lab.pause('node-1')
@@ -109,19 +121,41 @@ describe('after a crash', () => {
   })
 })
 
-test('a taken port is named together with the setting that moves it', async () => {
-  const basePort = await freePorts(5)
-  const directory = await testDirectory()
-  const other = createServer()
-  await new Promise<void>((resolve) => other.listen(basePort, '127.0.0.1', resolve))
-  try {
-    await expect(startCluster({ directory, basePort, nodes: 1 })).rejects.toMatchObject({
-      code: 'WEIR_PORT_TAKEN',
-      message: expect.stringContaining(`port ${basePort} for node-1`),
-      hint: expect.stringMatching(/cluster\.basePort.*--port-offset/),
+describe('a start that fails', () => {
+  afterEach(async () => {
+    for (const lab of labs) await endLab(lab)
+    labs = []
+  })
+
+  test('names a taken port together with the setting that moves it', async () => {
+    const basePort = await freePorts(5)
+    const directory = await testDirectory()
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(basePort + 1, '127.0.0.1', resolve))
+    try {
+      await expect(startCluster({ directory, basePort, nodes: 2 })).rejects.toMatchObject({
+        code: 'WEIR_PORT_TAKEN',
+        message: expect.stringContaining(`port ${basePort + 1} for node-2`),
+        hint: expect.stringMatching(/cluster\.basePort.*--port-offset/),
+      })
+    } finally {
+      other.close()
+    }
+    const lab = await started(startCluster({ directory }))
+    expect(lab.nodes().map((node) => node.port)).toEqual([basePort, basePort + 1])
+  })
+
+  test('leaves nothing running and can be repaired by the next', async () => {
+    const lab = await started(testLab({ nodes: 2 }))
+    await lab.stop('node-2')
+    lab.detach()
+    const wrong = { directory: lab.directory, nodes: 3, settings: { work_mem: 'plenty' } }
+    await expect(startCluster(wrong)).rejects.toMatchObject({
+      code: 'WEIR_CLUSTER_START',
+      detail: expect.stringContaining('work_mem'),
     })
-  } finally {
-    other.close()
-  }
-  await endLab(await startCluster({ directory, nodes: 1 }))
+    expect(lab.nodes().map((node) => node.running)).toEqual([false, false, false])
+    const next = await started(startCluster({ directory: lab.directory, settings: {} }))
+    expect(next.nodes().map((node) => node.running)).toEqual([true, true, true])
+  })
 })
