@@ -4,11 +4,22 @@
  * needed, and DISCARD ALL goes alone, because it may not run inside a transaction.
  */
 import { copyFail, sync } from '../../wire/postgres/frontend.ts'
-import { OWED } from './ledger.ts'
-import type { PostgresServerConversation } from './server-conversation.ts'
+import { type Ledger, OWED } from './ledger.ts'
+
+/** What cleaning up needs to know of a server connection, and books on it. */
+export interface Cleanable {
+  readonly ledger: Ledger
+  readonly status: string
+  readonly dirty: boolean
+  readonly batchOpen: boolean
+  closeBatch(): void
+  quietly(sql: string): Buffer
+  forgetState(): void
+  initialise(): Buffer
+}
 
 /** Books what it sends; every reply is swallowed. Empty when the connection is clean already. */
-export function cleanUp(server: PostgresServerConversation): Buffer {
+export function cleanUp(server: Cleanable): Buffer {
   const pieces: Buffer[] = []
   const { ledger } = server
   if (ledger.copyIn) {

@@ -355,7 +355,6 @@ export class PostgresServerConversation implements ServerConversation {
     this.#in.dropRun()
   }
 
-  /** Ends being abandoned: the connection is clean again and may serve another client. */
   reclaim(): void {
     this.#abandoned = false
     if (this.quietError === undefined) this.dirty = false
@@ -366,7 +365,6 @@ export class PostgresServerConversation implements ServerConversation {
     return cleanUp(this)
   }
 
-  /** Forgets what a reset takes away: settings and prepared statements. */
   forgetState(): void {
     this.settings = new Map()
     this.settingsKey = ''
