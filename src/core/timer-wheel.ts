@@ -22,6 +22,8 @@ export class TimerWheel {
   #slots: Set<Deadline>[] = Array.from({ length: SLOTS }, () => new Set())
   #tick = 0
   #armed = 0
+  /** A callback may arm again: the hands must not be set back under a turn that is under way. */
+  #turning = false
   #interval: NodeJS.Timeout | undefined
   #startedAt = 0
   #now: () => number
@@ -35,10 +37,11 @@ export class TimerWheel {
     return this.#armed
   }
 
-  /** (Re)arms `deadline` to fire in `ms`. */
+  /** (Re)arms `deadline` to fire in `ms`; `Infinity` disarms it. */
   arm(deadline: Deadline, ms: number): void {
     this.cancel(deadline)
-    if (this.#armed === 0) this.#start()
+    if (ms === Infinity) return
+    if (this.#interval === undefined) this.#start()
     const elapsed = this.#now() - this.#startedAt
     const due = Math.max(this.#tick + 1, Math.ceil((elapsed + ms) / this.tickMs))
     deadline.dueTick = due
@@ -51,19 +54,25 @@ export class TimerWheel {
     this.#slots[deadline.dueTick % SLOTS]!.delete(deadline)
     deadline.dueTick = -1
     this.#armed--
-    if (this.#armed === 0) this.#stop()
+    if (this.#armed === 0 && !this.#turning) this.#stop()
   }
 
   /** Fires everything due by now; the interval calls it, tests may too. */
   turn(): void {
     const until = Math.floor((this.#now() - this.#startedAt) / this.tickMs)
-    while (this.#tick < until && this.#armed > 0) {
-      this.#tick++
-      for (const d of this.#slots[this.#tick % SLOTS]!) {
-        if (d.dueTick > this.#tick) continue
-        this.cancel(d)
-        d.fire()
+    this.#turning = true
+    try {
+      while (this.#tick < until && this.#armed > 0) {
+        this.#tick++
+        for (const d of this.#slots[this.#tick % SLOTS]!) {
+          if (d.dueTick > this.#tick) continue
+          this.cancel(d)
+          d.fire()
+        }
       }
+    } finally {
+      this.#turning = false
+      if (this.#armed === 0) this.#stop()
     }
   }
 
