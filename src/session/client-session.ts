@@ -173,7 +173,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.link.resume()
   }
 
-  /** True when a server connection is at hand; false when the session now waits for one. */
+  /** False when the session waits now; true when it got a server connection or was refused at once. */
   #acquire(): boolean {
     const { router, clock, counters } = this.#rooms
     const ready = router.tryBorrow(this.route)
@@ -187,8 +187,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#acquiring = true
     const wait = router.borrow(this.route, this)
     this.#acquiring = false
-    if (this.#machine.is('waiting')) this.#wait = wait
-    return this.#lease !== undefined
+    if (!this.#machine.is('waiting')) return true
+    this.#wait = wait
+    return false
   }
 
   granted(server: ServerConnection): void {
