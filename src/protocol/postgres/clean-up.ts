@@ -3,7 +3,7 @@
  * unfinished batch, an open transaction, changed session state. Rule: nothing is sent that is not
  * needed, and DISCARD ALL goes alone, because it may not run inside a transaction.
  */
-import { copyFail, sync } from '../../wire/postgres/frontend.ts'
+import { bind, copyFail, execute, parse, sync } from '../../wire/postgres/frontend.ts'
 import { type Ledger, OWED } from './ledger.ts'
 
 /** What cleaning up needs to know of a server connection, and books on it. */
@@ -27,7 +27,11 @@ export function cleanUp(server: Cleanable): Buffer {
     ledger.copyIn = false
   }
   if (server.batchOpen) {
-    pieces.push(sync())
+    // Sync alone would commit what the client never asked to be committed.
+    pieces.push(parse('', 'ROLLBACK', []), bind('', ''), execute('', 0), sync())
+    ledger.push(OWED.PARSE_UNNAMED)
+    ledger.push(OWED.BIND)
+    ledger.push(OWED.EXECUTE)
     ledger.push(OWED.SYNC)
     server.closeBatch()
   }
