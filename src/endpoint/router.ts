@@ -76,12 +76,11 @@ export class Router<M extends Member> {
   tryBorrow(route: Route<M>): M | undefined {
     const choice = this.choose(route)
     if (!('node' in choice)) return undefined
+    // Kept even when nothing is idle: `borrow` then waits there. Picking twice for one session would
+    // use up the turn of the other reader, and of two readers one would get every session.
+    this.#moved(route, choice.node)
     const { database, user } = route
-    const member = this.#options.pools
-      .get({ node: choice.node, database, user })
-      .tryBorrow(route.prefer)
-    if (member !== undefined) this.#moved(route, choice.node)
-    return member
+    return this.#options.pools.get({ node: choice.node, database, user }).tryBorrow(route.prefer)
   }
 
   choose(route: Route<M>) {
