@@ -6,7 +6,17 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -143,8 +153,12 @@ async function missingLinks(native: string, cache: string): Promise<string | und
   await mkdir(libraries, { recursive: true, mode: 0o755 })
   for (const { source, target } of missing) {
     const link = join(libraries, basename(target))
-    await rm(link, { force: true })
-    await symlink(place(source), link)
+    // A right link is not touched: a server may be loading it right now.
+    if ((await readlink(link).catch(() => '')) === place(source)) continue
+    const aside = `${link}.${process.pid}`
+    await rm(aside, { force: true })
+    await symlink(place(source), aside)
+    await rename(aside, link)
   }
   // Libraries found through a link look for their neighbours beside the link.
   return [libraries, join(native, 'lib')].join(delimiter)

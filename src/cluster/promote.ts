@@ -61,6 +61,7 @@ export async function promote(
 
   let picked: Choice
   try {
+    if (!isRunning(before, old.name)) await receiversDone(before)
     picked = await choice(before, name)
     if (!force) await secure(lab, before, old, picked)
   } catch (error) {
@@ -84,6 +85,17 @@ export async function promote(
     because: picked.because,
     rejoined: back ? await rejoin(lab, old.name) : undefined,
   }
+}
+
+/** After the writer's end readers may still be taking in what it had sent. */
+async function receiversDone(state: ClusterState): Promise<void> {
+  const readers = state.nodes.filter((node) => {
+    const server = runningServer(dataDirectory(state, node.name))
+    return node.name !== state.writer && server?.paused === false
+  })
+  const done = async (node: NodeEntry) => !(await askAnswer(state, node)).streaming
+  const all = async () => (await Promise.all(readers.map(done))).every(Boolean)
+  await until(all, 2_000, { everyMs: 5 }).catch(() => {})
 }
 
 async function choice(state: ClusterState, name: string | undefined): Promise<Choice> {
