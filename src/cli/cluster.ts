@@ -3,7 +3,7 @@
  * does one verb and ends; nodes live on without it. What went wrong is told on standard error with
  * what to do next, exit code 1.
  */
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Cluster, openCluster, startCluster } from '../cluster/cluster.ts'
 import type { NodeStatus } from '../cluster/node-status.ts'
 import { defaultDirectory } from '../cluster/place.ts'
@@ -118,8 +118,16 @@ function registerUp(cluster: Command): void {
     .option('--synchronous', 'acknowledge a commit only when a reader has it too')
     .option('--no-synchronous', 'acknowledge a commit at once (default)')
     .option('--max-connections <n>', 'of each node (default: 100)', whole)
-    .option('--tier <node=tier>', 'promotion tier 0-15; may be repeated', tierOf, {})
-    .option('--set <name=value>', 'server setting; may be repeated', pairOf, {})
+    .addOption(
+      new Option('--tier <node=tier>', 'promotion tier 0-15; may be repeated')
+        .argParser(tierOf)
+        .default({}, '1'),
+    )
+    .addOption(
+      new Option('--set <name=value>', 'server setting; may be repeated')
+        .argParser(pairOf)
+        .default({}, 'none'),
+    )
     .option('--foreground', 'stay, and stop the nodes on Ctrl-C; else they run on until `down`')
     .action((flags: UpFlags) => reporting(() => up(flags)))
 }

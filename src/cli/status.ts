@@ -7,7 +7,8 @@ import type { StatusSnapshot } from '../admin/snapshot.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { COLOURS, NO_COLOURS, statusText } from './status-view.ts'
 
-const DEFAULT_ADMIN = 'http://127.0.0.1:6480'
+/** Where admin listens when the configuration does not say otherwise. */
+export const DEFAULT_ADMIN = 'http://127.0.0.1:6480'
 const PATIENCE_MS = 5_000
 const WATCH_MS = 2_000
 

@@ -11,6 +11,7 @@ import { defaultDirectory } from '../cluster/place.ts'
 import { loadSettings } from '../config/load.ts'
 import type { Settings } from '../config/settings.ts'
 import { createLogger } from './logger.ts'
+import { DEFAULT_ADMIN } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 import { version } from './version.ts'
 
@@ -71,7 +72,7 @@ async function up(options: UpOptions): Promise<void> {
     const ready = settingsFor(options, cluster).settings
     app = await startApp({ settings: ready, log, version: version() })
     await app.whenReady(15_000)
-    process.stdout.write(summary(ready, cluster, app))
+    process.stdout.write(summary(ready, cluster, app, options.dir))
     const signal = await stopped
     say(`stopping on ${signal}`)
   } finally {
@@ -101,7 +102,7 @@ function localConfig(): string {
 }
 
 /** What a person wants to know next, the most useful line first. */
-function summary(settings: Settings, cluster: Cluster, app: App): string {
+function summary(settings: Settings, cluster: Cluster, app: App, directory: string): string {
   const { user, password, database } = cluster.login
   const url = (port: number): string =>
     `postgres://${user}:${password}@127.0.0.1:${port}/${database}`
@@ -113,17 +114,21 @@ function summary(settings: Settings, cluster: Cluster, app: App): string {
   }
   lines.push('')
   for (const node of app.snapshot().nodes) {
-    lines.push(`  ${node.name} is the ${node.role} (${node.host}:${node.port})`)
+    const role = { writer: 'the writer', reader: 'a reader', unknown: 'not up yet' }[node.role]
+    lines.push(`  ${node.name} is ${role} (${node.host}:${node.port})`)
   }
   const writer = settings.endpoints.find((e) => e.kind === 'writer')?.port ?? 6432
-  const offset = settings.listen.portOffset === 0 ? '' : ` --admin ${app.admin?.address}`
+  const elsewhere = directory === defaultDirectory() ? '' : ` --dir ${directory}`
   lines.push('', 'Try:')
   lines.push(`  psql ${url(writer)}`)
   if (app.admin !== undefined) {
-    lines.push(`  npx weir status${offset}`)
-    lines.push(`  open ${app.admin.address}/`)
+    const { address } = app.admin
+    lines.push(`  npx weir status${address === DEFAULT_ADMIN ? '' : ` --admin ${address}`}`)
+    lines.push(`  open ${address}/`)
   }
-  lines.push('  npx weir cluster promote node-2', '', 'Ctrl-C stops everything.', '', '')
+  const reader = app.snapshot().nodes.find((n) => n.role === 'reader')?.name
+  if (reader !== undefined) lines.push(`  npx weir cluster promote ${reader}${elsewhere}`)
+  lines.push('', 'Ctrl-C stops everything.', '', '')
   return lines.join('\n')
 }
 
