@@ -18,8 +18,8 @@ import { version } from './version.ts'
 interface UpOptions {
   readonly config?: string
   readonly dir: string
-  readonly nodes: number
-  readonly portOffset: number
+  readonly nodes?: number
+  readonly portOffset?: number
   readonly postgres?: string
   readonly synchronous?: boolean
   readonly set?: string[]
@@ -34,8 +34,8 @@ export function registerUp(program: Command): void {
     .description('start a local replicated Postgres with Weir in front of it')
     .option('-c, --config <file>', 'configuration file (default: the one for the lab)')
     .option('--dir <directory>', 'where the cluster lives', defaultDirectory())
-    .option('--nodes <n>', 'how many nodes, the writer included', wholeNumber, 3)
-    .option('--port-offset <n>', 'added to every port', wholeNumber, 0)
+    .option('--nodes <n>', 'how many nodes, the writer included', wholeNumber)
+    .option('--port-offset <n>', 'added to every port', wholeNumber)
     .option('--postgres <directory>', 'use installed programs, e.g. /usr/lib/postgresql/15/bin')
     .option('--synchronous', 'a commit waits for one reader')
     .option('--set <setting=value...>', 'override a setting, e.g. --set pool.maxConnections=10')
@@ -61,8 +61,8 @@ async function up(options: UpOptions): Promise<void> {
   try {
     const starting = startCluster({
       directory: options.dir,
-      nodes: options.nodes,
-      portOffset: options.portOffset,
+      ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+      ...(options.portOffset === undefined ? {} : { portOffset: options.portOffset }),
       ...(options.postgres === undefined ? {} : { postgresBin: options.postgres }),
       ...(options.synchronous === true ? { synchronous: true } : {}),
       log,
@@ -84,7 +84,7 @@ async function up(options: UpOptions): Promise<void> {
 
 /** The settings, with the nodes as the cluster has them once it is there. */
 function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
-  const overrides = [`listen.portOffset=${options.portOffset}`, ...(options.set ?? [])]
+  const overrides = [`listen.portOffset=${options.portOffset ?? 0}`, ...(options.set ?? [])]
   if (cluster !== undefined) {
     // Over TCP, though each node has a Unix socket: inet_server_port() then tells which node answers.
     const nodes = cluster

@@ -11,8 +11,6 @@ export interface Cleanable {
   readonly ledger: Ledger
   readonly status: string
   readonly dirty: boolean
-  readonly batchOpen: boolean
-  closeBatch(): void
   quietly(sql: string): Buffer
   forgetState(): void
   initialise(): Buffer
@@ -26,14 +24,14 @@ export function cleanUp(server: Cleanable): Buffer {
     pieces.push(copyFail('the client left'))
     ledger.copyIn = false
   }
-  if (server.batchOpen) {
+  if (ledger.batchOpen) {
     // Sync alone would commit what the client never asked to be committed.
     pieces.push(parse('', 'ROLLBACK', []), bind('', ''), execute('', 0), sync())
     ledger.push(OWED.PARSE_UNNAMED)
     ledger.push(OWED.BIND)
     ledger.push(OWED.EXECUTE)
     ledger.push(OWED.SYNC)
-    server.closeBatch()
+    ledger.closeBatch()
   }
   // With replies still owed nobody knows how the transaction stands; outside of one ROLLBACK is
   // only a warning.

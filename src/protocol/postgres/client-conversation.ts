@@ -5,30 +5,31 @@
  * got a server connection was never sent anywhere.
  */
 import { WeirError } from '../../core/errors.ts'
-import { readyForQuery } from '../../wire/postgres/backend.ts'
+import { closeComplete, parseComplete, readyForQuery } from '../../wire/postgres/backend.ts'
 import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 import { describe } from '../../wire/postgres/frontend.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readParse, readTarget } from '../../wire/postgres/read.ts'
-import { decode } from '../../wire/postgres/text.ts'
 import type { ClientConversation, ClientStep, PinReason, ServerConversation } from '../contract.ts'
+import { readBindHead, renamedBindHead } from './bind-head.ts'
 import { ByteCursor } from './byte-cursor.ts'
-import { ClientStatements, renamedBindHead } from './client-statements.ts'
+import { ClientStatements } from './client-statements.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { PinWatch } from './pin-watch.ts'
-import { errorBytesOf, fatalBytes } from './refusal.ts'
+import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { differenceSql } from './settings.ts'
 import { classify } from './sql/classify.ts'
 import type { Statements } from './statements.ts'
 
-/** Two names must fit into this much of a Bind; identifiers are 63 bytes long, protocol names rarely more. */
-const BIND_NAMES_BYTES = 16_384
 const NOTHING = Buffer.alloc(0)
 
 export interface ClientConversationOptions {
   readonly settings: ReadonlyMap<string, string>
   readonly settingsKey: string
+  /** Database, user and settings as one key. */
+  readonly realm: string
   readonly statements: Statements
   /** Longest message that is read whole, bytes. */
   readonly inspectBytes: number
@@ -58,7 +59,7 @@ export class PostgresClientConversation implements ClientConversation {
 
   constructor(options: ClientConversationOptions) {
     this.#options = options
-    this.#statements = new ClientStatements(options.statements)
+    this.#statements = new ClientStatements(options.statements, options.realm)
   }
 
   get pinReason(): PinReason {
@@ -102,6 +103,15 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   next(): ClientStep {
+    try {
+      return this.#next()
+    } catch (error) {
+      if (error instanceof ProtocolError) return this.#broken(error.message)
+      throw error
+    }
+  }
+
+  #next(): ClientStep {
     const cursor = this.#in
     for (;;) {
       if (this.#toServer.length > 0) {
@@ -132,18 +142,13 @@ export class PostgresClientConversation implements ClientConversation {
       if (step === 'wait') break
       if (step !== undefined) return step
     }
-    if (cursor.hasRun) {
-      this.bytes = cursor.takeRun()
-      return 'forward'
-    }
-    return this.#starved()
+    return cursor.hasRun ? this.#forwardRun() : this.#starved()
   }
 
   /** Nothing more to read. What Weir owes and nobody else will trigger is given out now. */
   #starved(): ClientStep {
-    const ledger = this.#server?.ledger
-    if (ledger === undefined || !ledger.onlyFakes) return 'starved'
-    const server = this.#server!
+    const server = this.#server
+    if (server === undefined || !server.ledger.onlyFakes) return 'starved'
     if (server.next() !== 'forward') return 'starved'
     this.bytes = server.bytes
     return 'answer'
@@ -164,24 +169,7 @@ export class PostgresClientConversation implements ClientConversation {
   #message(type: number, total: number): ClientStep | 'wait' | undefined {
     const cursor = this.#in
     const server = this.#server
-    if (server === undefined) {
-      switch (type) {
-        case FRONTEND.TERMINATE:
-          return 'goodbye'
-        case FRONTEND.SYNC:
-          this.#skip(total, true)
-          return undefined
-        case FRONTEND.FLUSH:
-        case FRONTEND.COPY_DATA:
-        case FRONTEND.COPY_DONE:
-        case FRONTEND.COPY_FAIL:
-          // Outside of a copy the server accepts and ignores these (postgres.c, PostgresMain).
-          this.#skip(total, false)
-          return undefined
-        default:
-          return 'need-server'
-      }
-    }
+    if (server === undefined) return this.#alone(type, total)
     if (server.ledger.copyIn && !isCopyMessage(type)) {
       // The server refuses it by itself and owes nothing more for it.
       if (type === FRONTEND.TERMINATE) return 'goodbye'
@@ -199,20 +187,20 @@ export class PostgresClientConversation implements ClientConversation {
       case FRONTEND.CLOSE:
         return this.#target(server, type, total)
       case FRONTEND.EXECUTE:
-        server.openBatch()
+        server.ledger.openBatch()
         server.ledger.push(OWED.EXECUTE)
         this.requests++
         break
       case FRONTEND.SYNC:
         if (!server.ledger.copyIn) {
           server.ledger.push(OWED.SYNC)
-          server.closeBatch()
+          server.ledger.closeBatch()
         }
         break
       case FRONTEND.FUNCTION_CALL:
         server.ledger.push(OWED.FUNCTION)
         this.requests++
-        server.closeBatch()
+        server.ledger.closeBatch()
         break
       case FRONTEND.COPY_DONE:
       case FRONTEND.COPY_FAIL:
@@ -225,6 +213,45 @@ export class PostgresClientConversation implements ClientConversation {
     }
     this.#left = total
     return undefined
+  }
+
+  /** What can be done without a server connection; everything else asks for one. */
+  #alone(type: number, total: number): ClientStep | 'wait' | undefined {
+    const cursor = this.#in
+    switch (type) {
+      case FRONTEND.TERMINATE:
+        return 'goodbye'
+      case FRONTEND.SYNC:
+        this.#skip(total, true)
+        return undefined
+      case FRONTEND.FLUSH:
+      case FRONTEND.COPY_DATA:
+      case FRONTEND.COPY_DONE:
+      case FRONTEND.COPY_FAIL:
+        // Outside of a copy the server accepts and ignores these (postgres.c, PostgresMain).
+        this.#skip(total, false)
+        return undefined
+      case FRONTEND.PARSE: {
+        if (total > this.#options.inspectBytes) return 'need-server'
+        if (cursor.available < total) return 'wait'
+        const { name, text, types } = readParse(cursor.body(total))
+        if (!this.#statements.parseAlone(name, text, types)) return 'need-server'
+        this.#toClient.push(parseComplete())
+        this.#skip(total, false)
+        return undefined
+      }
+      case FRONTEND.CLOSE: {
+        if (cursor.available < total) return 'wait'
+        const { kind, name } = readTarget(cursor.body(total))
+        if (kind === 'P' || name === '') return 'need-server'
+        this.#statements.closeAlone(name)
+        this.#toClient.push(closeComplete())
+        this.#skip(total, false)
+        return undefined
+      }
+      default:
+        return 'need-server'
+    }
   }
 
   #forwardRun(): ClientStep {
@@ -243,7 +270,7 @@ export class PostgresClientConversation implements ClientConversation {
     }
     server.ledger.push(OWED.QUERY)
     this.requests++
-    server.closeBatch()
+    server.ledger.closeBatch()
     server.prepared.unnamed = undefined
     this.#statements.dropUnnamed()
     this.#left = total
@@ -252,7 +279,7 @@ export class PostgresClientConversation implements ClientConversation {
 
   #parse(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
     const cursor = this.#in
-    server.openBatch()
+    server.ledger.openBatch()
     if (total > this.#options.inspectBytes) {
       // Too long to keep for another server connection: it lives and dies on this one.
       if (this.#pins.tell('large-statement', undefined)) return 'pin'
@@ -268,29 +295,22 @@ export class PostgresClientConversation implements ClientConversation {
       this.#left = total
       return undefined
     }
-    if (cursor.hasRun) this.#toServer.push(cursor.takeRun())
     this.#statements.parseNamed(server, name, text, types, this.#emit)
-    cursor.pos += total
-    cursor.dropRun()
+    this.#leaveOut(total)
     return undefined
   }
 
   #bind(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
     const cursor = this.#in
     const start = cursor.pos
-    const end = Math.min(start + total, cursor.end)
-    const portalEnd = cursor.buffer.indexOf(0, start + HEADER)
-    const nameEnd = portalEnd < 0 ? -1 : cursor.buffer.indexOf(0, portalEnd + 1)
-    if (portalEnd < 0 || nameEnd < 0 || nameEnd >= end) {
-      const more = end < start + total && end - start < BIND_NAMES_BYTES
-      return more ? 'wait' : this.#broken('invalid string in message')
-    }
-    const name = decode(cursor.buffer, portalEnd + 1, nameEnd)
+    const head = readBindHead(cursor.buffer, start, total, cursor.end)
+    if (head === 'wait') return 'wait'
+    const { portalEnd, nameEnd, name } = head
     const statement = this.#statements.find(name)
     if (statement !== undefined) {
       if (this.#pins.sees(statement.classification.effects, statement.text)) return 'pin'
     }
-    server.openBatch()
+    server.ledger.openBatch()
     const serverName = this.#statements.bring(server, name, this.#emit)
     server.ledger.push(OWED.BIND)
     if (serverName === name) {
@@ -312,13 +332,11 @@ export class PostgresClientConversation implements ClientConversation {
     const cursor = this.#in
     if (cursor.available < total) return 'wait'
     const { kind, name } = readTarget(cursor.body(total))
-    server.openBatch()
+    server.ledger.openBatch()
     if (type === FRONTEND.CLOSE) {
       if (kind === 'P') server.ledger.push(OWED.CLOSE)
       else if (this.#statements.close(server, name) === 'answered') {
-        if (cursor.hasRun) this.#toServer.push(cursor.takeRun())
-        cursor.pos += total
-        cursor.dropRun()
+        this.#leaveOut(total)
         return undefined
       }
       this.#left = total
@@ -331,9 +349,16 @@ export class PostgresClientConversation implements ClientConversation {
       return undefined
     }
     this.#emit(describe('S', serverName))
+    this.#leaveOut(total)
+    return undefined
+  }
+
+  /** Goes on behind the message at hand, for which something else was sent, or nothing. */
+  #leaveOut(total: number): void {
+    const cursor = this.#in
+    if (cursor.hasRun) this.#toServer.push(cursor.takeRun())
     cursor.pos += total
     cursor.dropRun()
-    return undefined
   }
 
   /** Leaves a message out; the client is told ReadyForQuery after it when `ready`. */
@@ -368,16 +393,10 @@ export class PostgresClientConversation implements ClientConversation {
     if (server === undefined) return NOTHING
     if (server.midMessage || !this.atMessageEnd) return undefined
     if (server.status !== 'idle' || server.ledger.copyIn) return undefined
-    const pieces: Buffer[] = []
-    for (let i = server.ledger.readyOwed; i > 0; i--) {
-      pieces.push(errorBytes(error), readyForQuery('I'))
-    }
-    if (server.batchOpen) {
-      pieces.push(errorBytes(error))
-      this.#discarding = true
-    }
+    const replies = lostReplies(server.ledger, errorBytes(error))
+    if (server.ledger.batchOpen) this.#discarding = true
     this.#toServer.length = 0
-    return Buffer.concat(pieces)
+    return replies
   }
 }
 

@@ -3,7 +3,6 @@
  * connection at hand knows them. Rule: the books change when a message is sent, and are put back
  * when its reply turns out to be an error (the ledger calls `restore`).
  */
-import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 import { close, parse } from '../../wire/postgres/frontend.ts'
 import { OWED } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
@@ -17,9 +16,12 @@ export class ClientStatements {
   /** By the bytes of the client's name, read as latin1. */
   #names = new Map<string, Statement>()
   #unnamed: Statement | undefined
+  #realm: string
 
-  constructor(statements: Statements) {
+  /** `realm`: equal for clients to whom a text means the same (database, user, settings). */
+  constructor(statements: Statements, realm: string) {
     this.#statements = statements
+    this.#realm = realm
   }
 
   get size(): number {
@@ -77,7 +79,7 @@ export class ClientStatements {
     const restore = (): void => {
       if (this.#names.get(name) === statement) this.#names.delete(name)
     }
-    const presence = server.prepared.use(statement, server.batch)
+    const presence = server.prepared.use(statement, server.ledger.batch)
     if (presence === 'ready') {
       const refused = server.status === 'failed' && statement.classification.transaction !== 'ends'
       if (!refused) {
@@ -90,7 +92,25 @@ export class ClientStatements {
     }
     this.#makeRoom(server, statement, presence === 'unsure', emit)
     emit(parse(statement.serverName, text, types))
-    server.ledger.push(OWED.PARSE, { statement, restore })
+    server.ledger.push(OWED.PARSE, { statement, restore, realm: this.#realm })
+  }
+
+  /**
+   * Parse with no server connection at hand: true when it needs none, because a server has accepted
+   * this text in this realm before. A driver that prepares while all connections are lent to its
+   * own other sessions would otherwise wait for itself.
+   */
+  parseAlone(name: string, text: Buffer, types: Buffer): boolean {
+    if (name === '' || this.#names.has(name)) return false
+    const statement = this.#statements.find(text, types)
+    if (statement === undefined || !statement.provenIn.has(this.#realm)) return false
+    this.#names.set(name, statement)
+    return true
+  }
+
+  /** Close of a named statement with no server connection at hand. */
+  closeAlone(name: string): void {
+    this.#names.delete(name)
   }
 
   /**
@@ -143,14 +163,16 @@ export class ClientStatements {
     }
     emit(parse('', statement.text, statement.types))
     server.ledger.push(OWED.PARSE_UNNAMED_INJECTED, { statement })
+    server.injected++
   }
 
   #prepare(server: PostgresServerConversation, statement: Statement, emit: Emit): void {
-    const presence = server.prepared.use(statement, server.batch)
+    const presence = server.prepared.use(statement, server.ledger.batch)
     if (presence === 'ready') return
     this.#makeRoom(server, statement, presence === 'unsure', emit)
     emit(parse(statement.serverName, statement.text, statement.types))
     server.ledger.push(OWED.PARSE_INJECTED, { statement })
+    server.injected++
   }
 
   #makeRoom(
@@ -163,28 +185,9 @@ export class ClientStatements {
       emit(close('S', statement.serverName))
       server.ledger.push(OWED.CLOSE_INJECTED)
     }
-    const evicted = server.prepared.add(statement, server.batch)
+    const evicted = server.prepared.add(statement, server.ledger.batch)
     if (evicted === undefined) return
     emit(close('S', evicted.serverName))
     server.ledger.push(OWED.CLOSE_INJECTED)
   }
-}
-
-/** The head of a Bind or the like with another statement name: type, length, portal, name. */
-export function renamedBindHead(
-  buffer: Buffer,
-  start: number,
-  length: number,
-  portalEnd: number,
-  nameEnd: number,
-  name: string,
-): Buffer {
-  const portalBytes = portalEnd - (start + HEADER)
-  const head = Buffer.allocUnsafe(HEADER + portalBytes + 1 + name.length + 1)
-  head[0] = FRONTEND.BIND
-  head.writeUInt32BE(length - (nameEnd - portalEnd - 1) + name.length, 1)
-  buffer.copy(head, HEADER, start + HEADER, portalEnd + 1)
-  head.write(name, HEADER + portalBytes + 1, 'latin1')
-  head[head.length - 1] = 0
-  return head
 }

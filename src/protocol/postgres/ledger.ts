@@ -41,6 +41,8 @@ export interface Undo {
   readonly statement: Statement
   /** Puts the client's book of names back as it was. */
   readonly restore?: () => void
+  /** For PARSE: where the statement is proven once its reply is ParseComplete. */
+  readonly realm?: string
   /** For PARSE_DOOMED: the name as the client knows it. */
   readonly clientName?: string
 }
@@ -53,6 +55,10 @@ export class Ledger {
   skipping = false
   /** The server is reading COPY data: it ignores Sync and Flush until the copy ends. */
   copyIn = false
+  /** Number of the current batch: everything up to one ReadyForQuery. */
+  batch = 0
+  /** Messages were sent since the last one that asks for ReadyForQuery. */
+  batchOpen = false
   /** Called with every booked change that never happened. */
   onUndo: (kind: number, undo: Undo) => void = () => {}
 
@@ -81,6 +87,15 @@ export class Ledger {
       if (kind !== OWED.PARSE_FAKED && kind !== OWED.CLOSE_FAKED) return false
     }
     return true
+  }
+
+  openBatch(): void {
+    this.batchOpen = true
+  }
+
+  closeBatch(): void {
+    this.batchOpen = false
+    this.batch++
   }
 
   push(kind: number, undo?: Undo): void {

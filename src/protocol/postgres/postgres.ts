@@ -61,6 +61,7 @@ export function postgres(options: PostgresOptions): Protocol {
       new PostgresClientConversation({
         settings: who.settings,
         settingsKey: who.settingsKey,
+        realm: JSON.stringify([who.database, who.user, who.settingsKey]),
         statements,
         inspectBytes: options.inspectBytes,
       }),

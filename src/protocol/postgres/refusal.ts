@@ -1,7 +1,7 @@
 /** Errors in the form a Postgres client reads them. */
-import type { WeirError } from '../../core/errors.ts'
-import { errorResponse } from '../../wire/postgres/backend.ts'
-import type { Severity } from '../../wire/postgres/error-fields.ts'
+import { WeirError } from '../../core/errors.ts'
+import { errorResponse, readyForQuery } from '../../wire/postgres/backend.ts'
+import type { ErrorFields, Severity } from '../../wire/postgres/error-fields.ts'
 
 export function errorBytesOf(error: WeirError, severity: Severity): Buffer {
   return errorResponse({
@@ -16,4 +16,25 @@ export function errorBytesOf(error: WeirError, severity: Severity): Buffer {
 /** After this the connection closes. */
 export function fatalBytes(error: WeirError): Buffer {
   return errorBytesOf(error, 'FATAL')
+}
+
+/** What a node said, as an error of ours that keeps its SQLSTATE and words. */
+export function errorFrom(code: string, fields: ErrorFields): WeirError {
+  return new WeirError(code, fields.message, {
+    sqlstate: fields.code,
+    ...(fields.detail === undefined ? {} : { detail: fields.detail }),
+    ...(fields.hint === undefined ? {} : { hint: fields.hint }),
+  })
+}
+
+/** The error for every request owed, each with the ReadyForQuery that ends it where one is due. */
+export function lostReplies(
+  ledger: { readonly readyOwed: number; readonly batchOpen: boolean },
+  error: Buffer,
+): Buffer {
+  const pieces: Buffer[] = []
+  for (let i = ledger.readyOwed; i > 0; i--) pieces.push(error, readyForQuery('I'))
+  // The unfinished batch gets its ReadyForQuery when its Sync comes.
+  if (ledger.batchOpen) pieces.push(error)
+  return Buffer.concat(pieces)
 }

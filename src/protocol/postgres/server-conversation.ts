@@ -7,11 +7,13 @@ import { WeirError } from '../../core/errors.ts'
 import { closeComplete, errorResponse, parseComplete } from '../../wire/postgres/backend.ts'
 import { BACKEND, HEADER, STATUS } from '../../wire/postgres/codes.ts'
 import { query, terminate } from '../../wire/postgres/frontend.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readErrorFields, readParameterStatus } from '../../wire/postgres/read.ts'
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { cleanUp } from './clean-up.ts'
 import { Ledger, OWED, type Undo } from './ledger.ts'
+import { errorFrom } from './refusal.ts'
 import { PreparedBook } from './statements.ts'
 
 /** Messages that are read whole may be this long; nothing a server says of itself is longer. */
@@ -37,8 +39,8 @@ export class PostgresServerConversation implements ServerConversation {
   dirty = false
   settings: ReadonlyMap<string, string> = new Map()
   settingsKey = ''
-  /** Number of the current batch: everything up to one ReadyForQuery. */
-  batch = 0
+  /** Statements sent by Weir itself, ahead of a client's Bind or Describe. */
+  injected = 0
   readonly ledger = new Ledger()
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>
@@ -70,7 +72,7 @@ export class PostgresServerConversation implements ServerConversation {
     return (
       !this.dirty &&
       this.status === 'idle' &&
-      this.#batchClosed &&
+      !this.ledger.batchOpen &&
       this.#left === 0 &&
       this.ledger.empty
     )
@@ -97,6 +99,15 @@ export class PostgresServerConversation implements ServerConversation {
   }
 
   next(): ServerStep {
+    try {
+      return this.#next()
+    } catch (error) {
+      if (error instanceof ProtocolError) return this.#broken(error.message)
+      throw error
+    }
+  }
+
+  #next(): ServerStep {
     const cursor = this.#in
     for (;;) {
       if (this.#boundary) {
@@ -178,7 +189,7 @@ export class PostgresServerConversation implements ServerConversation {
         if (step !== undefined) return step
         ledger.copyStarted()
         // Syncs sent behind it are ignored by the server, so the batch is open again.
-        if (ledger.head === OWED.EXECUTE) this.#batchClosed = false
+        if (ledger.head === OWED.EXECUTE) ledger.openBatch()
         return undefined
       }
       case BACKEND.COMMAND_COMPLETE:
@@ -254,7 +265,10 @@ export class PostgresServerConversation implements ServerConversation {
     const step = this.#pass(total, injected)
     if (step !== undefined) return step
     const undo = ledger.headUndo
-    if (undo !== undefined && head <= OWED.PARSE_INJECTED) this.prepared.confirm(undo.statement)
+    if (undo !== undefined && head <= OWED.PARSE_INJECTED) {
+      this.prepared.confirm(undo.statement)
+      if (undo.realm !== undefined) undo.statement.provenIn.add(undo.realm)
+    }
     ledger.shift()
     return undefined
   }
@@ -291,11 +305,7 @@ export class PostgresServerConversation implements ServerConversation {
     this.sign = fields.code
     const fatal = fields.severity === 'FATAL' || fields.severity === 'PANIC'
     if (fatal || head === OWED.QUIET) {
-      const error = new WeirError('WEIR_SERVER_LOST', fields.message, {
-        sqlstate: fields.code,
-        ...(fields.detail === undefined ? {} : { detail: fields.detail }),
-        ...(fields.hint === undefined ? {} : { hint: fields.hint }),
-      })
+      const error = errorFrom('WEIR_SERVER_LOST', fields)
       cursor.pos += total
       cursor.dropRun()
       if (!fatal && ledger.length === 1) {
@@ -380,20 +390,5 @@ export class PostgresServerConversation implements ServerConversation {
     this.ledger.push(OWED.QUIET)
     this.prepared.unnamed = undefined
     return query(sql)
-  }
-
-  /** True when nothing was sent since the last message that asks for ReadyForQuery. */
-  #batchClosed = true
-  openBatch(): void {
-    this.#batchClosed = false
-  }
-
-  get batchOpen(): boolean {
-    return !this.#batchClosed
-  }
-
-  closeBatch(): void {
-    this.#batchClosed = true
-    this.batch++
   }
 }

@@ -15,6 +15,8 @@ export interface Statement {
   /** Parameter types as in the Parse message: Int16 count, Int32 each. */
   readonly types: Buffer
   readonly classification: Classification
+  /** Where a server has accepted it: database, user and settings, as one key each. */
+  readonly provenIn: Set<string>
 }
 
 /** Longer texts are not shared between clients: looking them up costs more than it saves. */
@@ -37,7 +39,7 @@ export class Statements {
   /** The statement of this text and these types. Both are copied; the arguments may be reused. */
   intern(text: Buffer, types: Buffer): Statement {
     if (text.length > SHARED_TEXT_BYTES) return this.#make(text, types)
-    const key = `${types.toString('latin1')}\0${text.toString('latin1')}`
+    const key = keyOf(text, types)
     const known = this.#byText.get(key)
     if (known !== undefined) return known
     const made = this.#make(text, types)
@@ -51,6 +53,11 @@ export class Statements {
     return made
   }
 
+  /** The statement of this text and these types if it is remembered. */
+  find(text: Buffer, types: Buffer): Statement | undefined {
+    return text.length > SHARED_TEXT_BYTES ? undefined : this.#byText.get(keyOf(text, types))
+  }
+
   #make(text: Buffer, types: Buffer): Statement {
     const ownText = Buffer.from(text)
     return {
@@ -58,8 +65,13 @@ export class Statements {
       text: ownText,
       types: Buffer.from(types),
       classification: classify(ownText),
+      provenIn: new Set(),
     }
   }
+}
+
+function keyOf(text: Buffer, types: Buffer): string {
+  return `${types.toString('latin1')}\0${text.toString('latin1')}`
 }
 
 /** Whether a server connection has a statement. */
