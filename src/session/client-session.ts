@@ -108,10 +108,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   /** Login is over: the client may speak. `early` are bytes that came with its last login message. */
   begin(parameters: ReadonlyMap<string, string>): void {
-    const { protocol, wheel, idleClientTimeoutMs } = this.#rooms
+    const { protocol, wheel, counters, idleClientTimeoutMs } = this.#rooms
     this.link.write(protocol.welcome(this.who, parameters, this.cancelKey))
     this.#machine.to('idle')
-    this.#rooms.counters.established++
+    counters.established++
+    counters.clients++
+    if (this.link.encrypted) counters.clientsTls++
     if (idleClientTimeoutMs !== undefined) {
       this.#idleDeadline = new Deadline(() => this.#checkIdle())
       wheel.arm(this.#idleDeadline, idleClientTimeoutMs)
@@ -124,8 +126,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (this.#machine.is('closed')) return
     this.#lastActive = this.#rooms.clock.monotonic()
     this.#conversation.push(chunk)
-    this.#pump()
-    if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+    this.#pumpAndKeep()
   }
 
   #pump(): void {
@@ -216,8 +217,15 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   #pumpAndKeep(): void {
-    this.#pump()
-    if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+    try {
+      this.#pump()
+      if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+    } catch (error) {
+      // Our bug: this session can no longer be trusted, all others can.
+      this.#rooms.log.error({ client: this.id, error }, 'BUG: a client session failed')
+      this.#lease?.destroy('broken')
+      this.close('internal-error')
+    }
   }
 
   #attach(server: ServerConnection): void {
@@ -363,7 +371,10 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#machine.to('closed')
     if (this.#idleDeadline !== undefined) this.#rooms.wheel.cancel(this.#idleDeadline)
     this.#rooms.sessions.delete(this)
-    this.#rooms.counters.closed.add(reason)
+    const { counters } = this.#rooms
+    counters.closed.add(reason)
+    counters.clients--
+    if (this.link.encrypted) counters.clientsTls--
     this.link.end()
     this.#rooms.log.debug({ client: this.id, reason }, 'client session closed')
     if (server === undefined) return
