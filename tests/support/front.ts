@@ -21,6 +21,8 @@ export interface FrontOptions {
   /** Sections of the configuration file. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly pool?: Readonly<Record<string, unknown>>
+  /** Whether the admin port is served. */
+  readonly admin?: boolean
   readonly log?: Log
 }
 
@@ -59,7 +61,7 @@ export async function writeFront(
     nodes: cluster.nodes().map(({ name, host, port }) => ({ name, host, port })),
     topology: { user, database },
     endpoints: endpoints.map((endpoint, i) => ({ ...endpoint, port: basePort + i })),
-    admin: { enabled: false, port: adminPort },
+    admin: { enabled: options.admin ?? false, port: adminPort },
     ...config,
     auth: {
       secrets: [{ username: user, password }, ...users],

@@ -1,0 +1,133 @@
+/** TLS towards clients: offered, required, direct, and what a snoop or a fool gets. */
+import { connect as tlsConnect } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { query, sslRequest, startupMessage } from '../../src/wire/postgres/frontend.ts'
+import { readErrorFields } from '../../src/wire/postgres/read.ts'
+import { writeTestCertificate } from '../support/certificate.ts'
+import { connect, endClients, failure, one, wireOf } from '../support/clients.ts'
+import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
+import { type House, startHouse } from '../support/house.ts'
+import { exchange, PROTOCOL_3, RawSession, rawSession } from '../support/raw-session.ts'
+import { scrape, sumOf } from '../support/scrape.ts'
+import { TEST_CERTIFICATE } from './test-certificate.ts'
+
+let house: House
+let allowed: Front
+let required: Front
+
+beforeAll(async () => {
+  house = await startHouse({ ports: FRONT_PORTS })
+  const files = await writeTestCertificate(house.directory)
+  allowed = await startFront(house, { config: { tls: { mode: 'allowed', ...files } }, admin: true })
+  required = await startFront(house, {
+    config: { tls: { mode: 'required', ...files }, auth: { trust: true } },
+    admin: true,
+  })
+})
+
+afterEach(() => endClients())
+
+afterAll(async () => {
+  endClients()
+  await allowed?.end()
+  await required?.end()
+  await house?.end()
+})
+
+const ssl = { ca: TEST_CERTIFICATE, host: 'localhost' }
+
+describe('With tls.mode allowed', () => {
+  it('a client that checks certificate and host name is served over TLS', async () => {
+    const client = await connect(allowed.url().replace('127.0.0.1', 'localhost'), { ssl })
+    expect(await one(client, 'select 1')).toBe(1)
+    const socket = wireOf(client).stream as unknown as { encrypted: boolean; getProtocol(): string }
+    expect(socket.encrypted).toBe(true)
+    expect(socket.getProtocol()).toBe('TLSv1.3')
+  })
+
+  it('a client without TLS is served too, and both are counted apart', async () => {
+    const plain = await connect(allowed.url())
+    const secure = await connect(allowed.url(), { ssl: { rejectUnauthorized: false } })
+    expect(await one(plain, 'select 1')).toBe(1)
+    expect(await one(secure, 'select 1')).toBe(1)
+    const series = await scrape(allowed.adminPort)
+    expect(sumOf(series, 'weir_client_connections_tls', { endpoint: 'writer' })).toBe(1)
+    expect(sumOf(series, 'weir_client_connections_no_tls', { endpoint: 'writer' })).toBe(1)
+  })
+
+  it('many rows and a long text pass through unharmed', async () => {
+    const client = await connect(allowed.url(), { ssl: { rejectUnauthorized: false } })
+    const text = 'ü'.repeat(2_000_000)
+    expect((await client.query('select $1::text as t', [text])).rows[0].t).toBe(text)
+    const { rows } = await client.query('select n from generate_series(1, 20000) as n')
+    expect(rows.at(-1)).toEqual({ n: 20_000 })
+  })
+})
+
+describe('With tls.mode required', () => {
+  it('a client without TLS is refused with 28000 and a hint', async () => {
+    const error = await failure(connect(required.url()))
+    expect(error).toMatchObject({
+      severity: 'FATAL',
+      code: '28000',
+      message: 'this endpoint accepts TLS connections only',
+      hint: 'Connect with sslmode=require or stricter.',
+    })
+    const series = await scrape(required.adminPort)
+    const reason = { reason: 'tls-required' }
+    expect(sumOf(series, 'weir_client_connections_refused_total', reason)).toBe(1)
+    expect(sumOf(series, 'weir_client_connections_setup_failed_auth_total')).toBe(1)
+  })
+
+  it('a client with TLS is served', async () => {
+    const raw = await rawSession(required.port('writer'), { serverName: 'localhost' })
+    raw.messages.length = 0
+    raw.send(query('select 42'))
+    expect(await raw.values()).toEqual(['42'])
+    raw.vanish()
+  })
+
+  it('a client that begins with its handshake is served when it names the protocol', async () => {
+    const port = required.port('writer')
+    const socket = tlsConnect({
+      port,
+      host: '127.0.0.1',
+      servername: 'localhost',
+      ALPNProtocols: ['postgresql'],
+      rejectUnauthorized: false,
+    })
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', resolve).once('error', reject)
+    })
+    expect(socket.alpnProtocol).toBe('postgresql')
+    const raw = new RawSession(socket)
+    raw.send(startupMessage(PROTOCOL_3, Object.entries({ user: 'weir', database: 'app' })))
+    await raw.take('Z')
+    raw.send(query('select 42'))
+    expect(await raw.values()).toEqual(['42'])
+    raw.vanish()
+  })
+
+  it('bytes in clear behind the request for TLS are refused', async () => {
+    const startup = startupMessage(PROTOCOL_3, Object.entries({ user: 'weir', database: 'app' }))
+    const answer = await exchange(required.port('writer'), Buffer.concat([sslRequest(), startup]))
+    expect(answer.toString('latin1', 0, 1)).toBe('E')
+    expect(readErrorFields(answer.subarray(5))).toMatchObject({
+      code: '08P01',
+      message: 'received unencrypted data after SSL request',
+    })
+  })
+
+  it('junk where the handshake should be ends that connection alone', async () => {
+    const socketAnswer = exchange(
+      required.port('writer'),
+      Buffer.concat([Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05]), Buffer.from('hello')]),
+    )
+    expect((await socketAnswer).toString('latin1')).not.toContain('42')
+    const raw = await rawSession(required.port('writer'), { serverName: 'localhost' })
+    raw.vanish()
+    const series = await scrape(required.adminPort)
+    const reason = { reason: 'tls-handshake' }
+    expect(sumOf(series, 'weir_client_connections_refused_total', reason)).toBe(1)
+  })
+})
