@@ -3,7 +3,7 @@
  * holds the lease. Rule: it serves one holder at a time, and goes back to its pool only through
  * `condition`, which says what is left to clean.
  */
-import { WeirError } from '../core/errors.ts'
+import { messageOf, WeirError } from '../core/errors.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { Condition, EvictReason, Member } from '../pool/member.ts'
 import type { ServerConversation, TransactionStatus } from '../protocol/contract.ts'
@@ -83,8 +83,18 @@ export class ServerConnection implements Member {
   }
 
   #data(chunk: Buffer): void {
-    this.conversation.push(chunk)
-    this.pump()
+    try {
+      this.conversation.push(chunk)
+      this.pump()
+    } catch (error) {
+      // Our bug: this connection can no longer be trusted, all others can.
+      this.#lost(
+        new WeirError('WEIR_BUG', `internal error: ${messageOf(error)}`, {
+          sqlstate: 'XX000',
+          cause: error,
+        }),
+      )
+    }
   }
 
   pump(): void {

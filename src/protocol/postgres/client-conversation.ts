@@ -19,7 +19,7 @@ import { OWED } from './ledger.ts'
 import { PinWatch } from './pin-watch.ts'
 import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { differenceSql } from './settings.ts'
+import { bringSettings } from './settings.ts'
 import { classify } from './sql/classify.ts'
 import type { Statements } from './statements.ts'
 
@@ -90,10 +90,8 @@ export class PostgresClientConversation implements ClientConversation {
     if (!(server instanceof PostgresServerConversation)) throw new Error('BUG: foreign server')
     this.#server = server
     server.onDeallocated = () => this.#statements.clear()
-    if (server.settingsKey === this.#options.settingsKey) return NOTHING
-    const sql = differenceSql(server.settings, this.#options.settings)
-    server.settings = this.#options.settings
-    server.settingsKey = this.#options.settingsKey
+    const { settings, settingsKey } = this.#options
+    const sql = bringSettings(server, settings, settingsKey)
     return sql === '' ? NOTHING : server.quietly(sql)
   }
 
@@ -134,8 +132,9 @@ export class PostgresClientConversation implements ClientConversation {
       if (cursor.available < HEADER) break
       const type = cursor.buffer[cursor.pos]!
       const length = cursor.buffer.readUInt32BE(cursor.pos + 1)
-      const wrong = this.#checkHeader(type, length)
-      if (wrong !== undefined) return wrong
+      const limit = limitOf(type)
+      if (limit === 0) return this.#broken(`invalid frontend message type ${type}`)
+      if (length < 4 || length > limit) return this.#broken('invalid message length')
       const step = this.#discarding
         ? this.#discard(type, length + 1)
         : this.#message(type, length + 1)
@@ -152,13 +151,6 @@ export class PostgresClientConversation implements ClientConversation {
     if (server.next() !== 'forward') return 'starved'
     this.bytes = server.bytes
     return 'answer'
-  }
-
-  #checkHeader(type: number, length: number): ClientStep | undefined {
-    const limit = limitOf(type)
-    if (limit === 0) return this.#broken(`invalid frontend message type ${type}`)
-    if (length < 4 || length > limit) return this.#broken('invalid message length')
-    return undefined
   }
 
   #broken(message: string): ClientStep {

@@ -30,6 +30,19 @@ export function differenceSql(
   return resets.join('')
 }
 
+/** Books `settings` as those that `server` has from now on; returns the SQL that makes it true. */
+export function bringSettings(
+  server: { settings: ReadonlyMap<string, string>; settingsKey: string },
+  settings: ReadonlyMap<string, string>,
+  settingsKey: string,
+): string {
+  if (server.settingsKey === settingsKey) return ''
+  const sql = differenceSql(server.settings, settings)
+  server.settings = settings
+  server.settingsKey = settingsKey
+  return sql
+}
+
 /** Quotes a text so that it means the same whatever standard_conforming_strings says. */
 function literal(text: string): string {
   const quoted = text.replaceAll("'", "''")
