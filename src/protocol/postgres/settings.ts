@@ -20,14 +20,22 @@ export function differenceSql(
 ): string {
   const resets: string[] = []
   const sets: string[] = []
-  for (const name of from.keys()) {
-    if (!to.has(name)) resets.push(`RESET ${identifier(name)};`)
+  for (const [name, value] of from) {
+    const wanted = to.get(name)
+    if (wanted === undefined || (wanted !== value && isMerged(name))) {
+      resets.push(`RESET ${identifier(name)};`)
+    }
   }
   for (const [name, value] of to) {
     if (from.get(name) !== value) sets.push(`set_config(${literal(name)},${literal(value)},false)`)
   }
   if (sets.length > 0) resets.push(`SELECT ${sets.join(',')}`)
   return resets.join('')
+}
+
+/** A new DateStyle of `ISO` keeps the old one's order of day and month, which was another client's. */
+function isMerged(name: string): boolean {
+  return name.toLowerCase() === 'datestyle'
 }
 
 /** Books `settings` as those that `server` has from now on; returns the SQL that makes it true. */
