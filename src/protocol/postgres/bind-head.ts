@@ -37,7 +37,18 @@ export function readBindHead(
   return { portalEnd, nameEnd, name: decode(buffer, portalEnd + 1, nameEnd) }
 }
 
-/** That head with another statement name: type, length, portal, name. */
+/**
+ * The statement name of the Parse at `start`; undefined when it has not arrived yet. Throws
+ * ProtocolError when it is longer than any name.
+ */
+export function readParseName(buffer: Buffer, start: number): string | undefined {
+  const nameEnd = buffer.indexOf(0, start + HEADER)
+  if (nameEnd >= 0) return decode(buffer, start + HEADER, nameEnd)
+  if (buffer.length - start < NAMES_BYTES) return undefined
+  throw new ProtocolError('invalid string in message')
+}
+
+/** The head of a Bind with another statement name: type, length, portal, name. */
 export function renamedBindHead(
   buffer: Buffer,
   start: number,

@@ -11,7 +11,7 @@ import { describe } from '../../wire/postgres/frontend.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readParse, readTarget } from '../../wire/postgres/read.ts'
 import type { ClientConversation, ClientStep, PinReason, ServerConversation } from '../contract.ts'
-import { readBindHead, renamedBindHead } from './bind-head.ts'
+import { readBindHead, readParseName, renamedBindHead } from './bind-head.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { ClientStatements } from './client-statements.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
@@ -49,8 +49,8 @@ export class PostgresClientConversation implements ClientConversation {
   /** Bytes of the current message not passed yet; thrown away instead of forwarded when `#drop`. */
   #left = 0
   #drop = false
-  /** Throwing away a request that cannot be served; ends with the message that asks for ReadyForQuery. */
-  #discarding = false
+  /** Throwing away what cannot be served: one Query or FunctionCall, or a batch up to its Sync. */
+  #discarding: 'no' | 'request' | 'batch' = 'no'
   #readyAfterDrop = false
   #emit = (bytes: Buffer): void => {
     if (this.#in.hasRun) this.#toServer.push(this.#in.takeRun())
@@ -135,9 +135,10 @@ export class PostgresClientConversation implements ClientConversation {
       const limit = limitOf(type)
       if (limit === 0) return this.#broken(`invalid frontend message type ${type}`)
       if (length < 4 || length > limit) return this.#broken('invalid message length')
-      const step = this.#discarding
-        ? this.#discard(type, length + 1)
-        : this.#message(type, length + 1)
+      const step =
+        this.#discarding === 'no'
+          ? this.#message(type, length + 1)
+          : this.#discard(type, length + 1)
       if (step === 'wait') break
       if (step !== undefined) return step
     }
@@ -196,7 +197,7 @@ export class PostgresClientConversation implements ClientConversation {
         break
       case FRONTEND.COPY_DONE:
       case FRONTEND.COPY_FAIL:
-        server.ledger.copyIn = false
+        server.ledger.copyEnded()
         break
       case FRONTEND.TERMINATE:
         return cursor.hasRun ? this.#forwardRun() : 'goodbye'
@@ -260,11 +261,9 @@ export class PostgresClientConversation implements ClientConversation {
       const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
       if (this.#pins.sees(classify(text).effects, text)) return 'pin'
     }
-    server.ledger.push(OWED.QUERY)
+    server.ledger.push(OWED.QUERY, this.#statements.dropUnnamed(server))
     this.requests++
     server.ledger.closeBatch()
-    server.prepared.unnamed = undefined
-    this.#statements.dropUnnamed()
     this.#left = total
     return undefined
   }
@@ -274,9 +273,10 @@ export class PostgresClientConversation implements ClientConversation {
     server.ledger.openBatch()
     if (total > this.#options.inspectBytes) {
       // Too long to keep for another server connection: it lives and dies on this one.
+      const name = readParseName(cursor.buffer, cursor.pos)
+      if (name === undefined) return 'wait'
       if (this.#pins.tell('large-statement', undefined)) return 'pin'
-      server.prepared.unnamed = undefined
-      server.ledger.push(OWED.PARSE_UNNAMED)
+      this.#statements.parseLarge(server, name)
       this.#left = total
       return undefined
     }
@@ -368,15 +368,16 @@ export class PostgresClientConversation implements ClientConversation {
 
   #discard(type: number, total: number): ClientStep | undefined {
     if (type === FRONTEND.TERMINATE) return 'goodbye'
-    const ends =
-      type === FRONTEND.QUERY || type === FRONTEND.SYNC || type === FRONTEND.FUNCTION_CALL
-    if (ends) this.#discarding = false
+    const ends = this.#discarding === 'request' || type === FRONTEND.SYNC
+    if (ends) this.#discarding = 'no'
     this.#skip(total, ends)
     return undefined
   }
 
   failRequest(error: WeirError): void {
-    this.#discarding = true
+    const type = this.#in.buffer[this.#in.pos]
+    const alone = type === FRONTEND.QUERY || type === FRONTEND.FUNCTION_CALL
+    this.#discarding = alone ? 'request' : 'batch'
     this.#toClient.push(errorBytes(error))
   }
 
@@ -386,7 +387,7 @@ export class PostgresClientConversation implements ClientConversation {
     if (server.midMessage || !this.atMessageEnd) return undefined
     if (server.status !== 'idle' || server.ledger.copyIn) return undefined
     const replies = lostReplies(server.ledger, errorBytes(error))
-    if (server.ledger.batchOpen) this.#discarding = true
+    if (server.ledger.batchOpen) this.#discarding = 'batch'
     this.#toServer.length = 0
     return replies
   }

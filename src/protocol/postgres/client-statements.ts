@@ -4,7 +4,7 @@
  * when its reply turns out to be an error (the ledger calls `restore`).
  */
 import { close, parse } from '../../wire/postgres/frontend.ts'
-import { OWED } from './ledger.ts'
+import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { NAME_PREFIX, type Statement, type Statements } from './statements.ts'
 
@@ -32,9 +32,13 @@ export class ClientStatements {
     return name === '' ? this.#unnamed : this.#names.get(name)
   }
 
-  /** A simple query takes the unnamed statement away, on the server as here. */
-  dropUnnamed(): void {
-    this.#unnamed = undefined
+  /**
+   * A simple query takes the unnamed statement away, on the server as here. Returns how to put it
+   * back should the query be skipped.
+   */
+  dropUnnamed(server: PostgresServerConversation): Undo | undefined {
+    if (this.#unnamed === undefined && server.prepared.unnamed === undefined) return undefined
+    return this.#setUnnamed(server, undefined)
   }
 
   /** `DEALLOCATE ALL` and `DISCARD ALL` took all names away. */
@@ -48,12 +52,25 @@ export class ClientStatements {
    */
   parseUnnamed(server: PostgresServerConversation, text: Buffer, types: Buffer): void {
     const statement = this.#statements.intern(text, types)
-    this.#unnamed = statement
-    server.prepared.unnamed = statement
+    server.ledger.push(OWED.PARSE_UNNAMED, this.#setUnnamed(server, statement))
+  }
+
+  /**
+   * Parse of a statement too long to keep: it goes as it is, under the client's own name. The caller
+   * has pinned the session and forwards the message itself.
+   */
+  parseLarge(server: PostgresServerConversation, name: string): void {
+    const statement = this.#statements.opaque(name)
+    if (name === '') {
+      server.ledger.push(OWED.PARSE_UNNAMED, this.#setUnnamed(server, statement))
+      return
+    }
+    const before = this.#names.get(name)
+    this.#names.set(name, statement)
     server.ledger.push(OWED.PARSE_UNNAMED, {
-      statement,
       restore: () => {
-        if (this.#unnamed === statement) this.#unnamed = undefined
+        if (before === undefined) this.#names.delete(name)
+        else this.#names.set(name, before)
       },
     })
   }
@@ -76,23 +93,25 @@ export class ClientStatements {
     }
     const statement = this.#statements.intern(text, types)
     this.#names.set(name, statement)
-    const restore = (): void => {
+    const forget = (): void => {
       if (this.#names.get(name) === statement) this.#names.delete(name)
     }
-    const presence = server.prepared.use(statement, server.ledger.batch)
+    const { batch } = server.ledger
+    let presence = server.prepared.use(statement, batch)
+    // In a failed transaction Parse is refused, unless what was sent since has ended it: only the
+    // server can tell, so it is asked.
+    if (presence === 'ready' && server.status === 'failed') presence = 'unsure'
     if (presence === 'ready') {
-      const refused = server.status === 'failed' && statement.classification.transaction !== 'ends'
-      if (!refused) {
-        server.ledger.push(OWED.PARSE_FAKED, { statement, restore })
-        return
-      }
-      emit(parse(statement.serverName, text, types))
-      server.ledger.push(OWED.PARSE_DOOMED, { statement, restore })
+      server.ledger.push(OWED.PARSE_FAKED, { statement, restore: forget })
       return
     }
     this.#makeRoom(server, statement, presence === 'unsure', emit)
     emit(parse(statement.serverName, text, types))
-    server.ledger.push(OWED.PARSE, { statement, restore, realm: this.#realm })
+    const restore = (): void => {
+      forget()
+      server.prepared.undo(statement, batch, presence)
+    }
+    server.ledger.push(OWED.PARSE, { statement, restore, batch, realm: this.#realm })
   }
 
   /**
@@ -127,51 +146,69 @@ export class ClientStatements {
       // Unknown: the server says so (26000). A name that looks like ours must not find one of ours.
       return name.startsWith(NAME_PREFIX) ? ` ${name}` : name
     }
-    this.#prepare(server, statement, emit)
+    if (statement.opaque === undefined) this.#prepare(server, statement, emit)
     return statement.serverName
   }
 
   /** Close of a statement: named ones only in our books, the server keeps its copy for others. */
   close(server: PostgresServerConversation, name: string): 'answered' | 'forward' {
     if (name === '') {
-      this.#unnamed = undefined
-      server.prepared.unnamed = undefined
-      server.ledger.push(OWED.CLOSE)
+      server.ledger.push(OWED.CLOSE, this.#setUnnamed(server, undefined))
       return 'forward'
     }
     const statement = this.#names.get(name)
-    if (statement === undefined) server.ledger.push(OWED.CLOSE_FAKED)
-    else {
-      this.#names.delete(name)
-      server.ledger.push(OWED.CLOSE_FAKED, {
-        statement,
-        restore: () => this.#names.set(name, statement),
-      })
+    if (statement === undefined) {
+      server.ledger.push(OWED.CLOSE_FAKED)
+      return 'answered'
     }
-    return 'answered'
+    this.#names.delete(name)
+    const kind = statement.opaque === undefined ? OWED.CLOSE_FAKED : OWED.CLOSE
+    server.ledger.push(kind, { restore: () => this.#names.set(name, statement) })
+    return kind === OWED.CLOSE ? 'forward' : 'answered'
+  }
+
+  /** Books another unnamed statement here and on the server; returns how to put both back. */
+  #setUnnamed(server: PostgresServerConversation, statement: Statement | undefined): Undo {
+    const before = this.#unnamed
+    const { prepared } = server
+    this.#unnamed = statement
+    prepared.unnamed = statement
+    return {
+      restore: (failed) => {
+        prepared.unnamed = 'unknown'
+        // A Parse that fails has taken the old one away all the same.
+        this.#unnamed = failed ? undefined : before
+      },
+    }
   }
 
   #bringUnnamed(server: PostgresServerConversation, emit: Emit): void {
     if (server.prepared.unnamed === this.#unnamed) return
     const statement = this.#unnamed
-    server.prepared.unnamed = statement
+    const { prepared } = server
+    prepared.unnamed = statement
+    const restore = (): void => {
+      prepared.unnamed = 'unknown'
+    }
     if (statement === undefined) {
       // Another client's unnamed statement lies there; ours does not exist, and Bind must say so.
       emit(close('S', ''))
-      server.ledger.push(OWED.CLOSE_INJECTED)
+      server.ledger.push(OWED.CLOSE_INJECTED, { restore })
       return
     }
     emit(parse('', statement.text, statement.types))
-    server.ledger.push(OWED.PARSE_UNNAMED_INJECTED, { statement })
+    server.ledger.push(OWED.PARSE_UNNAMED_INJECTED, { restore })
     server.injected++
   }
 
   #prepare(server: PostgresServerConversation, statement: Statement, emit: Emit): void {
-    const presence = server.prepared.use(statement, server.ledger.batch)
+    const { batch } = server.ledger
+    const presence = server.prepared.use(statement, batch)
     if (presence === 'ready') return
     this.#makeRoom(server, statement, presence === 'unsure', emit)
     emit(parse(statement.serverName, statement.text, statement.types))
-    server.ledger.push(OWED.PARSE_INJECTED, { statement })
+    const restore = (): void => server.prepared.undo(statement, batch, presence)
+    server.ledger.push(OWED.PARSE_INJECTED, { statement, batch, restore })
     server.injected++
   }
 
@@ -188,6 +225,7 @@ export class ClientStatements {
     const evicted = server.prepared.add(statement, server.ledger.batch)
     if (evicted === undefined) return
     emit(close('S', evicted.serverName))
-    server.ledger.push(OWED.CLOSE_INJECTED)
+    const restore = (): void => server.prepared.doubt(evicted)
+    server.ledger.push(OWED.CLOSE_INJECTED, { restore })
   }
 }

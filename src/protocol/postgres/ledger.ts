@@ -34,14 +34,17 @@ export const OWED = {
   CLOSE: 13,
   CLOSE_INJECTED: 14,
   CLOSE_FAKED: 15,
+  /** Nothing is owed: the client ended a copy of which the server has not spoken yet. */
+  COPY_END: 16,
 } as const
 
-/** What a Parse or Close changed in the books ahead of its reply, to be undone when it fails. */
+/** What a message changed in the books ahead of its reply, to be put back when that never comes. */
 export interface Undo {
-  readonly statement: Statement
-  /** Puts the client's book of names back as it was. */
-  readonly restore?: () => void
-  /** For PARSE: where the statement is proven once its reply is ParseComplete. */
+  readonly statement?: Statement
+  /** `failed`: the message itself was refused; otherwise the server skipped it unread. */
+  readonly restore?: (failed: boolean) => void
+  /** For PARSE: its batch, and where the statement is proven once its reply is ParseComplete. */
+  readonly batch?: number
   readonly realm?: string
   /** For PARSE_DOOMED: the name as the client knows it. */
   readonly clientName?: string
@@ -59,9 +62,6 @@ export class Ledger {
   batch = 0
   /** Messages were sent since the last one that asks for ReadyForQuery. */
   batchOpen = false
-  /** Called with every booked change that never happened. */
-  onUndo: (kind: number, undo: Undo) => void = () => {}
-
   get empty(): boolean {
     return this.#head === this.#kinds.length
   }
@@ -84,7 +84,9 @@ export class Ledger {
     if (this.empty) return false
     for (let i = this.#head; i < this.#kinds.length; i++) {
       const kind = this.#kinds[i]!
-      if (kind !== OWED.PARSE_FAKED && kind !== OWED.CLOSE_FAKED) return false
+      if (kind !== OWED.PARSE_FAKED && kind !== OWED.CLOSE_FAKED && kind !== OWED.COPY_END) {
+        return false
+      }
     }
     return true
   }
@@ -93,59 +95,74 @@ export class Ledger {
     this.batchOpen = true
   }
 
+  /** A message that asks for ReadyForQuery was sent. Behind an error only Sync is one. */
   closeBatch(): void {
+    if (this.skipping) return
     this.batchOpen = false
     this.batch++
   }
 
   push(kind: number, undo?: Undo): void {
     if (this.skipping) {
-      if (kind === OWED.SYNC || kind === OWED.QUERY || kind === OWED.FUNCTION) this.skipping = false
-      else {
-        if (undo !== undefined) this.onUndo(kind, undo)
+      // Even a simple query is ignored up to Sync (postgres.c, ignore_till_sync).
+      if (kind !== OWED.SYNC) {
+        undo?.restore?.(false)
         return
       }
+      this.skipping = false
     }
     this.#kinds.push(kind)
     this.#undos.push(undo)
   }
 
   shift(): void {
-    this.#head++
-    if (this.#head === this.#kinds.length) {
+    do this.#head++
+    while (this.#kinds[this.#head] === OWED.COPY_END)
+    if (this.#head >= this.#kinds.length) {
       this.#kinds.length = 0
       this.#undos.length = 0
       this.#head = 0
     }
   }
 
-  /** The head failed. Drops what the server now ignores: all up to the next Sync. */
+  /** The head failed. Drops what the server now ignores, newest first: all up to the next Sync. */
   fail(): void {
     this.copyIn = false
-    while (!this.empty) {
-      const kind = this.head
-      if (kind === OWED.SYNC) return
-      const undo = this.headUndo
-      if (undo !== undefined) this.onUndo(kind, undo)
-      this.shift()
-      if (kind === OWED.QUERY || kind === OWED.FUNCTION || kind === OWED.QUIET) return
-    }
+    const sync = this.#kinds.indexOf(OWED.SYNC, this.#head)
+    const end = sync < 0 ? this.#kinds.length : sync
+    for (let i = end - 1; i >= this.#head; i--) this.#undos[i]?.restore?.(i === this.#head)
+    this.#head = end - 1
+    this.shift()
+    if (sync >= 0) return
     this.skipping = true
+    this.batchOpen = true
   }
 
-  /** CopyInResponse came: Syncs sent behind the copying request are ignored by the server. */
+  /** CopyInResponse came: Syncs sent behind the request, up to the copy's end, are ignored. */
   copyStarted(): void {
     this.copyIn = true
-    const keep = this.#head + 1
-    let to = keep
-    for (let i = keep; i < this.#kinds.length; i++) {
-      if (this.#kinds[i] === OWED.SYNC) continue
-      this.#kinds[to] = this.#kinds[i]!
+    let to = this.#head + 1
+    for (let i = to; i < this.#kinds.length; i++) {
+      const kind = this.#kinds[i]!
+      if (this.copyIn && kind === OWED.SYNC) continue
+      if (this.copyIn && kind === OWED.COPY_END) {
+        this.copyIn = false
+        continue
+      }
+      this.#kinds[to] = kind
       this.#undos[to] = this.#undos[i]
       to++
     }
     this.#kinds.length = to
     this.#undos.length = to
+    // Without its Sync the batch is open again.
+    if (this.copyIn && this.head === OWED.EXECUTE) this.batchOpen = true
+  }
+
+  /** The client sent CopyDone or CopyFail, perhaps before it was told that the copy has begun. */
+  copyEnded(): void {
+    if (this.copyIn) this.copyIn = false
+    else if (!this.empty) this.push(OWED.COPY_END)
   }
 
   /** How many ReadyForQuery are owed, whatever else is. */

@@ -12,7 +12,7 @@ import { readErrorFields, readParameterStatus } from '../../wire/postgres/read.t
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { cleanUp } from './clean-up.ts'
-import { Ledger, OWED, type Undo } from './ledger.ts'
+import { Ledger, OWED } from './ledger.ts'
 import { errorFrom } from './refusal.ts'
 import { PreparedBook } from './statements.ts'
 
@@ -60,7 +60,6 @@ export class PostgresServerConversation implements ServerConversation {
     this.cancelKey = options.cancelKey
     this.prepared = new PreparedBook(options.preparedLimit)
     this.#initQuery = options.initQuery
-    this.ledger.onUndo = (kind, undo) => this.#undo(kind, undo)
   }
 
   get owing(): boolean {
@@ -188,8 +187,6 @@ export class PostgresServerConversation implements ServerConversation {
         const step = this.#pass(total, ledger.head === OWED.QUIET)
         if (step !== undefined) return step
         ledger.copyStarted()
-        // Syncs sent behind it are ignored by the server, so the batch is open again.
-        if (ledger.head === OWED.EXECUTE) ledger.openBatch()
         return undefined
       }
       case BACKEND.COMMAND_COMPLETE:
@@ -265,8 +262,8 @@ export class PostgresServerConversation implements ServerConversation {
     const step = this.#pass(total, injected)
     if (step !== undefined) return step
     const undo = ledger.headUndo
-    if (undo !== undefined && head <= OWED.PARSE_INJECTED) {
-      this.prepared.confirm(undo.statement)
+    if (undo?.statement !== undefined && undo.batch !== undefined) {
+      this.prepared.confirm(undo.statement, undo.batch)
       if (undo.realm !== undefined) undo.statement.provenIn.add(undo.realm)
     }
     ledger.shift()
@@ -318,26 +315,17 @@ export class PostgresServerConversation implements ServerConversation {
       return 'broken'
     }
     if (head >= OWED.PARSE) {
-      const duplicate = head === OWED.PARSE_DOOMED ? ledger.headUndo : undefined
+      const doomed = head === OWED.PARSE_DOOMED ? ledger.headUndo : undefined
       ledger.fail()
-      if (duplicate?.clientName !== undefined) {
+      if (doomed?.statement !== undefined && doomed.clientName !== undefined) {
         cursor.pos += total
         cursor.dropRun()
-        const { serverName } = duplicate.statement
-        const message = fields.message.replace(serverName, duplicate.clientName)
+        const message = fields.message.replace(doomed.statement.serverName, doomed.clientName)
         this.bytes = errorResponse({ ...fields, message })
         return 'forward'
       }
     } else if (head === OWED.QUERY) ledger.copyIn = false
     return this.#pass(total, false)
-  }
-
-  #undo(kind: number, undo: Undo): void {
-    const book = this.prepared
-    if (kind === OWED.PARSE || kind === OWED.PARSE_INJECTED) book.remove(undo.statement)
-    if (kind === OWED.PARSE_UNNAMED || kind === OWED.PARSE_UNNAMED_INJECTED)
-      book.unnamed = undefined
-    undo.restore?.()
   }
 
   #parameterStatus(total: number): ServerStep | 'wait' | undefined {

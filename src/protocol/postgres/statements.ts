@@ -17,8 +17,11 @@ export interface Statement {
   readonly classification: Classification
   /** Where a server has accepted it: database, user and settings, as one key each. */
   readonly provenIn: Set<string>
+  /** Its text was not kept: it cannot be brought to another server connection. */
+  readonly opaque?: true
 }
 
+const NOTHING = Buffer.alloc(0)
 /** Longer texts are not shared between clients: looking them up costs more than it saves. */
 const SHARED_TEXT_BYTES = 16_384
 
@@ -58,6 +61,11 @@ export class Statements {
     return text.length > SHARED_TEXT_BYTES ? undefined : this.#byText.get(keyOf(text, types))
   }
 
+  /** Stands for a statement too long to keep, which its server alone knows, under `name`. */
+  opaque(name: string): Statement {
+    return { ...this.#make(NOTHING, NOTHING), serverName: name, opaque: true }
+  }
+
   #make(text: Buffer, types: Buffer): Statement {
     const ownText = Buffer.from(text)
     return {
@@ -78,14 +86,18 @@ function keyOf(text: Buffer, types: Buffer): string {
 export type Presence = 'ready' | 'absent' | 'unsure'
 
 const CONFIRMED = -1
+const UNSURE = -2
 
 /** The statements prepared on one server connection, least recently used first when it is full. */
 export class PreparedBook {
-  /** By statement: `CONFIRMED`, or the batch in which its Parse was sent and not answered yet. */
+  /**
+   * By statement: `CONFIRMED`, the batch in which its Parse was sent and not answered yet, or
+   * `UNSURE` when an error left open whether the server has it.
+   */
   #held = new Map<Statement, number>()
   #limit: number
-  /** What the server's unnamed statement is; undefined when it has none that we know. */
-  unnamed: Statement | undefined
+  /** What the server's unnamed statement is; undefined when it has none. */
+  unnamed: Statement | 'unknown' | undefined
 
   constructor(limit: number) {
     this.#limit = limit
@@ -96,8 +108,8 @@ export class PreparedBook {
   }
 
   /**
-   * `unsure`: its Parse is under way in an earlier batch, which may still fail without this one
-   * failing too. Marks the statement as used.
+   * `unsure`: nobody knows whether it is there; its Parse may be under way in an earlier batch,
+   * which can fail without this one failing too. Marks the statement as used.
    */
   use(statement: Statement, batch: number): Presence {
     const state = this.#held.get(statement)
@@ -114,19 +126,29 @@ export class PreparedBook {
     this.#held.set(statement, batch)
     if (this.#held.size <= this.#limit) return undefined
     for (const [oldest, state] of this.#held) {
-      if (oldest === statement || state !== CONFIRMED) continue
+      if (oldest === statement || state >= 0) continue
       this.#held.delete(oldest)
       return oldest
     }
     return undefined
   }
 
-  confirm(statement: Statement): void {
-    if (this.#held.has(statement)) this.#held.set(statement, CONFIRMED)
+  /** The Parse sent in `batch` was answered; a later one still under way has the last word. */
+  confirm(statement: Statement, batch: number): void {
+    const state = this.#held.get(statement) ?? UNSURE
+    if (state < 0 || state === batch) this.#held.set(statement, CONFIRMED)
   }
 
-  remove(statement: Statement): void {
-    this.#held.delete(statement)
+  /** The Parse sent in `batch` never took effect. `before`: how it stood until then. */
+  undo(statement: Statement, batch: number, before: Presence): void {
+    if (this.#held.get(statement) !== batch) return
+    if (before === 'absent') this.#held.delete(statement)
+    else this.#held.set(statement, UNSURE)
+  }
+
+  /** A Close of it may or may not have been carried out. */
+  doubt(statement: Statement): void {
+    this.#held.set(statement, UNSURE)
   }
 
   clear(): void {
