@@ -12,11 +12,12 @@ import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
 import type { BorrowRefused, BorrowTimeout, Member, Wait } from '../pool/member.ts'
+import type { Pool } from '../pool/pool.ts'
 import type { PoolSet } from '../pool/pools.ts'
 import type { TopologyStore, TopologyWait } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Turns } from './balance.ts'
-import { type ChoiceView, choose, type NoneChosen } from './choose.ts'
+import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.ts'
 import type { EndpointRule } from './endpoint.ts'
 
 /** One session's way to server connections. */
@@ -30,6 +31,8 @@ export interface Route<M> {
   seenLsn: bigint | undefined
   /** Among idle connections one that this likes is taken first. */
   prefer: (member: M) => boolean
+  /** The router's own memory: the pool chosen under this very topology. */
+  chosen?: { readonly topology: Topology; readonly pool: Pool<M> }
 }
 
 /** An endpoint as the router keeps it: the rule, and the memory of its picks. */
@@ -74,21 +77,48 @@ export class Router<M extends Member> {
 
   /** The fast path: an idle connection right now, or undefined. Sets `route.node`. */
   tryBorrow(route: Route<M>): M | undefined {
+    const topology = this.#options.store.current
+    const { chosen } = route
+    if (chosen !== undefined && chosen.topology === topology && chosen.pool.lends) {
+      return chosen.pool.tryBorrow(route.prefer)
+    }
     const choice = this.choose(route)
     if (!('node' in choice)) return undefined
     // Kept even when nothing is idle: `borrow` then waits there. Picking twice for one session would
     // use up the turn of the other reader, and of two readers one would get every session.
     this.#moved(route, choice.node)
     const { database, user } = route
-    return this.#options.pools.get({ node: choice.node, database, user }).tryBorrow(route.prefer)
+    const pool = this.#options.pools.get({ node: choice.node, database, user })
+    route.chosen = { topology, pool }
+    return pool.tryBorrow(route.prefer)
   }
 
-  choose(route: Route<M>) {
+  /**
+   * The node for `route` now. A session that has to leave its node lands only where everything it
+   * can have seen there has arrived: nothing is further than the furthest position known.
+   */
+  choose(route: Route<M>): Choice {
+    const choice = this.#choose(route)
+    const leaves = 'node' in choice && route.node !== undefined && choice.node !== route.node
+    if (!leaves || route.seenLsn !== undefined || choice.why === 'writer') return choice
+    route.seenLsn = this.#furthest()
+    return this.#choose(route)
+  }
+
+  #choose(route: Route<M>): Choice {
     const view = this.#view
     view.sticky = route.node
     view.seenLsn = route.seenLsn
     view.turns = route.endpoint.turns
     return choose(route.endpoint.rule, this.#options.store.current, view)
+  }
+
+  #furthest(): bigint | undefined {
+    let furthest: bigint | undefined
+    for (const { lsn } of this.#options.store.current.nodes) {
+      if (lsn !== undefined && (furthest === undefined || lsn > furthest)) furthest = lsn
+    }
+    return furthest
   }
 
   /** Borrows for `route`, waiting if need be; exactly one callback unless cancelled. */
@@ -101,11 +131,7 @@ export class Router<M extends Member> {
   #moved(route: Route<M>, node: string): void {
     if (route.node === node) return
     route.node = node
-  }
-
-  /** What a session on `node` may have seen by now. */
-  lsnOf(node: string): bigint | undefined {
-    return this.#options.store.current.nodes.find((n) => n.spec.name === node)?.lsn
+    route.seenLsn = undefined
   }
 }
 

@@ -10,10 +10,8 @@ import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { type Link, nobody, type Receiver } from './link.ts'
 import type { RawHandle, RawStreams, WriteRequest } from './raw.ts'
-import { READ_BUFFER_BYTES, type Turn } from './turn.ts'
+import { READ_BUFFER_BYTES, SCRATCH_BYTES, type Turn } from './turn.ts'
 
-/** Writes up to this size are gathered into one buffer; beyond it the pieces go as a vector. */
-const GATHER_BYTES = 32_768
 /** A read this large means a stream is under way: such a link reads into its own buffer. */
 const STREAMING_READ = 16_384
 /** How long a closing link waits for the peer's end before it closes anyway (ms). */
@@ -33,7 +31,9 @@ export class RawLink implements Link {
   #turn: Turn<RawLink>
   #handle: RawHandle
   #own: Buffer | undefined
-  #pending: Buffer[] = []
+  /** What this turn's write is made of; nearly always one piece. */
+  #first: Buffer | undefined
+  #more: Buffer[] = []
   #pendingBytes = 0
   #marked = false
   #reading = false
@@ -90,7 +90,9 @@ export class RawLink implements Link {
     if (this.closed || this.#ending || chunk.length === 0) return
     this.bytesWritten += chunk.length
     // What has to wait for an earlier write outlives this turn, so it must be ours.
-    this.#pending.push(this.#inFlight === undefined ? chunk : Buffer.from(chunk))
+    const piece = this.#inFlight === undefined ? chunk : Buffer.from(chunk)
+    if (this.#first === undefined) this.#first = piece
+    else this.#more.push(piece)
     this.#pendingBytes += chunk.length
     if (this.#marked || this.#inFlight !== undefined) return
     this.#marked = true
@@ -100,15 +102,22 @@ export class RawLink implements Link {
   flush(): void {
     this.#marked = false
     if (this.closed || this.#inFlight !== undefined || this.#pendingBytes === 0) return
-    const single = this.#pending.length === 1
-    const reader = this.#turn.reader
+    const turn = this.#turn
+    const reader = turn.reader
     const source = reader === undefined ? undefined : reader.#own
-    const bytes = this.#pendingBytes
+    const first = this.#first!
+    const single = this.#more.length === 0
     let held: Buffer | Buffer[]
-    if (single && this.#inPlace(this.#pending[0]!, source)) held = this.#pending[0]!
-    else if (bytes <= GATHER_BYTES || single) held = this.#gather(bytes)
-    else held = this.#pending.map((c) => (this.#inPlace(c, source) ? c : Buffer.from(c)))
-    this.#pending = []
+    let scratched = false
+    if (single && this.#inPlace(first, source)) held = first
+    else if (this.#pendingBytes <= SCRATCH_BYTES) {
+      held = this.#gather()
+      scratched = true
+    } else {
+      held = [first, ...this.#more].map((c) => (this.#inPlace(c, source) ? c : Buffer.from(c)))
+    }
+    this.#first = undefined
+    if (!single) this.#more = []
     this.#pendingBytes = 0
     const request = this.#request
     const error = Array.isArray(held)
@@ -127,7 +136,8 @@ export class RawLink implements Link {
     request.oncomplete = (status) => this.#written(status)
     this.#inFlight = request
     this.#request = new this.#raw.WriteWrap()
-    if (reader !== undefined) reader.#abandonBuffer = reader.#own !== undefined
+    if (scratched) turn.scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+    else if (reader !== undefined) reader.#abandonBuffer = reader.#own !== undefined
   }
 
   /** True when `chunk` lies in the buffer of the link being read now, which that link can give up. */
@@ -135,14 +145,17 @@ export class RawLink implements Link {
     return source !== undefined && chunk.buffer === source.buffer
   }
 
-  #gather(bytes: number): Buffer {
-    const all = Buffer.allocUnsafe(bytes)
-    let at = 0
-    for (const chunk of this.#pending) {
-      all.set(chunk, at)
-      at += chunk.length
+  #gather(): Buffer {
+    const { scratch } = this.#turn
+    const first = this.#first!
+    scratch.set(first, 0)
+    let at = first.length
+    for (let i = 0; i < this.#more.length; i++) {
+      const piece = this.#more[i]!
+      scratch.set(piece, at)
+      at += piece.length
     }
-    return all
+    return scratch.subarray(0, at)
   }
 
   #written(status: number): void {
@@ -198,7 +211,8 @@ export class RawLink implements Link {
     if (this.closed) return
     this.closed = true
     this.receiver = nobody
-    this.#pending = []
+    this.#first = undefined
+    this.#more = []
     this.#pendingBytes = 0
     this.#handle.close()
   }

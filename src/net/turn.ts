@@ -9,14 +9,19 @@ export interface Flushable {
 }
 
 export const READ_BUFFER_BYTES = 65_536
+/** Writes up to this size are gathered into one buffer; beyond it the pieces go as a vector. */
+export const SCRATCH_BYTES = 32_768
 
 export class Turn<R = unknown> {
   /** The link whose read caused the flush that is under way. */
   reader: R | undefined
   /** Reads of links that hold no buffer of their own land here, one after the other. */
   readonly sharedBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
-  #dirty: Flushable[] = []
-  #spare: Flushable[] = []
+  /** Small writes are put together here; given up when the kernel does not take one at once. */
+  scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  /** Links marked this turn are the first `#marked` ones; slots are used again, never given back. */
+  #dirty: (Flushable | undefined)[] = []
+  #marked = 0
   #inRead = false
   #scheduled = false
   #flushLater = (): void => {
@@ -26,7 +31,7 @@ export class Turn<R = unknown> {
 
   /** `link` has something to send at the end of this turn. */
   mark(link: Flushable): void {
-    this.#dirty.push(link)
+    this.#dirty[this.#marked++] = link
     if (this.#inRead || this.#scheduled) return
     this.#scheduled = true
     process.nextTick(this.#flushLater)
@@ -39,7 +44,7 @@ export class Turn<R = unknown> {
   /** Ends the read of `reader`; writes flushed now may still lie in the buffer it reads into. */
   endRead(reader: R | undefined): void {
     this.#inRead = false
-    if (this.#dirty.length === 0) return
+    if (this.#marked === 0) return
     this.reader = reader
     try {
       this.flush()
@@ -48,13 +53,13 @@ export class Turn<R = unknown> {
     }
   }
 
+  /** A flush may mark more links (a peer found gone); they are flushed too. */
   flush(): void {
-    while (this.#dirty.length > 0) {
-      const now = this.#dirty
-      this.#dirty = this.#spare
-      for (let i = 0; i < now.length; i++) now[i]!.flush()
-      now.length = 0
-      this.#spare = now
+    for (let i = 0; i < this.#marked; i++) {
+      const link = this.#dirty[i]!
+      this.#dirty[i] = undefined
+      link.flush()
     }
+    this.#marked = 0
   }
 }
