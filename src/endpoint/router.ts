@@ -21,7 +21,7 @@ import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.
 import type { EndpointRule } from './endpoint.ts'
 
 /** One session's way to server connections. */
-export interface Route<M> {
+export interface Route<M extends Member> {
   readonly endpoint: Endpoint
   readonly database: string
   readonly user: string
