@@ -86,6 +86,12 @@ export class PoolSet<M extends Member> {
     }
   }
 
+  /** Cuts every member of the node's pools, retired ones too; borrowers are told by the member. */
+  forceNode(node: string): void {
+    for (const pool of this.#leaving) if (pool.name.startsWith(`${node}/`)) pool.force()
+    for (const entry of this.#entriesOf(node)) entry.pool.force()
+  }
+
   /** Every pool that lends, then those on their way out. */
   forEach(fn: (pool: Pool<M>, key: PoolKey | undefined) => void): void {
     for (const entry of this.#entries()) fn(entry.pool, entry.key)

@@ -70,6 +70,16 @@ test('retiring a node makes way for fresh pools, while leased members still coun
   expect(set.ofNode('node-1')).toEqual([set.get(key)])
 })
 
+test('forcing a node cuts what is lent of its retired pools too, and leaves other nodes alone', async () => {
+  const { set } = make()
+  const retired = await lend(set)
+  set.retireNode('node-1', 'it is silent')
+  const lent = await lend(set)
+  const other = await lend(set, { ...key, node: 'node-10' })
+  set.forceNode('node-1')
+  expect([retired.ended, lent.ended, other.ended]).toEqual(['forced', 'forced', undefined])
+})
+
 test('a pool with nothing in it is forgotten after a while', async () => {
   const { set, house } = make()
   const pool = set.get(key)
