@@ -54,6 +54,8 @@ export class Ledger {
   #kinds: number[] = []
   #undos: (Undo | undefined)[] = []
   #head = 0
+  /** Entries lie in [head, end); the arrays keep their size, because shrinking one is slow. */
+  #end = 0
   /** An error was answered in the middle of a batch: the server ignores everything up to Sync. */
   skipping = false
   /** The server is reading COPY data: it ignores Sync and Flush until the copy ends. */
@@ -63,26 +65,26 @@ export class Ledger {
   /** Messages were sent since the last one that asks for ReadyForQuery. */
   batchOpen = false
   get empty(): boolean {
-    return this.#head === this.#kinds.length
+    return this.#head === this.#end
   }
 
   get length(): number {
-    return this.#kinds.length - this.#head
+    return this.#end - this.#head
   }
 
   /** Kind of the entry whose reply comes next; -1 when nothing is owed. */
   get head(): number {
-    return this.#head < this.#kinds.length ? this.#kinds[this.#head]! : -1
+    return this.#head < this.#end ? this.#kinds[this.#head]! : -1
   }
 
   get headUndo(): Undo | undefined {
-    return this.#undos[this.#head]
+    return this.#head < this.#end ? this.#undos[this.#head] : undefined
   }
 
   /** True when entries wait and none of them waits for the server. */
   get onlyFakes(): boolean {
     if (this.empty) return false
-    for (let i = this.#head; i < this.#kinds.length; i++) {
+    for (let i = this.#head; i < this.#end; i++) {
       const kind = this.#kinds[i]!
       if (kind !== OWED.PARSE_FAKED && kind !== OWED.CLOSE_FAKED && kind !== OWED.COPY_END) {
         return false
@@ -111,29 +113,29 @@ export class Ledger {
       }
       this.skipping = false
     }
-    this.#kinds.push(kind)
-    this.#undos.push(undo)
+    this.#kinds[this.#end] = kind
+    this.#undos[this.#end] = undo
+    this.#end++
   }
 
   shift(): void {
     do this.#head++
-    while (this.#kinds[this.#head] === OWED.COPY_END)
-    if (this.#head >= this.#kinds.length) {
-      this.#kinds.length = 0
-      this.#undos.length = 0
-      this.#head = 0
-    }
+    while (this.#head < this.#end && this.#kinds[this.#head] === OWED.COPY_END)
+    if (this.#head < this.#end) return
+    this.#head = 0
+    this.#end = 0
   }
 
   /** The head failed. Drops what the server now ignores, newest first: all up to the next Sync. */
   fail(): void {
     this.copyIn = false
-    const sync = this.#kinds.indexOf(OWED.SYNC, this.#head)
-    const end = sync < 0 ? this.#kinds.length : sync
+    let end = this.#head
+    while (end < this.#end && this.#kinds[end] !== OWED.SYNC) end++
+    const synced = end < this.#end
     for (let i = end - 1; i >= this.#head; i--) this.#undos[i]?.restore?.(i === this.#head)
     this.#head = end - 1
     this.shift()
-    if (sync >= 0) return
+    if (synced) return
     this.skipping = true
     this.batchOpen = true
   }
@@ -142,7 +144,7 @@ export class Ledger {
   copyStarted(): void {
     this.copyIn = true
     let to = this.#head + 1
-    for (let i = to; i < this.#kinds.length; i++) {
+    for (let i = to; i < this.#end; i++) {
       const kind = this.#kinds[i]!
       if (this.copyIn && kind === OWED.SYNC) continue
       if (this.copyIn && kind === OWED.COPY_END) {
@@ -153,8 +155,7 @@ export class Ledger {
       this.#undos[to] = this.#undos[i]
       to++
     }
-    this.#kinds.length = to
-    this.#undos.length = to
+    this.#end = to
     // Without its Sync the batch is open again.
     if (this.copyIn && this.head === OWED.EXECUTE) this.batchOpen = true
   }
@@ -168,7 +169,7 @@ export class Ledger {
   /** How many ReadyForQuery are owed, whatever else is. */
   get readyOwed(): number {
     let n = 0
-    for (let i = this.#head; i < this.#kinds.length; i++) {
+    for (let i = this.#head; i < this.#end; i++) {
       if (this.#kinds[i]! <= OWED.FUNCTION) n++
     }
     return n
