@@ -10,6 +10,7 @@ import { type Cluster, startCluster } from '../cluster/cluster.ts'
 import { defaultDirectory } from '../cluster/place.ts'
 import { loadSettings } from '../config/load.ts'
 import type { Settings } from '../config/settings.ts'
+import { LOCAL_NODES, labEndpoints } from './lab-endpoints.ts'
 import { createLogger } from './logger.ts'
 import { DEFAULT_ADMIN } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -84,15 +85,18 @@ async function up(options: UpOptions): Promise<void> {
 
 /** The settings, with the nodes as the cluster has them once it is there. */
 function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
-  const overrides = [`listen.portOffset=${options.portOffset ?? 0}`, ...(options.set ?? [])]
-  if (cluster !== undefined) {
-    // Over TCP, though each node has a Unix socket: inet_server_port() then tells which node answers.
-    const nodes = cluster
-      .nodes()
-      .map(({ name, host, port }) => JSON.stringify({ name, host, port }))
-    overrides.push(`nodes=[${nodes.join(', ')}]`)
+  const file = options.config ?? localConfig()
+  const overrides = [`listen.portOffset=${options.portOffset}`, ...(options.set ?? [])]
+  if (cluster === undefined) return loadSettings({ file, env: process.env, overrides })
+  const nodes = cluster.nodes()
+  // Over TCP, though each node has a Unix socket: inet_server_port() then tells which node answers.
+  const addresses = nodes.map(({ name, host, port }) => JSON.stringify({ name, host, port }))
+  const before = [`nodes=[${addresses.join(', ')}]`]
+  const names = nodes.map((node) => node.name)
+  if (options.config === undefined && names.join() !== LOCAL_NODES.join()) {
+    before.push(`endpoints=${labEndpoints(names)}`)
   }
-  return loadSettings({ file: options.config ?? localConfig(), env: process.env, overrides })
+  return loadSettings({ file, env: process.env, overrides: [...before, ...overrides] })
 }
 
 function localConfig(): string {
