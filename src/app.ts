@@ -9,6 +9,7 @@ import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import { Servers } from './app/servers.ts'
 import { cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
+import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
 import { ScramKeyCache } from './auth/scram-key-cache.ts'
 import { readSecretFile } from './auth/secret-file.ts'
 import { Secrets } from './auth/secrets.ts'
@@ -24,7 +25,6 @@ import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
 import { PoolSet } from './pool/pools.ts'
-import type { PoolObserver } from './pool/settings.ts'
 import { postgres } from './protocol/postgres/postgres.ts'
 import { PostgresProbe } from './protocol/postgres/probe.ts'
 import type { ServerConnection } from './server/server-connection.ts'
@@ -59,6 +59,8 @@ export interface App {
 /** Events kept for the status page. */
 const EVENTS_KEPT = 100
 const HOUSEKEEPING_MS = 1_000
+/** A node that has been down for so long will not finish what it had begun. */
+const HOPELESS_MS = 1_000
 
 /**
  * Builds and starts a proxy.
@@ -100,6 +102,7 @@ class RunningApp implements App {
   #network = new Network()
   #secrets = new Secrets()
   #welcomes = new WelcomeBook()
+  #writers = new WriterWatch(this.metrics)
   #places: Place[] = []
   #monitor: Monitor | undefined
   #probe: PostgresProbe | undefined
@@ -123,7 +126,7 @@ class RunningApp implements App {
       clock,
       wheel: this.#wheel,
       random: Math.random,
-      observer: this.#poolObserver(),
+      observer: poolObserver(this.metrics),
       log,
     })
     const { store, pools } = this
@@ -140,6 +143,7 @@ class RunningApp implements App {
 
   async start(): Promise<void> {
     const { settings } = this
+    countFromZero(this.metrics, settings)
     await this.#loadSecrets()
     const { certFile, keyFile, mode } = settings.tls
     if (mode !== 'off' && certFile !== undefined && keyFile !== undefined) {
@@ -169,7 +173,7 @@ class RunningApp implements App {
         snapshot: () => this.snapshot(),
         clients: () => clientList(this.sessions),
         metrics: exposition(() => ({
-          counted: this.metrics.snapshot(),
+          counted: countsNow(this.metrics, this.sessions, this.#servers!.live),
           control: this.snapshot(),
         })),
         ready: () => this.ready(),
@@ -290,7 +294,7 @@ class RunningApp implements App {
       clock: this.clock,
     })
     this.#monitor = new Monitor({
-      probe: this.#probe,
+      probe: countedProbe(this.#probe, this.metrics),
       store: this.store,
       clock: this.clock,
       log: this.#log,
@@ -303,19 +307,6 @@ class RunningApp implements App {
       },
     })
     this.#monitor.watch(nodes)
-  }
-
-  #poolObserver(): PoolObserver {
-    return {
-      waited: () => {},
-      refused: () => {},
-      opened: () => {},
-      openFailed: (pool, error) =>
-        this.#log.warn({ pool }, `cannot open a server connection: ${error.message}`),
-      evicted: (pool, reason) => {
-        this.metrics.node(pool.slice(0, pool.indexOf('/'))).evicted.add(reason)
-      },
-    }
   }
 
   #topologyChanged(now: Topology, before: Topology, sentences: readonly string[]): void {
@@ -337,16 +328,17 @@ class RunningApp implements App {
       const demoted = was.role === 'writer' && node.role !== 'writer'
       if (fell || demoted) this.pools.retireNode(name, node.because)
     }
-    const writer = now.nodes.find((n) => n.role === 'writer')?.spec.name
-    const old = before.nodes.find((n) => n.role === 'writer')?.spec.name
-    if (writer !== undefined && old !== undefined && writer !== old) {
-      this.metrics.general.writerChanges++
-    }
+    this.#writers.look(now)
     this.#welcomes.forget()
   }
 
   #keepHouse(): void {
     this.pools.janitor(this.clock.monotonic())
+    for (const { spec, health, since } of this.store.current.nodes) {
+      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever.
+      const gone = health === 'down' && this.clock.wall() - since >= HOPELESS_MS
+      if (gone) this.pools.forceNode(spec.name)
+    }
   }
 
   snapshot(): StatusSnapshot {

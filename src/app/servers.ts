@@ -14,6 +14,7 @@ import type { ServerConnection, ServerEvents } from '../server/server-connection
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { nodeTlsOptions } from './settings.ts'
+import { addTraffic } from './tally.ts'
 
 /** SQLSTATEs with which a server says that it is going or not there yet. */
 const SHUTDOWN = new Set(['57P01', '57P02', '57P03'])
@@ -33,6 +34,7 @@ export class Servers {
   #options: ServersOptions
   #opener: Opener
   #homes = new WeakMap<ServerConnection, Pool<ServerConnection>>()
+  #live = new Set<ServerConnection>()
 
   constructor(options: ServersOptions) {
     this.#options = options
@@ -42,8 +44,16 @@ export class Servers {
       protocol,
       nodeTls: (node) => nodeTlsOptions(settings, node),
       connectTimeoutMs: settings.pool.openTimeoutMs,
+      securing: (node) => {
+        options.metrics.node(node.name).requestsTls++
+      },
       events: this.#events(),
     })
+  }
+
+  /** Every server connection open now, lent or not. */
+  get live(): ReadonlySet<ServerConnection> {
+    return this.#live
   }
 
   /** The pool that a server connection was opened for. */
@@ -60,6 +70,12 @@ export class Servers {
     return this.#opener.open(this.#addressOf(key.node), key.database, key.user, signal).then(
       (connection) => {
         counters.opened++
+        connection.latency = counters.response
+        this.#live.add(connection)
+        connection.onEnded = () => {
+          this.#live.delete(connection)
+          addTraffic(counters, connection)
+        }
         if (pool !== undefined) this.#homes.set(connection, pool)
         return connection
       },

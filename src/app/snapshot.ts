@@ -62,7 +62,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
       pinned: clients.filter((c) => c.pins.length > 0).length,
       byState,
     },
-    pins: [...pins].map(([reason, count]) => ({ reason, count })),
+    pins: [...pins].filter(([, count]) => count > 0).map(([reason, count]) => ({ reason, count })),
     events: from.events,
   }
 }

@@ -30,6 +30,7 @@ export class EndpointCounters {
   transactions = 0
   /** Cancel requests that named a session of this endpoint. */
   cancels = 0
+  /** Of ended sessions; a scrape adds those of living ones. */
   bytesFromClients = 0
   bytesToClients = 0
   /** Ended sessions by close reason. */
@@ -53,14 +54,18 @@ export class NodeCounters {
   requestsTls = 0
   opened = 0
   openFailed = 0
-  /** Server connections open over TLS, in a transaction, lent to a pinned session: now. */
+  /**
+   * Server connections open over TLS, in a transaction, lent to a pinned session: now. Nobody keeps
+   * these; a scrape counts them.
+   */
   tls = 0
   inTransaction = 0
   pinned = 0
   /** Parse messages Weir itself sent so that a connection knows a client's statement. */
   statementsInjected = 0
-  /** Cancel requests passed on. */
+  /** Cancel requests sent. */
   cancels = 0
+  /** Of ended server connections, as `statementsInjected`; a scrape adds those of living ones. */
   bytesToServer = 0
   bytesFromServer = 0
   probesPassed = 0

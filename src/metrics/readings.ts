@@ -65,12 +65,12 @@ export function poolsOfNode(pick: (pool: PoolSample) => number): Reader {
 }
 
 export function perPool(pick: (pool: PoolSample) => number): Reader {
-  return ({ control }) => control.pools.flatMap((p) => one(poolLabels(p), pick(p)))
+  return ({ control }) => together(control.pools).flatMap((p) => one(poolLabels(p), pick(p)))
 }
 
 /** Each pool once per state, so that a graph can stack them. */
 export const poolStates: Reader = ({ control }) =>
-  control.pools.flatMap((p) => [
+  together(control.pools).flatMap((p) => [
     { labels: { ...poolLabels(p), state: 'active' }, value: p.active },
     { labels: { ...poolLabels(p), state: 'idle' }, value: p.idle },
     { labels: { ...poolLabels(p), state: 'opening' }, value: p.opening },
@@ -94,6 +94,35 @@ export const availability: Reader = ({ control }) =>
 
 export function single(pick: (source: Source) => Value): Reader {
   return (source) => one({}, pick(source))
+}
+
+/**
+ * A retired pool is there beside its successor until its last member is back. Both bear the same
+ * labels, and a series may appear only once.
+ */
+function together(pools: readonly PoolSample[]): readonly PoolSample[] {
+  const byName = new Map<string, PoolSample>()
+  for (const pool of pools) {
+    const key = JSON.stringify(poolLabels(pool))
+    const other = byName.get(key)
+    byName.set(key, other === undefined ? pool : both(other, pool))
+  }
+  return [...byName.values()]
+}
+
+function both(a: PoolSample, b: PoolSample): PoolSample {
+  return {
+    node: a.node,
+    database: a.database,
+    user: a.user,
+    total: a.total + b.total,
+    idle: a.idle + b.idle,
+    active: a.active + b.active,
+    waiting: a.waiting + b.waiting,
+    opening: a.opening + b.opening,
+    maximum: Math.max(a.maximum, b.maximum),
+    longestWaitMs: Math.max(a.longestWaitMs, b.longestWaitMs),
+  }
 }
 
 function poolLabels(pool: PoolSample): Record<string, string> {

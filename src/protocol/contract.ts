@@ -112,6 +112,8 @@ export interface ServerConversation {
   readonly clean: boolean
   /** From now on it holds state that only a reset clears. */
   markDirty(): void
+  /** Statements sent by Weir itself so that the server knows what a client prepared elsewhere. */
+  readonly injected: number
   /** Which settings it has now; equal keys mean equal settings. */
   readonly settingsKey: string
   /** Replies are thrown away from here on (their client has left), until `reclaim`. */

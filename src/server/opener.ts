@@ -22,6 +22,8 @@ export interface OpenerOptions {
   readonly protocol: Protocol
   readonly nodeTls: (node: NodeAddress) => tls.ConnectionOptions
   readonly connectTimeoutMs: number
+  /** The login has agreed on TLS with this node and begins its handshake. */
+  readonly securing: (node: NodeAddress) => void
   readonly events: ServerEvents
 }
 
@@ -198,7 +200,8 @@ class Login {
   }
 
   #upgrade(): void {
-    const { network, nodeTls, connectTimeoutMs } = this.#options
+    const { network, nodeTls, connectTimeoutMs, securing } = this.#options
+    securing(this.#node)
     network.connectTls(this.#link, nodeTls(this.#node), connectTimeoutMs).then(
       (link) => {
         if (this.#over) {

@@ -18,6 +18,11 @@ export interface Holder {
   serverLost(error: WeirError): void
 }
 
+/** Where the time a node took for a request is noted, in milliseconds. */
+export interface Latency {
+  record(ms: number): void
+}
+
 /** What the rest of the house wants to hear of a server connection. */
 export interface ServerEvents {
   /** It died; `leased` says whether a holder was told too. */
@@ -34,6 +39,10 @@ export class ServerConnection implements Member {
   readonly link: Link
   readonly conversation: ServerConversation
   readonly encrypted: boolean
+  /** Set by whoever counts; the holder records here what it had to wait for an answer. */
+  latency: Latency | undefined
+  /** Called once, when it is closed, destroyed or lost; nothing is read or written after. */
+  onEnded: (() => void) | undefined
   #events: ServerEvents
   #holder: Holder | undefined
   #closed = false
@@ -161,6 +170,7 @@ export class ServerConnection implements Member {
     const holder = this.#holder
     this.#holder = undefined
     this.link.destroy()
+    this.onEnded?.()
     const cleaned = this.#cleaned
     this.#cleaned = undefined
     this.#events.lost(this, error, holder !== undefined || cleaned !== undefined)
@@ -217,6 +227,7 @@ export class ServerConnection implements Member {
     this.#holder = undefined
     this.link.write(this.conversation.farewell)
     this.link.end()
+    this.onEnded?.()
     this.#cleaned?.(false)
   }
 
@@ -226,6 +237,7 @@ export class ServerConnection implements Member {
     this.#closed = true
     this.#holder = undefined
     this.link.destroy()
+    this.onEnded?.()
     this.#cleaned?.(false)
     holder?.serverLost(
       new WeirError('WEIR_SERVER_LOST', `the server connection was closed (${reason})`, {

@@ -21,6 +21,7 @@ import type {
 } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import type { CloseReason } from './close-reason.ts'
+import { RequestWatch } from './request-watch.ts'
 import type { Rooms } from './rooms.ts'
 import {
   CANCELLED_WHILE_WAITING,
@@ -58,8 +59,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   #lease: ServerConnection | undefined
   #wait: Wait | undefined
   #waitingSince = 0
-  #requestAt = 0
-  #requestsCounted = 0
+  #requests: RequestWatch
   #acquiring = false
   #pausedForServer = false
   #lastActive: number
@@ -82,6 +82,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.startedAt = rooms.clock.wall()
     this.#lastActive = rooms.clock.monotonic()
     this.#conversation = rooms.protocol.converse(who)
+    this.#requests = new RequestWatch(rooms.counters, link.encrypted)
     this.cancelKey = rooms.protocol.newCancelKey(id, who)
     route.prefer = (server) => server.conversation.settingsKey === who.settingsKey
     link.receiver = this
@@ -123,7 +124,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   data(chunk: Buffer): void {
-    if (this.#machine.is('closed')) return
+    if (this.#machine.state === 'closed') return
     this.#lastActive = this.#rooms.clock.monotonic()
     this.#conversation.push(chunk)
     this.#pumpAndKeep()
@@ -157,12 +158,13 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           return
       }
     }
-    if (this.#machine.is('waiting') && conversation.waitingBytes > HELD_BYTES) this.link.pause()
+    if (this.#machine.state === 'waiting' && conversation.waitingBytes > HELD_BYTES)
+      this.link.pause()
   }
 
   #forward(bytes: Buffer): void {
     const server = this.#lease!.link
-    if (this.#requestAt === 0) this.#requestAt = this.#lastActive
+    this.#requests.sent(this.#lastActive)
     server.write(bytes)
     if (!server.congested || this.#pausedForServer) return
     this.#pausedForServer = true
@@ -184,6 +186,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
       return true
     }
     this.#waitingSince = clock.monotonic()
+    this.#requests.asked(this.#lastActive)
     this.#machine.to('waiting')
     this.#acquiring = true
     const wait = router.borrow(this.route, this)
@@ -195,8 +198,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   granted(server: ServerConnection): void {
     this.#wait = undefined
-    const waited = this.#rooms.clock.monotonic() - this.#waitingSince
-    this.#rooms.counters.borrow.record(waited)
+    this.#lastActive = this.#rooms.clock.monotonic()
+    this.#rooms.counters.borrow.record(this.#lastActive - this.#waitingSince)
     this.#attach(server)
     this.link.resume()
     if (!this.#acquiring) this.#pumpAndKeep()
@@ -211,6 +214,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   #failPending(error: WeirError): void {
     this.#machine.to('idle')
+    this.#requests.dropped()
     this.#conversation.failRequest(error)
     this.link.resume()
     if (!this.#acquiring) this.#pumpAndKeep()
@@ -260,7 +264,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   boundary(status: TransactionStatus): void {
-    this.#countRequests()
+    this.#answered()
     this.#inTransaction = status !== 'idle'
     if (this.#inTransaction || !this.#conversation.atMessageEnd) return
     this.#rooms.counters.transactions++
@@ -268,15 +272,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
   }
 
-  #countRequests(): void {
-    const { counters, clock } = this.#rooms
-    const requests = this.#conversation.requests - this.#requestsCounted
-    this.#requestsCounted += requests
-    counters.queries += requests
-    if (this.link.encrypted) counters.queriesTls += requests
-    if (this.#requestAt === 0) return
-    counters.response.record(clock.monotonic() - this.#requestAt)
-    this.#requestAt = 0
+  #answered(): void {
+    this.#requests.count(this.#conversation.requests)
+    this.#requests.answered(this.#rooms.clock.monotonic(), this.#lease?.latency)
   }
 
   /** Takes the lease out of this session; what becomes of it is up to the caller. */
@@ -303,7 +301,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (server === undefined) return
     const outcome = this.#conversation.serverLost(outcomeUnknown(error))
     const pinned = [...this.pins]
-    this.#countRequests()
+    this.#requests.count(this.#conversation.requests)
+    this.#requests.dropped()
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (pinned.length > 0 || outcome === undefined) {
@@ -321,6 +320,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (this.#machine.is('waiting')) {
       this.#wait?.cancel()
       this.#wait = undefined
+      this.#rooms.counters.borrowsRefused.add(CANCELLED_WHILE_WAITING.code)
       this.#failPending(CANCELLED_WHILE_WAITING)
       return
     }
@@ -362,8 +362,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   /** Ends it now; the server connection goes back to be cleaned, or is given up when torn. */
   close(reason: CloseReason): void {
     if (this.#machine.is('closed')) return
-    this.#countRequests()
+    this.#requests.count(this.#conversation.requests)
     const torn = !this.#conversation.atMessageEnd
+    if (this.#wait !== undefined) this.#rooms.counters.borrowsRefused.add('WEIR_CLIENT_LEFT')
     this.#wait?.cancel()
     this.#wait = undefined
     this.#pausedForServer = false
@@ -373,6 +374,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#rooms.sessions.delete(this)
     const { counters } = this.#rooms
     counters.closed.add(reason)
+    counters.bytesFromClients += this.link.bytesRead
+    counters.bytesToClients += this.link.bytesWritten
     counters.clients--
     if (this.link.encrypted) counters.clientsTls--
     this.link.end()

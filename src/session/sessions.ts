@@ -16,6 +16,7 @@ export interface Session {
     readonly node: string | undefined
   }
   readonly cancelKey: CancelKey
+  readonly link: { readonly bytesRead: number; readonly bytesWritten: number }
   readonly state: string
   readonly pins: ReadonlySet<string>
   readonly leasedNode: string | undefined

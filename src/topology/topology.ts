@@ -53,13 +53,16 @@ export interface Topology {
   readonly nodes: readonly NodeState[]
 }
 
+/** What a sign of trouble can be; log and metric print these same words. */
+export const HINT_KINDS = ['refused', 'reset', 'timeout', 'shutdown', 'read-only'] as const
+
 /**
  * A sign of trouble seen by the data plane on the byte path. It never changes a role by itself: it
  * makes the monitor probe at once.
  */
 export interface Hint {
   readonly node: string
-  readonly kind: 'refused' | 'reset' | 'timeout' | 'shutdown' | 'read-only'
+  readonly kind: (typeof HINT_KINDS)[number]
   /** Code or SQLSTATE that gave it away, e.g. ECONNREFUSED, 57P01, 25006. */
   readonly sign: string
 }

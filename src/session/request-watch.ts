@@ -1,0 +1,53 @@
+/**
+ * Counts and times the requests of one client session. Rule: a request is counted when its answer
+ * has ended, or its client has gone; it is timed only when its answer has ended.
+ *
+ *   asked ──(waits for a lease)──> sent ──(the node works)──> answered        milliseconds, monotonic
+ */
+import type { EndpointCounters } from '../metrics/counters.ts'
+import type { Latency } from '../server/server-connection.ts'
+
+export class RequestWatch {
+  #counters: EndpointCounters
+  #encrypted: boolean
+  #counted = 0
+  /** 0: no request is under way. */
+  #askedAt = 0
+  #sentAt = 0
+
+  constructor(counters: EndpointCounters, encrypted: boolean) {
+    this.#counters = counters
+    this.#encrypted = encrypted
+  }
+
+  asked(at: number): void {
+    if (this.#askedAt === 0) this.#askedAt = at
+  }
+
+  sent(at: number): void {
+    if (this.#askedAt === 0) this.#askedAt = at
+    if (this.#sentAt === 0) this.#sentAt = at
+  }
+
+  /** It was refused, or nobody is left to answer. */
+  dropped(): void {
+    this.#askedAt = 0
+    this.#sentAt = 0
+  }
+
+  /** @param requests all that the session has sent so far */
+  count(requests: number): void {
+    const more = requests - this.#counted
+    this.#counted = requests
+    this.#counters.queries += more
+    if (this.#encrypted) this.#counters.queriesTls += more
+  }
+
+  /** The answer has ended; `latency` is where the node's part of the time is noted. */
+  answered(now: number, latency: Latency | undefined): void {
+    if (this.#askedAt === 0) return
+    this.#counters.response.record(now - this.#askedAt)
+    if (this.#sentAt !== 0) latency?.record(now - this.#sentAt)
+    this.dropped()
+  }
+}
