@@ -13,7 +13,7 @@ import type {
 import type { Clock } from '../core/clock.ts'
 import { Turns } from '../endpoint/balance.ts'
 import { type ChoiceView, choose } from '../endpoint/choose.ts'
-import type { Endpoint } from '../endpoint/router.ts'
+import { type Endpoint, leasesOf } from '../endpoint/router.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSet } from '../pool/pools.ts'
@@ -131,7 +131,7 @@ function endpointStatus(
 ): EndpointStatus {
   const { rule } = place.endpoint
   const view: ChoiceView = {
-    leases: (node) => pools.ofNode(node).reduce((sum, pool) => sum + pool.stats().leased, 0),
+    leases: (node) => leasesOf(pools, node),
     budget: (node) => pools.budget(node).limit,
     random: () => 0,
     // A memory of its own: looking must not move the real one.

@@ -10,7 +10,7 @@ import type { Balance } from './endpoint.ts'
 
 /** What balancing wants to know of the pools and of chance. */
 export interface Load {
-  /** Leases out on a node now. */
+  /** Leases out on a node now, and sessions that wait there for one. */
   leases(node: string): number
   /** Connections the proxy may have on a node; its share of the load under `leastLeases`. */
   budget(node: string): number

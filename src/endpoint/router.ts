@@ -66,7 +66,7 @@ export class Router<M extends Member> {
     this.#options = options
     const { pools, random } = options
     this.#view = {
-      leases: (node) => pools.ofNode(node).reduce((sum, pool) => sum + pool.stats().leased, 0),
+      leases: (node) => leasesOf(pools, node),
       budget: (node) => pools.budget(node).limit,
       random,
       sticky: undefined,
@@ -133,6 +133,19 @@ export class Router<M extends Member> {
     route.node = node
     route.seenLsn = undefined
   }
+}
+
+/**
+ * Leases out on a node and those waited for: in a burst a node whose first connections are still
+ * being opened would look free, and get everybody.
+ */
+export function leasesOf<M extends Member>(pools: PoolSet<M>, node: string): number {
+  let sum = 0
+  for (const pool of pools.ofNode(node)) {
+    const { leased, waiting } = pool.stats()
+    sum += leased + waiting
+  }
+  return sum
 }
 
 /** One borrow on its way through the loop. */

@@ -45,9 +45,8 @@ function house() {
   return { pools, router: new Router({ store, pools, clock, wheel, random: () => 0 }) }
 }
 
-/** One new session as a client session borrows: an idle connection first, else it waits. */
-async function newSession({ router, pools }: ReturnType<typeof house>, endpoint: Endpoint) {
-  const route: Route<FakeMember> = {
+function routeTo(endpoint: Endpoint): Route<FakeMember> {
+  return {
     endpoint,
     database: 'app',
     user: 'weir',
@@ -55,6 +54,11 @@ async function newSession({ router, pools }: ReturnType<typeof house>, endpoint:
     seenLsn: undefined,
     prefer: () => true,
   }
+}
+
+/** One new session as a client session borrows: an idle connection first, else it waits. */
+async function newSession({ router, pools }: ReturnType<typeof house>, endpoint: Endpoint) {
+  const route = routeTo(endpoint)
   let member = router.tryBorrow(route)
   if (member === undefined) {
     router.borrow(route, {
@@ -83,3 +87,19 @@ test.each(['leastLeases', 'roundRobin', 'fastestResponse'] as const)(
     expect(nodes.slice(2)).toEqual(nodes.slice(0, 2))
   },
 )
+
+test('under leastLeases sessions that wait count as load, so a burst is spread evenly', async () => {
+  const rooms = house()
+  const endpoint = endpointOf(rule('leastLeases'))
+  // One reader has a connection open already and lends it at once, the other has to open its first.
+  await newSession(rooms, endpoint)
+  const routes = Array.from({ length: 16 }, () => routeTo(endpoint))
+  for (const route of routes) {
+    if (rooms.router.tryBorrow(route) === undefined) {
+      rooms.router.borrow(route, { granted: () => {}, refused: () => {} })
+    }
+  }
+  const nodes = routes.map((route) => route.node)
+  expect(nodes.filter((node) => node === 'node-2')).toHaveLength(8)
+  expect(nodes.filter((node) => node === 'node-3')).toHaveLength(8)
+})
