@@ -1,0 +1,81 @@
+/** The writer dies: who loses what, who waits, and who notices nothing. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { until } from '../../src/core/until.ts'
+import { connect, connectAll, failure, one } from '../support/clients.ts'
+import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startWriters } from '../support/writers.ts'
+
+let lab: FailoverHouse
+
+beforeEach(async () => {
+  // A commit waits for a reader, so what was acknowledged must survive.
+  lab = await startFailoverHouse({ cluster: { synchronous: true } })
+})
+
+afterEach(() => lab?.end())
+
+describe('When the writer is killed and a reader promoted', () => {
+  it('idle clients notice nothing, waiting ones are served, acknowledged writes are there', async () => {
+    const { house, front } = lab
+    const idle = await connectAll(30, front.url())
+    for (const client of idle) await client.query('select 1')
+    const writers = await startWriters(6, front.url())
+    await writers.progress(50)
+
+    await house.cluster.kill('node-1')
+    await until(() => lab.node('node-1').health === 'down', 10_000)
+    const late = await connectAll(5, front.url('reader'))
+    const waiting = idle.slice(0, 5).map((client) => one(client, 'select 11'))
+    await until(() => front.app.snapshot().clients.waiting >= 5 + 6, 10_000, {
+      what: 'clients that wait for a writer',
+    })
+    const { writer } = await house.cluster.promote()
+    expect(await Promise.all(waiting)).toEqual([11, 11, 11, 11, 11])
+    await writers.progress(100)
+    await writers.stop()
+
+    expect(writers.errors.length).toBeLessThanOrEqual(writers.clients.length)
+    for (const error of writers.errors) expect(error.code).toBe('08007')
+    const rows = await house.ask('select id from writes')
+    const there = new Set(rows.map((row) => row.id))
+    expect(writers.acknowledged.filter((id) => !there.has(id))).toEqual([])
+    for (const client of [...idle, ...writers.clients]) {
+      expect(client.strays).toEqual([])
+      expect(await lab.nodeOf(client)).toBe(writer)
+    }
+    for (const client of late) expect(await one(client, 'select 1')).toBe(1)
+    await lab.allUp()
+    expect(lab.node('node-1').role).toBe('reader')
+  })
+
+  it('a transaction, a pinned session and a running statement are each told what happened', async () => {
+    const { house, front } = lab
+    const open = await connect(front.url())
+    await open.query('create table kept (n int)')
+    await open.query('begin')
+    await open.query('insert into kept values (1)')
+    const listener = await connect(front.url())
+    await listener.query('listen tidings')
+    const running = await connect(front.url())
+    const asleep = failure(running.query('select pg_sleep(600)'))
+    const bystander = await connect(front.url())
+    await bystander.query('select 1')
+    await until(() => front.app.snapshot().clients.active === 3, 5_000)
+
+    await house.cluster.kill('node-1')
+    const unknown = await asleep
+    expect(unknown).toMatchObject({ severity: 'ERROR', code: '08007' })
+    expect(unknown.message).toContain('it is not known whether the request took effect')
+    await until(() => listener.strays.length > 0, 10_000)
+    expect(listener.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
+    expect(listener.strays[0]!.message).toContain('pinned to it (listen)')
+    const lost = await until(() => open.strays[0] ?? failure(open.query('select 1')), 10_000)
+    expect(lost.message).toMatch(/server connection was lost|Connection terminated/)
+
+    await house.cluster.promote()
+    expect(await one(bystander, 'select 1')).toBe(1)
+    expect(await one(running, 'select 1')).toBe(1)
+    expect(await one(bystander, 'select count(*)::int from kept')).toBe(0)
+    expect([...bystander.strays, ...running.strays]).toEqual([])
+  })
+})

@@ -1,0 +1,76 @@
+/** A reader goes: its sessions move at their next transaction, and it gets new ones when it is back. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../../src/core/until.ts'
+import { type Client, connect, connectAll, endClients, failure } from '../support/clients.ts'
+import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+
+let lab: FailoverHouse
+
+beforeAll(async () => {
+  lab = await startFailoverHouse()
+})
+
+afterAll(() => lab?.end())
+
+/** Sessions of the reader endpoint by the node they are on. */
+async function byNode(clients: Client[]): Promise<Map<string, Client[]>> {
+  const groups = new Map<string, Client[]>()
+  for (const client of clients) {
+    const node = await lab.nodeOf(client)
+    groups.set(node, [...(groups.get(node) ?? []), client])
+  }
+  return groups
+}
+
+describe('When a reader is killed', () => {
+  it('its sessions move at their next transaction and the others stay', async () => {
+    const { house, front } = lab
+    const clients: Client[] = []
+    for (let i = 0; i < 8; i++) {
+      clients.push(await connect(front.url('reader')))
+      await clients[i]!.query('select 1')
+    }
+    const before = await byNode(clients)
+    const [moving, staying] = [before.get('node-2')!, before.get('node-3')!]
+    expect(moving.length).toBe(4)
+    const running = moving[0]!
+    const asleep = failure(running.query('select pg_sleep(600)'))
+    await until(() => lab.node('node-2').leases === 1, 5_000)
+
+    await house.cluster.kill('node-2')
+    expect(await asleep).toMatchObject({ severity: 'ERROR', code: '08007' })
+    for (const client of [...moving, ...staying]) expect(await lab.nodeOf(client)).toBe('node-3')
+    expect(clients.flatMap((c) => c.strays)).toEqual([])
+    expect(lab.node('node-2').health).toBe('down')
+    expect(front.app.snapshot().nodes.find((n) => n.role === 'writer')?.name).toBe('node-1')
+  })
+
+  it('it serves new sessions again when it is back, and old ones stay where they are', async () => {
+    const { house, front } = lab
+    endClients()
+    const settled = await connectAll(2, front.url('reader'))
+    for (const client of settled) expect(await lab.nodeOf(client)).toBe('node-3')
+    await house.cluster.start('node-2')
+    await lab.allUp()
+    const fresh: Client[] = []
+    for (let i = 0; i < 4; i++) {
+      fresh.push(await connect(front.url('reader')))
+      await fresh[i]!.query('select 1')
+    }
+    expect((await byNode(fresh)).get('node-2')?.length).toBeGreaterThanOrEqual(2)
+    for (const client of settled) expect(await lab.nodeOf(client)).toBe('node-3')
+  })
+
+  it('with the other one too, the writer serves its sessions until one is back', async () => {
+    const { house, front } = lab
+    endClients()
+    const client = await connect(front.url('reader'))
+    await client.query('select 1')
+    await Promise.all(['node-2', 'node-3'].map((node) => house.cluster.kill(node)))
+    expect(await lab.nodeOf(client)).toBe('node-1')
+    await Promise.all([house.cluster.start('node-2'), house.cluster.start('node-3')])
+    await lab.allUp()
+    await until(async () => (await lab.nodeOf(client)) !== 'node-1', 10_000)
+    expect(client.strays).toEqual([])
+  })
+})
