@@ -118,10 +118,12 @@ export class Network {
       secureContext: context,
       ALPNProtocols: ['postgresql'],
     })
-    return this.#secured(socket, 'secure', timeoutMs).then(() => {
+    // Without a `tls.Server` above it, Node tells of a broken record by this event and does no more.
+    socket.on('_tlsError', (error: Error) => socket.destroy(error))
+    return this.#secured(socket, 'secure', timeoutMs).then((secured) => {
       const name = (socket as unknown as { servername?: string | false }).servername
       return {
-        link: new StreamLink(this.turn, socket),
+        link: secured,
         serverName: typeof name === 'string' ? name.toLowerCase() : undefined,
       }
     })
@@ -130,12 +132,11 @@ export class Network {
   /** Client side of TLS on `link`. */
   connectTls(link: Link, options: tls.ConnectionOptions, timeoutMs: number): Promise<Link> {
     const socket = tls.connect({ ...options, socket: link.detach() })
-    return this.#secured(socket, 'secureConnect', timeoutMs).then(
-      () => new StreamLink(this.turn, socket),
-    )
+    return this.#secured(socket, 'secureConnect', timeoutMs)
   }
 
-  #secured(socket: tls.TLSSocket, event: string, timeoutMs: number): Promise<void> {
+  /** The link may be closed again by the time the promise is acted upon. */
+  #secured(socket: tls.TLSSocket, event: string, timeoutMs: number): Promise<Link> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
         clearTimeout(timer)
@@ -150,7 +151,8 @@ export class Network {
         clearTimeout(timer)
         socket.removeListener('error', fail)
         socket.removeListener('close', ended)
-        resolve()
+        // Made here and not by whoever waits: an error in this same read must find it listening.
+        resolve(new StreamLink(this.turn, socket))
       })
     })
   }

@@ -160,16 +160,20 @@ class Login {
         this.#pull()
       },
       drained: () => {},
-      closed: (error) =>
-        this.fail(
-          new WeirError(
-            'WEIR_OPEN_FAILED',
-            `${this.#node.name} closed the connection during login${error === undefined ? '' : `: ${error.message}`}`,
-            { sqlstate: '08006', retryable: true, cause: error },
-          ),
-        ),
+      closed: (error) => this.#lost(error),
     }
     link.resume()
+  }
+
+  #lost(error: Error | undefined): void {
+    const why = error === undefined ? '' : `: ${error.message}`
+    this.fail(
+      new WeirError(
+        'WEIR_OPEN_FAILED',
+        `${this.#node.name} closed the connection during login${why}`,
+        { sqlstate: '08006', retryable: true, cause: error },
+      ),
+    )
   }
 
   #pull(): void {
@@ -208,6 +212,10 @@ class Login {
           link.destroy()
           return
         }
+        if (link.closed) {
+          this.#lost(undefined)
+          return
+        }
         this.#machine.secured()
         this.#listen(link)
         this.#pull()
@@ -243,6 +251,7 @@ class Login {
           }
           const error = conversation.error ?? conversation.quietError
           if (step === 'boundary' && error === undefined) {
+            conversation.keep()
             this.#finish(conversation)
             return
           }

@@ -130,6 +130,10 @@ export class Login implements Receiver {
           link.destroy()
           return
         }
+        if (link.closed) {
+          this.closed()
+          return
+        }
         this.#link = link
         link.receiver = this
         const named = serverName === undefined ? undefined : this.#door.byServerName(serverName)
