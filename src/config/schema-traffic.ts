@@ -146,10 +146,6 @@ export const limits = section(
         example: '1MiB',
       },
     ).prefault('1MiB'),
-    preparedStatementsPerClient: count(
-      { min: 1, max: 1_000_000, unit: 'statements' },
-      { description: 'Prepared statements one session may hold.', example: '1000' },
-    ).prefault(1_000),
     preparedStatementsPerServer: count(
       { min: 1, max: 100_000, unit: 'statements' },
       {
@@ -158,14 +154,6 @@ export const limits = section(
         example: '200',
       },
     ).prefault(200),
-    statementBytes: size(
-      { min: KIB, max: 64 * MIB },
-      {
-        description: 'Longest text of a prepared statement that is kept; a longer one pins.',
-        aws: 'a statement text above 16 KB pins',
-        example: '1MiB',
-      },
-    ).prefault('1MiB'),
   },
   { description: 'Bounds on clients and on what they may hold.', example: 'loginTimeout: 15s' },
 )

@@ -273,8 +273,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   #answered(): void {
-    this.#requests.count(this.#conversation.requests)
-    this.#requests.answered(this.#rooms.clock.monotonic(), this.#lease?.latency)
+    const { requests } = this.#conversation
+    this.#requests.answered(requests, this.#rooms.clock.monotonic(), this.#lease?.latency)
   }
 
   /** Takes the lease out of this session; what becomes of it is up to the caller. */
@@ -332,8 +332,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     const limit = this.#rooms.idleClientTimeoutMs
     if (limit === undefined || this.#machine.is('closed')) return
     const idleFor = this.#rooms.clock.monotonic() - this.#lastActive
-    const busy = this.#machine.is('waiting') || this.#lease?.conversation.owing === true
-    if (idleFor >= limit && !busy) {
+    if (idleFor >= limit && !this.#busy) {
       this.#refuse(IDLE_TOO_LONG, 'idle-timeout')
       return
     }
@@ -343,11 +342,22 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   /** Ends the session politely: at once when it is idle, else at its next boundary. */
   shutDown(reason: CloseReason): void {
     if (this.#machine.is('closed')) return
-    if (this.#lease?.conversation.clean === false) {
-      this.#closeAtBoundary = reason
-      return
-    }
-    this.#refuse(SHUT_DOWN, reason)
+    if (this.#busy) this.#closeAtBoundary = reason
+    else this.#refuse(SHUT_DOWN, reason)
+  }
+
+  /** Ends it now, telling the client why unless it is in the middle of a message. */
+  cut(reason: CloseReason): void {
+    if (this.#machine.is('closed')) return
+    if (this.#lease?.conversation.midMessage === true) this.close(reason)
+    else this.#refuse(SHUT_DOWN, reason)
+  }
+
+  /** Waiting, in a transaction, or owed a reply. */
+  get #busy(): boolean {
+    if (this.#machine.is('waiting')) return true
+    const server = this.#lease?.conversation
+    return server !== undefined && (server.owing || server.status !== 'idle')
   }
 
   #refuse(error: WeirError, reason: CloseReason): void {

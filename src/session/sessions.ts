@@ -24,6 +24,8 @@ export interface Session {
   cancel(): void
   /** Ends it at its next boundary. */
   shutDown(reason: CloseReason): void
+  /** Ends it now. */
+  cut(reason: CloseReason): void
   close(reason: CloseReason): void
 }
 
@@ -71,6 +73,6 @@ export class Sessions {
 
   /** Ends every session now. */
   closeAll(reason: CloseReason): void {
-    for (const session of [...this.#byId.values()]) session.close(reason)
+    for (const session of [...this.#byId.values()]) session.cut(reason)
   }
 }
