@@ -5,7 +5,7 @@
 import { Html, html } from './html.ts'
 import { SCRIPT, STYLE } from './page-style.ts'
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
-import { lag, orDash, outOf, span } from './words.ts'
+import { lag, orDash, outOf, poolNode, span } from './words.ts'
 
 /** The whole document. */
 export function page(status: StatusSnapshot): string {
@@ -103,7 +103,7 @@ function endpointRow(e: EndpointStatus): Html {
 }
 
 function poolRow(p: PoolStatus): Html {
-  return html`<tr><td>${p.node}</td><td>${p.database}</td><td>${p.user}</td>
+  return html`<tr><td>${poolNode(p)}</td><td>${p.database}</td><td>${p.user}</td>
 <td>${bar(p.active, p.maximum)}${outOf(p.active, p.maximum)}</td><td class="n">${p.idle}</td>
 <td class="n">${p.opening}</td><td class="n">${p.waiting}</td>
 <td>${p.waiting === 0 ? '-' : span(p.longestWaitMs)}</td></tr>`

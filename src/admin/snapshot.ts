@@ -37,6 +37,8 @@ export interface PoolStatus {
   readonly node: string
   readonly database: string
   readonly user: string
+  /** `retired`: lends no more and is shown until its last server connection is back. */
+  readonly state: 'serving' | 'paused' | 'draining' | 'retired' | 'closed'
   /** Open server connections: idle, active and those being cleaned. */
   readonly total: number
   readonly idle: number

@@ -20,6 +20,17 @@ export function lag(ms: number | null): string {
   return ms === null ? '-' : span(ms)
 }
 
+/** The node of a pool, and what its pool does when it is not what pools do. */
+export function poolNode({
+  node,
+  state,
+}: {
+  readonly node: string
+  readonly state: string
+}): string {
+  return state === 'serving' ? node : `${node} (${state})`
+}
+
 /** `3 of 10`, or `3` while the limit is not known. */
 export function outOf(used: number, limit: number | null): string {
   return limit === null ? String(used) : `${used} of ${limit}`

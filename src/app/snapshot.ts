@@ -18,6 +18,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSet } from '../pool/pools.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import type { SessionState } from '../session/client-session.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { TopologyStore } from '../topology/store.ts'
 
@@ -36,11 +37,17 @@ export interface Sources {
   }[]
 }
 
+/** In the order of a session's life; a closed one is no longer listed. */
+const SESSION_STATES: readonly SessionState[] = ['welcoming', 'idle', 'waiting', 'leased']
+
 export function appSnapshot(from: Sources): StatusSnapshot {
   const pools = poolList(from)
   const clients = clientList(from.sessions)
   const byState: Record<string, number> = {}
-  for (const client of clients) byState[client.state] = (byState[client.state] ?? 0) + 1
+  for (const state of SESSION_STATES) {
+    const here = clients.filter((c) => c.state === state).length
+    if (here > 0) byState[state] = here
+  }
   const pins = new Map<string, number>()
   for (const counts of Object.values(from.metrics.snapshot().endpoints)) {
     for (const [reason, n] of Object.entries(counts.pins)) {
@@ -80,7 +87,8 @@ export function clientList(sessions: Sessions): ClientStatus[] {
   }))
 }
 
-function poolList({ pools }: Sources): PoolStatus[] {
+/** By node as they are configured, so that a list that is looked at again has not moved. */
+function poolList({ pools, store }: Sources): PoolStatus[] {
   const list: PoolStatus[] = []
   pools.forEach((pool, key) => {
     const stats = pool.stats()
@@ -92,6 +100,7 @@ function poolList({ pools }: Sources): PoolStatus[] {
       node,
       database,
       user,
+      state: stats.state,
       total: stats.total,
       idle: stats.idle,
       active: stats.leased,
@@ -101,7 +110,10 @@ function poolList({ pools }: Sources): PoolStatus[] {
       longestWaitMs: Math.round(stats.oldestWaitMs),
     })
   })
-  return list
+  const place = new Map(store.current.nodes.map(({ spec }, i) => [spec.name, i]))
+  const rank = ({ node }: PoolStatus): number => place.get(node) ?? place.size
+  const key = ({ database, user, state }: PoolStatus): string => `${database}/${user}/${state}`
+  return list.sort((a, b) => rank(a) - rank(b) || (key(a) < key(b) ? -1 : 1))
 }
 
 function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]): NodeStatus[] {

@@ -3,7 +3,7 @@
  * must get plain text.
  */
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from '../admin/snapshot.ts'
-import { lag, orDash, outOf, span } from '../admin/words.ts'
+import { lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
 import { alignedTable, type Cell, type Paint } from './table.ts'
 
 export interface Colours {
@@ -83,7 +83,7 @@ function pools(all: readonly PoolStatus[], colours: Colours): string[] {
   return alignedTable(
     ['NODE', 'DATABASE', 'USER', 'LENT', 'IDLE', 'OPENING', 'WAITING', 'LONGEST WAIT'],
     all.map((p) => [
-      text(p.node),
+      text(poolNode(p)),
       text(p.database),
       text(p.user),
       number(outOf(p.active, p.maximum)),

@@ -104,7 +104,7 @@ export const CATALOGUE: readonly MetricRow[] = [
   row('query_requests_tls_total', 'counter', 'count', E, 'QueryRequestsTLS',
     'Requests of clients on TLS.', perEndpoint((c) => c.queriesTls)),
   row('query_response_latency_seconds', 'histogram', 'seconds', E, 'QueryResponseLatency',
-    'From the first byte of a request to the end of its answer, waiting for a lease included.', perEndpoint((c) => c.response)),
+    'From the first byte of a request to the end of its answer, waiting for a lease included; what is pipelined ahead of one Sync is one.', perEndpoint((c) => c.response)),
 
   // What CloudWatch does not show: clients.
   row('client_connections_refused_total', 'counter', 'clients', ER, undefined,

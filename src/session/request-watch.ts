@@ -43,11 +43,18 @@ export class RequestWatch {
     if (this.#encrypted) this.#counters.queriesTls += more
   }
 
-  /** The answer has ended; `latency` is where the node's part of the time is noted. */
-  answered(now: number, latency: Latency | undefined): void {
-    if (this.#askedAt === 0) return
-    this.#counters.response.record(now - this.#askedAt)
-    if (this.#sentAt !== 0) latency?.record(now - this.#sentAt)
+  /**
+   * The answer has ended. What held no request (a Parse alone) is not timed; several requests ahead
+   * of one Sync are one answer.
+   *
+   * @param latency where the node's part of the time is noted
+   */
+  answered(requests: number, now: number, latency: Latency | undefined): void {
+    if (requests > this.#counted && this.#askedAt !== 0) {
+      this.#counters.response.record(now - this.#askedAt)
+      if (this.#sentAt !== 0) latency?.record(now - this.#sentAt)
+    }
+    this.count(requests)
     this.dropped()
   }
 }

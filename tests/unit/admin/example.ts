@@ -57,6 +57,7 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
         node: 'node-1',
         database: 'app',
         user: 'weir',
+        state: 'serving',
         total: 9,
         idle: 3,
         active: 6,

@@ -74,3 +74,10 @@ describe('spans of time', () => {
     expect(span(ms)).toBe(words)
   })
 })
+
+test('a pool that no longer serves says so beside its node', () => {
+  const [pool] = exampleStatus().pools
+  const retired = { ...pool!, state: 'retired' as const }
+  expect(tables(exampleStatus({ pools: [retired] }))).toContain('<td>node-1 (retired)</td>')
+  expect(tables(exampleStatus())).not.toContain('(serving)')
+})

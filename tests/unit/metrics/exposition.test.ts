@@ -188,3 +188,22 @@ describe('the catalogue', () => {
     }
   })
 })
+
+test('a retired pool and its successor are one series', async () => {
+  const twins = [
+    pool({ total: 3, active: 3, maximum: 10 }),
+    pool({ total: 2, active: 1, idle: 1, opening: 1, maximum: 8, waiting: 4, longestWaitMs: 500 }),
+  ]
+  const read = exposition(() => ({
+    counted: counted().snapshot(),
+    control: { ...control, pools: twins },
+  }))
+  const { values } = parse(await read())
+  const labels = 'node="node-1",database="app",user="u"'
+  expect(values.get(`weir_pool_connections{${labels},state="active"}`)).toBe(4)
+  expect(values.get(`weir_pool_connections{${labels},state="opening"}`)).toBe(1)
+  expect(values.get(`weir_pool_maximum{${labels}}`)).toBe(10)
+  expect(values.get(`weir_pool_waiting{${labels}}`)).toBe(4)
+  expect(values.get(`weir_pool_longest_wait_seconds{${labels}}`)).toBe(0.5)
+  expect(values.get('weir_database_connections{node="node-1"}')).toBe(5)
+})
