@@ -28,7 +28,7 @@ const NOTHING = Buffer.alloc(0)
 export interface ClientConversationOptions {
   readonly settings: ReadonlyMap<string, string>
   readonly settingsKey: string
-  /** Database, user and settings as one key. */
+  /** Database, user and the settings that give a text its meaning, as one key. */
   readonly realm: string
   readonly statements: Statements
   /** Longest message that is read whole, bytes. */

@@ -51,7 +51,7 @@ export class ClientStatements {
    * Parse of the unnamed statement: it goes as it is. The caller forwards the message itself.
    */
   parseUnnamed(server: PostgresServerConversation, text: Buffer, types: Buffer): void {
-    const statement = this.#statements.intern(text, types)
+    const statement = this.#statements.intern(text, types, this.#realm)
     server.ledger.push(OWED.PARSE_UNNAMED, this.#setUnnamed(server, statement))
   }
 
@@ -91,16 +91,20 @@ export class ClientStatements {
       server.ledger.push(OWED.PARSE_DOOMED, { statement: taken, clientName: name })
       return
     }
-    const statement = this.#statements.intern(text, types)
+    // A pinned session may have changed settings, and no other will meet what it prepared.
+    const statement = server.dirty
+      ? this.#statements.own(text, types)
+      : this.#statements.intern(text, types, this.#realm)
     this.#names.set(name, statement)
     const forget = (): void => {
       if (this.#names.get(name) === statement) this.#names.delete(name)
     }
     const { batch } = server.ledger
     let presence = server.prepared.use(statement, batch)
-    // In a failed transaction Parse is refused, unless what was sent since has ended it: only the
-    // server can tell, so it is asked.
-    if (presence === 'ready' && server.status === 'failed') presence = 'unsure'
+    // In a failed transaction Parse is refused. Whether it has failed, or what was sent since has
+    // ended it, only the server can tell while replies of earlier batches are owed: it is asked.
+    const { status, ledger } = server
+    if (presence === 'ready' && (status === 'failed' || ledger.readyOwed > 0)) presence = 'unsure'
     if (presence === 'ready') {
       server.ledger.push(OWED.PARSE_FAKED, { statement, restore: forget })
       return
@@ -121,7 +125,7 @@ export class ClientStatements {
    */
   parseAlone(name: string, text: Buffer, types: Buffer): boolean {
     if (name === '' || this.#names.has(name)) return false
-    const statement = this.#statements.find(text, types)
+    const statement = this.#statements.find(text, types, this.#realm)
     if (statement === undefined || !statement.provenIn.has(this.#realm)) return false
     this.#names.set(name, statement)
     return true
@@ -222,10 +226,14 @@ export class ClientStatements {
       emit(close('S', statement.serverName))
       server.ledger.push(OWED.CLOSE_INJECTED)
     }
-    const evicted = server.prepared.add(statement, server.ledger.batch)
-    if (evicted === undefined) return
-    emit(close('S', evicted.serverName))
-    const restore = (): void => server.prepared.doubt(evicted)
-    server.ledger.push(OWED.CLOSE_INJECTED, { restore })
+    const { prepared, ledger } = server
+    prepared.add(statement, ledger.batch)
+    for (;;) {
+      const evicted = prepared.evict(statement)
+      if (evicted === undefined) return
+      emit(close('S', evicted.serverName))
+      const restore = (): void => prepared.kept(evicted)
+      ledger.push(OWED.CLOSE_INJECTED, { statement: evicted, restore })
+    }
   }
 }

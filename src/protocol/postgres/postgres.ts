@@ -26,8 +26,8 @@ import { Greeting } from './greet.ts'
 import type { Authenticated, AuthMethod } from './greet-step.ts'
 import { fatalBytes } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { settingsKeyOf } from './settings.ts'
-import { Statements } from './statements.ts'
+import { meaningKeyOf, settingsKeyOf } from './settings.ts'
+import { type Shapes, Statements } from './statements.ts'
 
 export interface PostgresOptions {
   readonly secrets: CredentialLookup & { proofOf(username: string): Proof | undefined }
@@ -53,15 +53,16 @@ const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023']
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
+  const shapes: Shapes = { epoch: 0 }
   return {
     name: 'postgres',
     greet: (greet) => new Greeter(options, greet),
-    connect: (connect) => new Connector(options, connect),
+    connect: (connect) => new Connector(options, connect, shapes),
     converse: (who) =>
       new PostgresClientConversation({
         settings: who.settings,
         settingsKey: who.settingsKey,
-        realm: JSON.stringify([who.database, who.user, who.settingsKey]),
+        realm: JSON.stringify([who.database, who.user, meaningKeyOf(who.settings)]),
         statements,
         inspectBytes: options.inspectBytes,
       }),
@@ -140,9 +141,11 @@ class Connector implements ConnectMachine {
   onReady: () => void = () => {}
   #options: PostgresOptions
   #connecting: Connecting
+  #shapes: Shapes
 
-  constructor(options: PostgresOptions, connect: ConnectOptions) {
+  constructor(options: PostgresOptions, connect: ConnectOptions, shapes: Shapes) {
     this.#options = options
+    this.#shapes = shapes
     this.#connecting = new Connecting({
       user: connect.user,
       proof: options.secrets.proofOf(connect.user),
@@ -173,6 +176,7 @@ class Connector implements ConnectMachine {
           cancelKey:
             step.pid === 0 ? undefined : { pid: step.pid, secret: Buffer.from(step.secret) },
           preparedLimit: this.#options.preparedPerServer,
+          shapes: this.#shapes,
           initQuery: this.#options.initQuery,
         })
         return { kind: 'ready', conversation, rest: step.rest }

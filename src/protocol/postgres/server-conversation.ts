@@ -14,17 +14,21 @@ import { ByteCursor } from './byte-cursor.ts'
 import { cleanUp } from './clean-up.ts'
 import { Ledger, OWED } from './ledger.ts'
 import { errorFrom } from './refusal.ts'
-import { PreparedBook } from './statements.ts'
+import { PreparedBook, type Shapes } from './statements.ts'
 
 /** Messages that are read whole may be this long; nothing a server says of itself is longer. */
 const READ_WHOLE_BYTES = 4 * 1_048_576
 const NOTHING = Buffer.alloc(0)
+/** Who says "cached plan must not change result type"; plancache.c of PostgreSQL. */
+const PLAN_CHECK = 'RevalidateCachedQuery'
 
 export interface ServerConversationOptions {
   readonly parameters: Map<string, string>
   readonly cancelKey: CancelKey | undefined
   /** How many prepared statements are kept on it. */
   readonly preparedLimit: number
+  /** Shared by all server connections. */
+  readonly shapes?: Shapes
   /** Run on a fresh connection and after every reset; `''` for none. */
   readonly initQuery: string
 }
@@ -58,7 +62,7 @@ export class PostgresServerConversation implements ServerConversation {
   constructor(options: ServerConversationOptions) {
     this.parameters = options.parameters
     this.cancelKey = options.cancelKey
-    this.prepared = new PreparedBook(options.preparedLimit)
+    this.prepared = new PreparedBook(options.preparedLimit, options.shapes)
     this.#initQuery = options.initQuery
   }
 
@@ -209,8 +213,11 @@ export class PostgresServerConversation implements ServerConversation {
           return this.#broken('an unexpected CloseComplete')
         }
         const step = this.#pass(total, head === OWED.CLOSE_INJECTED)
-        if (step === undefined) ledger.shift()
-        return step
+        if (step !== undefined) return step
+        const evicted = head === OWED.CLOSE_INJECTED ? ledger.headUndo?.statement : undefined
+        if (evicted !== undefined) this.prepared.closed(evicted)
+        ledger.shift()
+        return undefined
       }
       case BACKEND.READY_FOR_QUERY:
         return this.#ready(total)
@@ -315,6 +322,7 @@ export class PostgresServerConversation implements ServerConversation {
       return 'broken'
     }
     if (head >= OWED.PARSE) {
+      if (fields.code === '0A000' && fields.routine === PLAN_CHECK) this.prepared.outdated()
       const doomed = head === OWED.PARSE_DOOMED ? ledger.headUndo : undefined
       ledger.fail()
       if (doomed?.statement !== undefined && doomed.clientName !== undefined) {

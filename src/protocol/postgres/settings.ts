@@ -3,11 +3,17 @@
  * its first statement there. Rule: only differences are sent, as one query whose reply is swallowed,
  * and equal keys mean equal settings.
  */
+import { byteLength, encodeInto } from '../../wire/postgres/text.ts'
 
 /** One key for equal settings; `''` for none. Names are case-insensitive in Postgres. */
 export function settingsKeyOf(settings: ReadonlyMap<string, string>): string {
   if (settings.size === 0) return ''
   return JSON.stringify([...settings].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** As `settingsKeyOf`, of the settings that may change what a text of SQL means. */
+export function meaningKeyOf(settings: ReadonlyMap<string, string>): string {
+  return settingsKeyOf(new Map([...settings].filter(([name]) => name !== 'application_name')))
 }
 
 /**
@@ -51,10 +57,20 @@ export function bringSettings(
   return sql
 }
 
-/** Quotes a text so that it means the same whatever standard_conforming_strings says. */
+/**
+ * Quotes a text so that it means the same whatever standard_conforming_strings says, and whatever
+ * client_encoding the client before had: bytes beyond ASCII are taken as they are, as in a startup
+ * packet.
+ */
 function literal(text: string): string {
   const quoted = text.replaceAll("'", "''")
-  return text.includes('\\') ? ` E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`
+  if (/^[ -[\]-~]*$/.test(text)) return `'${quoted}'`
+  const bytes = Buffer.alloc(byteLength(quoted))
+  encodeInto(bytes, 0, quoted)
+  const escaped = bytes
+    .toString('latin1')
+    .replace(/[^ -[\]-~]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return ` E'${escaped}'`
 }
 
 /** Custom parameters have dotted names; each part is quoted on its own. */

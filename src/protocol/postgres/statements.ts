@@ -39,10 +39,14 @@ export class Statements {
     return this.#byText.size
   }
 
-  /** The statement of this text and these types. Both are copied; the arguments may be reused. */
-  intern(text: Buffer, types: Buffer): Statement {
+  /**
+   * The statement of this text and these types in this realm: the server reads literals while it
+   * parses, so under other settings the same text is another statement. Both are copied; the
+   * arguments may be reused.
+   */
+  intern(text: Buffer, types: Buffer, realm: string): Statement {
     if (text.length > SHARED_TEXT_BYTES) return this.#make(text, types)
-    const key = keyOf(text, types)
+    const key = keyOf(text, types, realm)
     const known = this.#byText.get(key)
     if (known !== undefined) return known
     const made = this.#make(text, types)
@@ -56,9 +60,15 @@ export class Statements {
     return made
   }
 
-  /** The statement of this text and these types if it is remembered. */
-  find(text: Buffer, types: Buffer): Statement | undefined {
-    return text.length > SHARED_TEXT_BYTES ? undefined : this.#byText.get(keyOf(text, types))
+  /** The statement of this text and these types in this realm if it is remembered. */
+  find(text: Buffer, types: Buffer, realm: string): Statement | undefined {
+    if (text.length > SHARED_TEXT_BYTES) return undefined
+    return this.#byText.get(keyOf(text, types, realm))
+  }
+
+  /** A statement for one client alone, whose settings are its own by now. */
+  own(text: Buffer, types: Buffer): Statement {
+    return this.#make(text, types)
   }
 
   /** Stands for a statement too long to keep, which its server alone knows, under `name`. */
@@ -78,8 +88,17 @@ export class Statements {
   }
 }
 
-function keyOf(text: Buffer, types: Buffer): string {
-  return `${types.toString('latin1')}\0${text.toString('latin1')}`
+function keyOf(text: Buffer, types: Buffer, realm: string): string {
+  return `${realm}\0${types.toString('latin1')}\0${text.toString('latin1')}`
+}
+
+/**
+ * Counts the times a server said that a statement no longer returns what it returned when it was
+ * prepared. Whatever was prepared before, on whichever server connection, is prepared again before
+ * its next use: a client that prepares anew because of that error must not get the old plan.
+ */
+export interface Shapes {
+  epoch: number
 }
 
 /** Whether a server connection has a statement. */
@@ -95,12 +114,19 @@ export class PreparedBook {
    * `UNSURE` when an error left open whether the server has it.
    */
   #held = new Map<Statement, number>()
+  /** Closed to make room, and the server has not said yet that it is gone. */
+  #leaving = new Set<Statement>()
   #limit: number
+  #shapes: Shapes
+  /** Everything held was prepared at this epoch of `#shapes`, or is unsure. */
+  #epoch: number
   /** What the server's unnamed statement is; undefined when it has none. */
   unnamed: Statement | 'unknown' | undefined
 
-  constructor(limit: number) {
+  constructor(limit: number, shapes: Shapes = { epoch: 0 }) {
     this.#limit = limit
+    this.#shapes = shapes
+    this.#epoch = shapes.epoch
   }
 
   get size(): number {
@@ -112,8 +138,9 @@ export class PreparedBook {
    * which can fail without this one failing too. Marks the statement as used.
    */
   use(statement: Statement, batch: number): Presence {
+    if (this.#epoch !== this.#shapes.epoch) this.#doubtAll()
     const state = this.#held.get(statement)
-    if (state === undefined) return 'absent'
+    if (state === undefined) return this.#leaving.has(statement) ? 'unsure' : 'absent'
     if (this.#held.size >= this.#limit) {
       this.#held.delete(statement)
       this.#held.set(statement, state)
@@ -121,13 +148,31 @@ export class PreparedBook {
     return state === CONFIRMED || state === batch ? 'ready' : 'unsure'
   }
 
-  /** Books a Parse sent in `batch`; returns the statement to close to make room, if any. */
-  add(statement: Statement, batch: number): Statement | undefined {
+  /** The server said that a statement's result has changed its type. */
+  outdated(): void {
+    this.#shapes.epoch++
+  }
+
+  #doubtAll(): void {
+    this.#epoch = this.#shapes.epoch
+    for (const [statement, state] of this.#held) {
+      if (state === CONFIRMED) this.#held.set(statement, UNSURE)
+    }
+  }
+
+  /** Books a Parse sent in `batch`. */
+  add(statement: Statement, batch: number): void {
     this.#held.set(statement, batch)
+    this.#leaving.delete(statement)
+  }
+
+  /** A statement to close because there are more than the limit; `but` stays. */
+  evict(but: Statement): Statement | undefined {
     if (this.#held.size <= this.#limit) return undefined
     for (const [oldest, state] of this.#held) {
-      if (oldest === statement || state >= 0) continue
+      if (oldest === but || state >= 0) continue
       this.#held.delete(oldest)
+      this.#leaving.add(oldest)
       return oldest
     }
     return undefined
@@ -146,13 +191,19 @@ export class PreparedBook {
     else this.#held.set(statement, UNSURE)
   }
 
-  /** A Close of it may or may not have been carried out. */
-  doubt(statement: Statement): void {
-    this.#held.set(statement, UNSURE)
+  /** The Close that made room was carried out. */
+  closed(statement: Statement): void {
+    this.#leaving.delete(statement)
+  }
+
+  /** The Close that made room was skipped. */
+  kept(statement: Statement): void {
+    if (this.#leaving.delete(statement)) this.#held.set(statement, UNSURE)
   }
 
   clear(): void {
     this.#held.clear()
+    this.#leaving.clear()
     this.unnamed = undefined
   }
 }

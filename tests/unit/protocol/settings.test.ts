@@ -21,3 +21,8 @@ test('a changed DateStyle is reset first, because half of the old one would stay
   const sql = differenceSql(settings({ DateStyle: 'German, DMY' }), settings({ DateStyle: 'ISO' }))
   expect(sql).toBe(`RESET "DateStyle";SELECT set_config('DateStyle','ISO',false)`)
 })
+
+test('bytes beyond ASCII do not depend on the encoding of the client before', () => {
+  const sql = differenceSql(settings({}), settings({ application_name: "ä\\'" }))
+  expect(sql).toBe(`SELECT set_config('application_name', E'\\xc3\\xa4\\x5c''',false)`)
+})
