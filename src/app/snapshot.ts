@@ -18,7 +18,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSet } from '../pool/pools.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { SessionState } from '../session/client-session.ts'
+import type { SessionState } from '../session/session-state.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { TopologyStore } from '../topology/store.ts'
 
@@ -126,7 +126,8 @@ function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]
       port,
       role: node.role,
       health: node.health,
-      lagMs: node.lagMs === undefined ? null : Math.round(node.lagMs),
+      // What a node said before it went is not known of it now.
+      lagMs: node.lagMs === undefined || node.health === 'down' ? null : Math.round(node.lagMs),
       timeline: node.timeline ?? null,
       leases: own.reduce((sum, p) => sum + p.active, 0),
       connections: own.reduce((sum, p) => sum + p.total, 0),
@@ -150,7 +151,9 @@ function endpointStatus(
     turns: new Turns(),
   }
   const choice = choose(rule, store.current, view)
-  const chooses = 'node' in choice ? choice.node : choice.sentence
+  // The sentence names the endpoint for the log; here it stands beside its name.
+  const chooses =
+    'node' in choice ? choice.node : choice.sentence.replace(`endpoint ${rule.name}: `, '')
   const balanced = 'node' in choice && choice.why === 'balanced'
   return {
     name: rule.name,

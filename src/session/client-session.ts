@@ -7,7 +7,7 @@
  *   welcoming ──> idle <──> waiting ──> leased ──> idle        any ──> closed
  */
 import type { WeirError } from '../core/errors.ts'
-import { Machine, type Moves } from '../core/machine.ts'
+import { Machine } from '../core/machine.ts'
 import { Deadline } from '../core/timer-wheel.ts'
 import type { Route, RouteWaiter } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
@@ -26,21 +26,13 @@ import type { Rooms } from './rooms.ts'
 import {
   CANCELLED_WHILE_WAITING,
   IDLE_TOO_LONG,
+  INTERNAL,
   outcomeUnknown,
   SHUT_DOWN,
   sessionLost,
 } from './session-errors.ts'
+import { MOVES, type SessionState } from './session-state.ts'
 import type { Session } from './sessions.ts'
-
-export type SessionState = 'welcoming' | 'idle' | 'waiting' | 'leased' | 'closed'
-
-const MOVES: Moves<SessionState> = {
-  welcoming: ['idle', 'closed'],
-  idle: ['waiting', 'leased', 'closed'],
-  waiting: ['leased', 'idle', 'closed'],
-  leased: ['idle', 'closed'],
-  closed: [],
-}
 
 /** While a client waits for a server connection, this much of what it sends on is held (bytes). */
 const HELD_BYTES = 262_144
@@ -142,6 +134,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           break
         case 'answer':
           this.link.write(conversation.bytes)
+          // A client that asks and never reads would have its answers pile up here.
+          if (this.link.congested) this.link.pause()
           break
         case 'need-server':
           if (!this.#acquire()) return
@@ -227,8 +221,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     } catch (error) {
       // Our bug: this session can no longer be trusted, all others can.
       this.#rooms.log.error({ client: this.id, error }, 'BUG: a client session failed')
-      this.#lease?.destroy('broken')
-      this.close('internal-error')
+      this.cut('internal-error', INTERNAL)
     }
   }
 
@@ -261,6 +254,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   drained(): void {
     this.#lease?.link.resume()
+    if (!this.#pausedForServer && this.#machine.state !== 'waiting') this.link.resume()
   }
 
   boundary(status: TransactionStatus): void {
@@ -274,7 +268,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   #answered(): void {
     const { requests } = this.#conversation
-    this.#requests.answered(requests, this.#rooms.clock.monotonic(), this.#lease?.latency)
+    this.#lastActive = this.#rooms.clock.monotonic()
+    this.#requests.answered(requests, this.#lastActive, this.#lease?.latency)
   }
 
   /** Takes the lease out of this session; what becomes of it is up to the caller. */
@@ -299,6 +294,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   serverLost(error: WeirError): void {
     const server = this.#lease
     if (server === undefined) return
+    const cutInHalf = server.conversation.midMessage
     const outcome = this.#conversation.serverLost(outcomeUnknown(error))
     const pinned = [...this.pins]
     this.#requests.count(this.#conversation.requests)
@@ -306,7 +302,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (pinned.length > 0 || outcome === undefined) {
-      this.#refuse(sessionLost(error, pinned), 'server-lost')
+      // An error in the middle of a row would be read as the rest of that row.
+      if (cutInHalf) this.close('server-lost')
+      else this.#refuse(sessionLost(error, pinned), 'server-lost')
       return
     }
     this.link.write(outcome)
@@ -347,10 +345,10 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   /** Ends it now, telling the client why unless it is in the middle of a message. */
-  cut(reason: CloseReason): void {
+  cut(reason: CloseReason, error = SHUT_DOWN): void {
     if (this.#machine.is('closed')) return
     if (this.#lease?.conversation.midMessage === true) this.close(reason)
-    else this.#refuse(SHUT_DOWN, reason)
+    else this.#refuse(error, reason)
   }
 
   /** Waiting, in a transaction, or owed a reply. */
@@ -373,7 +371,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   close(reason: CloseReason): void {
     if (this.#machine.is('closed')) return
     this.#requests.count(this.#conversation.requests)
-    const torn = !this.#conversation.atMessageEnd
+    const torn = reason === 'internal-error' || !this.#conversation.atMessageEnd
     if (this.#wait !== undefined) this.#rooms.counters.borrowsRefused.add('WEIR_CLIENT_LEFT')
     this.#wait?.cancel()
     this.#wait = undefined

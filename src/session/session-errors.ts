@@ -19,6 +19,13 @@ export const SHUT_DOWN = new WeirError(
   { sqlstate: '57P01' },
 )
 
+/** Our bug; the log says more. */
+export const INTERNAL = new WeirError(
+  'WEIR_BUG',
+  'internal error of Weir; this session cannot go on',
+  { sqlstate: 'XX000', hint: 'Connect again. The log of Weir says what went wrong.' },
+)
+
 /** Nobody can say whether the request took effect; the client must be told just that. */
 export function outcomeUnknown(error: WeirError): WeirError {
   return new WeirError(

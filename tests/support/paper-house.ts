@@ -125,6 +125,7 @@ export interface PaperHouseOptions {
   readonly preparedPerServer?: number
   readonly inspectBytes?: number
   readonly initQuery?: string
+  readonly idleClientTimeoutMs?: number
   /** Hears what happens besides bytes, as short sentences. */
   readonly note?: (text: string) => void
   /** How a server connection is called in them. */
@@ -172,7 +173,7 @@ export class PaperHouse {
       sessions: this.sessions,
       welcomes: new WelcomeBook(),
       counters: this.counters,
-      idleClientTimeoutMs: undefined,
+      idleClientTimeoutMs: options.idleClientTimeoutMs,
       home: (server) => pool.home(server),
     }
   }

@@ -1,0 +1,12 @@
+/** The states of a client session and the moves between them; the picture is in client-session.ts. */
+import type { Moves } from '../core/machine.ts'
+
+export type SessionState = 'welcoming' | 'idle' | 'waiting' | 'leased' | 'closed'
+
+export const MOVES: Moves<SessionState> = {
+  welcoming: ['idle', 'closed'],
+  idle: ['waiting', 'leased', 'closed'],
+  waiting: ['leased', 'idle', 'closed'],
+  leased: ['idle', 'closed'],
+  closed: [],
+}
