@@ -128,10 +128,7 @@ export class RawLink implements Link {
       this.#gone(error)
       return
     }
-    if (this.#raw.state[this.#raw.kLastWriteWasAsync] === 0) {
-      if (this.#ending) this.#shutdown()
-      return
-    }
+    if (this.#raw.state[this.#raw.kLastWriteWasAsync] === 0) return
     request.held = held
     request.oncomplete = (status) => this.#written(status)
     this.#inFlight = request
