@@ -9,7 +9,7 @@ export interface NodeStatus {
   readonly port: number
   readonly role: 'writer' | 'reader' | 'unknown'
   readonly health: 'unknown' | 'up' | 'suspect' | 'down'
-  /** How far a reader is behind; 0 on a writer; null when not known. */
+  /** How far a reader is behind; 0 on a writer; null when not known, as of a node that is down. */
   readonly lagMs: number | null
   readonly timeline: number | null
   /** Server connections lent to sessions now. */
@@ -18,7 +18,7 @@ export interface NodeStatus {
   readonly connections: number
   /** How many may be open, all pools of the node together; null until the node was asked. */
   readonly budget: number | null
-  /** One sentence: why role and health are what they are. */
+  /** One sentence: the last change of role or health, and why it came. */
   readonly because: string
 }
 

@@ -114,7 +114,7 @@ export const CATALOGUE: readonly MetricRow[] = [
   row('borrows_refused_total', 'counter', 'count', ER, undefined,
     'Borrows that ended without a lease, by reason.', perEndpointReason((c) => c.borrowsRefused)),
   row('transactions_total', 'counter', 'count', E, undefined,
-    'Boundaries reached: transactions and autocommit requests completed.', perEndpoint((c) => c.transactions)),
+    'Boundaries reached: transactions and autocommit requests completed, and round trips of a Parse alone.', perEndpoint((c) => c.transactions)),
   row('client_cancels_total', 'counter', 'count', E, undefined,
     'Cancel requests that named a session.', perEndpoint((c) => c.cancels)),
   row('client_received_bytes_total', 'counter', 'bytes', E, undefined,

@@ -363,6 +363,25 @@ describe('Nodes', () => {
     expect(change('database_connections_setup_succeeded_total', NODE)).toBe(1)
   })
 
+  it('that are down have no lag, and what stands beside an endpoint does not name it again', async () => {
+    await house.cluster.kill('node-2')
+    const node = () => house.app.snapshot().nodes.find((n) => n.name === 'node-2')
+    await until(() => node()?.health === 'down', 10_000)
+    expect(node()?.lagMs).toBeNull()
+    expect([...(await scrape(adminPort)).keys()]).not.toContain(
+      'weir_node_lag_seconds{node="node-2"}',
+    )
+    expect(await now('node_up', { node: 'node-2' })).toBe(0)
+    expect(await now('availability_percentage', { role: 'reader' })).toBe(0)
+    await house.cluster.kill('node-1')
+    const writer = () => house.app.snapshot().endpoints.find((e) => e.name === 'writer')
+    await until(() => /^the writer is away/.test(writer()?.chooses ?? ''), 10_000)
+    expect(await now('availability_percentage', { role: 'writer' })).toBe(0)
+    await house.cluster.start('node-1')
+    await house.cluster.start('node-2')
+    await until(async () => (await now('availability_percentage')) === 200, 30_000)
+  })
+
   it('that answer and fail probes, and change the writer, are counted', async () => {
     const change = await watched(async () => {
       await house.cluster.promote('node-2')
