@@ -99,8 +99,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     return this.#inTransaction
   }
 
-  /** Login is over: the client may speak. `early` are bytes that came with its last login message. */
-  begin(parameters: ReadonlyMap<string, string>): void {
+  /** Login is over: the client may speak. `early` is what it has said already. */
+  begin(parameters: ReadonlyMap<string, string>, early = this.who.rest): void {
     const { protocol, wheel, counters, idleClientTimeoutMs } = this.#rooms
     this.link.write(protocol.welcome(this.who, parameters, this.cancelKey))
     this.#machine.to('idle')
@@ -111,8 +111,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
       this.#idleDeadline = new Deadline(() => this.#checkIdle())
       wheel.arm(this.#idleDeadline, idleClientTimeoutMs)
     }
-    if (this.who.rest.length > 0) this.data(this.who.rest)
+    // First, because what is said may be a reason to pause.
     this.link.resume()
+    if (early.length > 0) this.data(early)
   }
 
   data(chunk: Buffer): void {

@@ -37,6 +37,9 @@ export interface Doorway {
   ended(login: Login): void
 }
 
+/** So much of what a client says before it is welcomed is held (bytes). */
+const EARLY_BYTES = 65_536
+
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
 export class Login implements Receiver {
@@ -49,6 +52,9 @@ export class Login implements Receiver {
   #errand: WelcomeErrand | undefined
   #over = false
   #upgrading = false
+  /** What the client sent on while its welcome was being fetched; its session begins with it. */
+  #early: Buffer[] = []
+  #earlyBytes = 0
 
   constructor(door: Doorway, link: Link) {
     this.#door = door
@@ -69,9 +75,16 @@ export class Login implements Receiver {
 
   data(chunk: Buffer): void {
     if (this.#over) return
-    // The machine may keep what it is given; the link's buffer is used again.
-    this.#greeting.push(Buffer.from(chunk))
-    this.#pull()
+    // Whoever keeps it needs its own: the link's buffer is used again.
+    const own = Buffer.from(chunk)
+    if (this.#errand === undefined) {
+      this.#greeting.push(own)
+      this.#pull()
+      return
+    }
+    this.#early.push(own)
+    this.#earlyBytes += own.length
+    if (this.#earlyBytes > EARLY_BYTES) this.#link.pause()
   }
 
   closed(): void {
@@ -179,11 +192,7 @@ export class Login implements Receiver {
       this.#refuse('replication', NO_REPLICATION)
       return
     }
-    const full = this.#door.refuseSession()
-    if (full !== undefined) {
-      this.#refuse(full.sqlstate === '53300' ? 'too-many-clients' : 'draining', full)
-      return
-    }
+    if (this.#full()) return
     const route: Route<ServerConnection> = {
       endpoint: this.#endpoint,
       database: who.database,
@@ -211,14 +220,25 @@ export class Login implements Receiver {
     this.#errand.start()
   }
 
+  /** Refuses when no session may begin now. */
+  #full(): boolean {
+    const full = this.#door.refuseSession()
+    if (full === undefined) return false
+    this.#refuse(full.sqlstate === '53300' ? 'too-many-clients' : 'draining', full)
+    return true
+  }
+
   #begin(
     who: Introduction,
     route: Route<ServerConnection>,
     parameters: ReadonlyMap<string, string>,
   ): void {
+    // Others may have come in while the welcome was being fetched.
+    if (this.#full()) return
     this.#end()
     const id = this.#rooms.sessions.nextId()
-    new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters)
+    const rest = this.#early.length === 0 ? who.rest : Buffer.concat([who.rest, ...this.#early])
+    new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters, rest)
   }
 
   /** Ends a login from outside: the proxy stops. */
