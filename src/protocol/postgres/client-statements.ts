@@ -115,7 +115,7 @@ export class ClientStatements {
       forget()
       server.prepared.undo(statement, batch, presence)
     }
-    server.ledger.push(OWED.PARSE, { statement, restore, batch, realm: this.#realm })
+    server.ledger.push(OWED.PARSE, { statement, restore, batch })
   }
 
   /**
@@ -126,7 +126,7 @@ export class ClientStatements {
   parseAlone(name: string, text: Buffer, types: Buffer): boolean {
     if (name === '' || this.#names.has(name)) return false
     const statement = this.#statements.find(text, types, this.#realm)
-    if (statement === undefined || !statement.provenIn.has(this.#realm)) return false
+    if (statement?.provenAt !== this.#statements.shapes.epoch) return false
     this.#names.set(name, statement)
     return true
   }

@@ -43,9 +43,8 @@ export interface Undo {
   readonly statement?: Statement
   /** `failed`: the message itself was refused; otherwise the server skipped it unread. */
   readonly restore?: (failed: boolean) => void
-  /** For PARSE: its batch, and where the statement is proven once its reply is ParseComplete. */
+  /** For PARSE: its batch. */
   readonly batch?: number
-  readonly realm?: string
   /** For PARSE_DOOMED: the name as the client knows it. */
   readonly clientName?: string
 }

@@ -53,11 +53,10 @@ const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023']
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
-  const shapes: Shapes = { epoch: 0 }
   return {
     name: 'postgres',
     greet: (greet) => new Greeter(options, greet),
-    connect: (connect) => new Connector(options, connect, shapes),
+    connect: (connect) => new Connector(options, connect, statements.shapes),
     converse: (who) =>
       new PostgresClientConversation({
         settings: who.settings,

@@ -15,6 +15,7 @@ import { cleanUp } from './clean-up.ts'
 import { Ledger, OWED } from './ledger.ts'
 import { errorFrom } from './refusal.ts'
 import { PreparedBook, type Shapes } from './statements.ts'
+import { effectOfTag } from './tags.ts'
 
 /** Messages that are read whole may be this long; nothing a server says of itself is longer. */
 const READ_WHOLE_BYTES = 4 * 1_048_576
@@ -56,6 +57,8 @@ export class PostgresServerConversation implements ServerConversation {
   #swallow = false
   #abandoned = false
   #boundary = false
+  /** A table or view was changed in the transaction at hand. */
+  #reshaped = false
   /** `DISCARD ALL` or `DEALLOCATE ALL` took the server's prepared statements away. */
   onDeallocated: (() => void) | undefined
 
@@ -244,13 +247,14 @@ export class PostgresServerConversation implements ServerConversation {
     const cursor = this.#in
     if (cursor.available < total && total < READ_WHOLE_BYTES) return 'wait'
     const ledger = this.ledger
-    // Tags that matter here: DEALLOCATE ALL and DISCARD ALL.
-    if (cursor.buffer[cursor.pos + HEADER] === 0x44 && total > 13) {
-      const tag = cursor.buffer.toString('latin1', cursor.pos + HEADER, cursor.pos + total - 1)
-      if (tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL') {
-        this.prepared.clear()
-        if (ledger.head !== OWED.QUIET && !this.#abandoned) this.onDeallocated?.()
-      }
+    const effect = effectOfTag(cursor.buffer, cursor.pos + HEADER, cursor.pos + total - 1)
+    if (effect === 'deallocated') {
+      this.prepared.clear()
+      if (ledger.head !== OWED.QUIET && !this.#abandoned) this.onDeallocated?.()
+    } else if (effect === 'reshaped' && !this.dirty) {
+      // A pinned session's own temporary tables come and go all the time, and concern nobody.
+      this.prepared.outdated()
+      this.#reshaped = true
     }
     const step = this.#pass(total, ledger.head === OWED.QUIET)
     if (step !== undefined) return step
@@ -271,7 +275,6 @@ export class PostgresServerConversation implements ServerConversation {
     const undo = ledger.headUndo
     if (undo?.statement !== undefined && undo.batch !== undefined) {
       this.prepared.confirm(undo.statement, undo.batch)
-      if (undo.realm !== undefined) undo.statement.provenIn.add(undo.realm)
     }
     ledger.shift()
     return undefined
@@ -289,6 +292,11 @@ export class PostgresServerConversation implements ServerConversation {
     const status = cursor.buffer[cursor.pos + HEADER]
     this.status =
       status === STATUS.IDLE ? 'idle' : status === STATUS.IN_TRANSACTION ? 'open' : 'failed'
+    if (this.#reshaped && this.status === 'idle') {
+      // Until the commit others went on preparing for the old shape.
+      this.#reshaped = false
+      this.prepared.outdated()
+    }
     ledger.copyIn = false
     ledger.shift()
     cursor.pos += total

@@ -15,10 +15,20 @@ export interface Statement {
   /** Parameter types as in the Parse message: Int16 count, Int32 each. */
   readonly types: Buffer
   readonly classification: Classification
-  /** Where a server has accepted it: database, user and settings, as one key each. */
-  readonly provenIn: Set<string>
+  /** Epoch of `Shapes` at which a server has last accepted it; -1 for never. */
+  provenAt: number
   /** Its text was not kept: it cannot be brought to another server connection. */
   readonly opaque?: true
+}
+
+/**
+ * Counts the times that tables changed: a command said so, or a server found that a statement no
+ * longer returns what it returned when it was prepared. Whatever was prepared before, on whichever
+ * server connection, is prepared again before its next use, because a client that prepares a text
+ * anew must not meet the old plan of another.
+ */
+export interface Shapes {
+  epoch: number
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -26,6 +36,8 @@ const NOTHING = Buffer.alloc(0)
 const SHARED_TEXT_BYTES = 16_384
 
 export class Statements {
+  /** Shared with the books of all server connections. */
+  readonly shapes: Shapes = { epoch: 0 }
   #byText = new Map<string, Statement>()
   #next = 1
   #limit: number
@@ -83,22 +95,13 @@ export class Statements {
       text: ownText,
       types: Buffer.from(types),
       classification: classify(ownText),
-      provenIn: new Set(),
+      provenAt: -1,
     }
   }
 }
 
 function keyOf(text: Buffer, types: Buffer, realm: string): string {
   return `${realm}\0${types.toString('latin1')}\0${text.toString('latin1')}`
-}
-
-/**
- * Counts the times a server said that a statement no longer returns what it returned when it was
- * prepared. Whatever was prepared before, on whichever server connection, is prepared again before
- * its next use: a client that prepares anew because of that error must not get the old plan.
- */
-export interface Shapes {
-  epoch: number
 }
 
 /** Whether a server connection has a statement. */
@@ -148,7 +151,7 @@ export class PreparedBook {
     return state === CONFIRMED || state === batch ? 'ready' : 'unsure'
   }
 
-  /** The server said that a statement's result has changed its type. */
+  /** Results of statements may have changed their types. */
   outdated(): void {
     this.#shapes.epoch++
   }
@@ -182,6 +185,7 @@ export class PreparedBook {
   confirm(statement: Statement, batch: number): void {
     const state = this.#held.get(statement) ?? UNSURE
     if (state < 0 || state === batch) this.#held.set(statement, CONFIRMED)
+    statement.provenAt = this.#epoch
   }
 
   /** The Parse sent in `batch` never took effect. `before`: how it stood until then. */
