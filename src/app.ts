@@ -327,6 +327,8 @@ class RunningApp implements App {
       const fell = node.health === 'down' && was.health !== 'down'
       const demoted = was.role === 'writer' && node.role !== 'writer'
       if (fell || demoted) this.pools.retireNode(name, node.because)
+      // What a transaction or a pinned session would still write to a fenced writer is lost.
+      if (demoted && node.health === 'down') this.pools.forceNode(name)
     }
     this.#writers.look(now)
     this.#welcomes.forget()
