@@ -13,6 +13,7 @@ export interface Receiver {
 }
 
 export interface Link {
+  /** Undefined on a Unix socket, and only there; empty when the peer had gone before it was asked. */
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   readonly encrypted: boolean

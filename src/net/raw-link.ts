@@ -50,8 +50,8 @@ export class RawLink implements Link {
     this.#request = new raw.WriteWrap()
     if (ownBuffer) this.#own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
     const peer: { address?: string; port?: number } = {}
-    handle.getpeername?.(peer)
-    this.remoteAddress = peer.address
+    // A Unix socket has no such call; a peer that has reset meanwhile has no address any more.
+    if (handle.getpeername?.(peer) !== undefined) this.remoteAddress = peer.address ?? ''
     this.remotePort = peer.port
     handle.setNoDelay?.(true)
     handle.setKeepAlive?.(true, 30)

@@ -31,7 +31,9 @@ export class StreamLink implements Link {
     this.#turn = turn
     this.#socket = socket
     this.encrypted = 'encrypted' in socket && socket.encrypted === true
-    this.remoteAddress = socket.remoteAddress
+    // Only TCP has a local port, and keeps it when the peer has reset meanwhile.
+    const tcp = 'port' in socket.address()
+    this.remoteAddress = socket.remoteAddress ?? (tcp ? '' : undefined)
     this.remotePort = socket.remotePort
     if (!this.encrypted) {
       socket.setNoDelay(true)
