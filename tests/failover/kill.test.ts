@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { connect, connectAll, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startFront } from '../support/front.ts'
 import { startWriters } from '../support/writers.ts'
 
 let lab: FailoverHouse
@@ -62,7 +63,17 @@ describe('When the writer is killed and a reader promoted', () => {
     await bystander.query('select 1')
     await until(() => front.app.snapshot().clients.active === 3, 5_000)
 
+    const hurried = await startFront(house, { pool: { borrowTimeout: '300ms' } })
+    const impatient = await connect(hurried.url())
+    await impatient.query('select 1')
+
     await house.cluster.kill('node-1')
+    await until(() => hurried.app.snapshot().nodes[0]!.health === 'down', 10_000)
+    const late = await failure(impatient.query('select 1'))
+    expect(late).toMatchObject({ severity: 'ERROR', code: '08001' })
+    expect(late.message).toMatch(
+      /^timed out after 0\.[3-9] s waiting for a node: endpoint writer: the writer is away \(/,
+    )
     const unknown = await asleep
     expect(unknown).toMatchObject({ severity: 'ERROR', code: '08007' })
     expect(unknown.message).toContain('it is not known whether the request took effect')
@@ -73,6 +84,8 @@ describe('When the writer is killed and a reader promoted', () => {
     expect(lost.message).toMatch(/server connection was lost|Connection terminated/)
 
     await house.cluster.promote()
+    expect((await until(() => impatient.query('select 1 as n'), 5_000)).rows).toEqual([{ n: 1 }])
+    await hurried.end()
     expect(await one(bystander, 'select 1')).toBe(1)
     expect(await one(running, 'select 1')).toBe(1)
     expect(await one(bystander, 'select count(*)::int from kept')).toBe(0)

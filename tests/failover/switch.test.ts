@@ -1,7 +1,7 @@
 /** Two nodes claim to be writer, as after a healed partition: the newer timeline wins, loudly. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { connectAll, one } from '../support/clients.ts'
+import { connect, connectAll, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { startWriters } from '../support/writers.ts'
 
@@ -20,10 +20,23 @@ describe('When a reader is promoted while the old writer still runs', () => {
     for (const client of idle) await client.query('select 1')
     const writers = await startWriters(4, front.url())
     await writers.progress(30)
-    await house.cluster.promote('node-3', { force: true, rejoin: false })
+    // Both hold a connection to the node that is about to be the old writer.
+    const pinned = await connect(front.url())
+    await pinned.query('listen tidings')
+    const open = await connect(front.url())
+    await open.query('begin')
+    await open.query('insert into writes values (-1)')
+
+    const promoting = house.cluster.promote('node-3', { force: true, rejoin: false })
     await until(() => lab.node('node-3').role === 'writer', 10_000)
     await until(() => lab.node('node-1').role !== 'writer', 10_000)
+    // What they would write there now would be lost.
+    await until(() => pinned.strays.length > 0 && open.strays.length > 0, 500)
+    expect(pinned.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
+    expect(pinned.strays[0]!.message).toContain('pinned to it (listen)')
+    expect(open.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
     await writers.progress(100)
+    await promoting
     await writers.stop()
     for (const client of [...idle, ...writers.clients]) {
       expect(await lab.nodeOf(client)).toBe('node-3')
