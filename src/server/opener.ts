@@ -177,6 +177,16 @@ class Login {
   }
 
   #pull(): void {
+    try {
+      this.#steps()
+    } catch (error) {
+      // A certificate file that went away, or our bug: this opening fails, the process goes on.
+      const text = `cannot log in to ${this.#node.name}: ${messageOf(error)}`
+      this.fail(new WeirError('WEIR_OPEN_FAILED', text, { sqlstate: '08001', cause: error }))
+    }
+  }
+
+  #steps(): void {
     for (;;) {
       if (this.#over) return
       const step = this.#machine.next()

@@ -13,6 +13,7 @@ import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contr
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
 import type { Rooms } from './rooms.ts'
+import { INTERNAL } from './session-errors.ts'
 import { welcomeKey } from './welcome.ts'
 import { WelcomeErrand } from './welcome-errand.ts'
 
@@ -97,6 +98,16 @@ export class Login implements Receiver {
   drained(): void {}
 
   #pull(): void {
+    try {
+      this.#steps()
+    } catch (error) {
+      // Our bug: this login ends, everybody else goes on.
+      this.#rooms.log.error({ error: messageOf(error) }, 'BUG: a login failed')
+      if (!this.#over) this.#refuse('internal-error', INTERNAL)
+    }
+  }
+
+  #steps(): void {
     while (!this.#over && this.#errand === undefined && !this.#upgrading) {
       const step = this.#greeting.next()
       switch (step.kind) {
