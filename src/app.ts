@@ -111,6 +111,7 @@ class RunningApp implements App {
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
   #draining = false
+  #stopped: Promise<void> | undefined
 
   constructor({ settings, log, version, clock = systemClock, graceMs = 5_000 }: AppOptions) {
     this.settings = settings
@@ -358,8 +359,12 @@ class RunningApp implements App {
     await until(() => this.ready().ready, withinMs, { what: 'a writer' })
   }
 
-  async stop(): Promise<void> {
-    if (this.#draining) return
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#draining = true
     await Promise.all(this.#places.map((p) => p.door.close()))
     for (const place of this.#places) place.door.abort(STOPPING)

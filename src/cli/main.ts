@@ -14,6 +14,8 @@ import { version } from './version.ts'
 
 /** Runs one command line; sets `process.exitCode`. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // A terminal that goes away, or a reader that has read enough: what has to be stopped still must be.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const program = new Command('weir')
     .description('A connection proxy and pool for Postgres, with the lab to try it in')
     .version(version(), '-V, --version', 'print the version')
