@@ -18,6 +18,7 @@ import type { TopologyStore, TopologyWait } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Turns } from './balance.ts'
 import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.ts'
+import { isServing } from './eligible.ts'
 import type { EndpointRule } from './endpoint.ts'
 
 /** One session's way to server connections. */
@@ -95,10 +96,13 @@ export class Router<M extends Member> {
 
   /**
    * The node for `route` now. A session that has to leave its node lands only where everything it
-   * can have seen there has arrived: nothing is further than the furthest position known.
+   * can have seen there has arrived: nothing is further than the furthest position known. A node
+   * that is away does not count: what it alone had is lost, and nobody would ever get there.
    */
   choose(route: Route<M>): Choice {
     const choice = this.#choose(route)
+    // Back where it was: what it sees from now on is not yet in that mark.
+    if ('node' in choice && choice.node === route.node) route.seenLsn = undefined
     const leaves = 'node' in choice && route.node !== undefined && choice.node !== route.node
     if (!leaves || route.seenLsn !== undefined || choice.why === 'writer') return choice
     route.seenLsn = this.#furthest()
@@ -115,7 +119,8 @@ export class Router<M extends Member> {
 
   #furthest(): bigint | undefined {
     let furthest: bigint | undefined
-    for (const { lsn } of this.#options.store.current.nodes) {
+    for (const node of this.#options.store.current.nodes.filter(isServing)) {
+      const { lsn } = node
       if (lsn !== undefined && (furthest === undefined || lsn > furthest)) furthest = lsn
     }
     return furthest
