@@ -2,7 +2,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { bind, copyData, execute, flush, parse, query } from '../../src/wire/postgres/frontend.ts'
-import { type Client, connect, connectAll, endClients, failure, one } from '../support/clients.ts'
+import {
+  type Client,
+  connect,
+  connectAll,
+  endClients,
+  failure,
+  one,
+  wireOf,
+} from '../support/clients.ts'
 import { FRONT_PORTS, type Front, type FrontOptions, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { type RawSession, rawSession } from '../support/raw-session.ts'
@@ -160,6 +168,124 @@ describe('A pool', () => {
     expect(await one(second, 'show statement_timeout')).toBe('54321ms')
     expect(await one(second, 'show lock_timeout')).toBe('4321ms')
     expect(await one(second, 'select pg_backend_pid()')).toBe(pid)
+  })
+})
+
+describe('A server connection', () => {
+  it('that an administrator ends while idle is missed by nobody', async () => {
+    const narrow = await front({ pool: { maxConnections: 2 } })
+    const [a, b] = await connectAll(2, narrow.url('writer', 'app1'))
+    await Promise.all([a!.query('begin'), b!.query('begin')])
+    await Promise.all([a!.query('commit'), b!.query('commit')])
+    expect(await backendsOf('app1')).toBe(2)
+    await direct.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app1'`,
+    )
+    await until(() => onlyPool(narrow).total === 0, 5_000)
+    for (const client of [a!, b!, a!, b!]) expect(await one(client, 'select 1')).toBe(1)
+    expect([...a!.strays, ...b!.strays]).toEqual([])
+  })
+
+  it('that an administrator ends under a statement costs an error and not the session', async () => {
+    const narrow = await front({ pool: { maxConnections: 1 } })
+    const client = await connect(narrow.url('writer', 'app1'))
+    const asleep = failure(client.query('select pg_sleep(600)'))
+    await until(async () => {
+      const { rowCount } = await direct.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where usename = 'app1' and wait_event = 'PgSleep'`,
+      )
+      return rowCount === 1
+    }, 5_000)
+    expect(await asleep).toMatchObject({
+      severity: 'ERROR',
+      code: '08007',
+      detail: 'terminating connection due to administrator command',
+    })
+    expect(await one(client, 'select 1')).toBe(1)
+  })
+
+  it('past its lifetime is replaced between two transactions, unnoticed', async () => {
+    const narrow = await front({ pool: { maxConnections: 1, maxLifetime: '1s' } })
+    const client = await connect(narrow.url())
+    const first = await one(client, 'select pg_backend_pid()')
+    await client.query('begin')
+    const inside = await one(client, 'select pg_backend_pid()')
+    expect(await one(client, 'select pg_backend_pid() from pg_sleep(1.2)')).toBe(inside)
+    expect(inside).toBe(first)
+    await client.query('commit')
+    expect(await one(client, 'select pg_backend_pid()')).not.toBe(first)
+    expect(client.strays).toEqual([])
+  })
+
+  it('torn in the middle of a message is given up, and its place used again', async () => {
+    const narrow = await front({ pool: { maxConnections: 1 }, config: { auth: { trust: true } } })
+    const raw = await rawSession(narrow.port('writer'), { user: 'app1' })
+    // The head of a COPY message of a megabyte, and then nothing.
+    raw.send(query('copy seats from stdin'))
+    await raw.take('G')
+    raw.send(copyData(Buffer.alloc(1_048_576, 0x78)).subarray(0, 50_000))
+    raw.vanish()
+    const next = await connect(narrow.url('writer', 'app1'))
+    expect(await one(next, 'select count(*)::int from seats')).toBe(1)
+    expect(await backendsOf('app1')).toBe(1)
+  })
+})
+
+describe('A client that waits', () => {
+  it('and leaves gives up its place in line', async () => {
+    const narrow = await front({ pool: { maxConnections: 1 } })
+    const [holder, leaving, staying] = await connectAll(3, narrow.url())
+    await holder!.query('begin')
+    const left = failure(leaving!.query('select 1'))
+    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    const served = one(staying!, 'select 7')
+    await until(() => onlyPool(narrow).waiting === 2, 5_000)
+    wireOf(leaving!).stream.destroy()
+    await left
+    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    await holder!.query('commit')
+    expect(await served).toBe(7)
+    expect(onlyPool(narrow)).toMatchObject({ total: 1, waiting: 0 })
+  })
+
+  it('may send on meanwhile, and everything is done in order', async () => {
+    const narrow = await front({ pool: { maxConnections: 1 }, config: { auth: { trust: true } } })
+    const holder = await connect(narrow.url())
+    const raw = await rawSession(narrow.port('writer'))
+    await holder.query('begin')
+    raw.messages.length = 0
+    // Ten times as much as is held for a client that waits.
+    const padding = 'x'.repeat(65_536)
+    const requests = Array.from({ length: 40 }, (_, i) => query(`select ${i} /* ${padding} */`))
+    raw.send(...requests)
+    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    await holder.query('commit')
+    const answers: string[] = []
+    for (let i = 0; i < requests.length; i++) {
+      answers.push(...(await raw.values()))
+    }
+    expect(answers.map(Number)).toEqual(requests.map((_, i) => i))
+    raw.vanish()
+  })
+
+  it('is told what the node says when no server connection can be opened', async () => {
+    const users = ['barred', 'crowded'].map((username) => ({ username, password: 'x' }))
+    const refusing = await front({ users, pool: { borrowTimeout: '300ms' } })
+    await direct.query(`create role barred nologin password 'x'`)
+    await direct.query(`create role crowded login password 'x' connection limit 0`)
+    // For ever: told at once.
+    expect(await failure(connect(refusing.url('writer', 'barred')))).toMatchObject({
+      severity: 'FATAL',
+      code: '28000',
+      message: 'role "barred" is not permitted to log in',
+    })
+    // Maybe not for ever: tried again until the borrow timeout.
+    const crowded = await failure(connect(refusing.url('writer', 'crowded')))
+    expect(crowded).toMatchObject({ severity: 'FATAL', code: '53300' })
+    expect(crowded.message).toMatch(
+      /^timed out after .* last error: too many connections for role "crowded"\)$/,
+    )
   })
 })
 
