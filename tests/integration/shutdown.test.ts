@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCluster } from '../../src/cluster/cluster.ts'
 import { until } from '../../src/core/until.ts'
-import { connect, endClients, failure, one } from '../support/clients.ts'
+import { connect, connectAll, endClients, failure, one } from '../support/clients.ts'
+import { FRONT_PORTS, startFront } from '../support/front.ts'
+import { startHouse } from '../support/house.ts'
 import { family, isAlive, type WeirChild, weir } from '../support/weir-child.ts'
 
 /** Endpoints from 15932, admin 15980, nodes from 15001. */
@@ -125,5 +127,38 @@ describe('weir up', () => {
     child.process.kill('SIGTERM')
     expect([0, 130]).toContain(await child.ended)
     expect(await postmasters()).toEqual([])
+  })
+})
+
+describe('A stop', () => {
+  it('lets transactions end within the grace, cuts those that do not, and tells everybody', async () => {
+    const house = await startHouse({ ports: FRONT_PORTS })
+    try {
+      const front = await startFront(house, { pool: { maxConnections: 4 } })
+      await house.ask('create table ended (n int)')
+      const [idle, quick, slow] = await connectAll(3, front.url())
+      await idle!.query('select 1')
+      await quick!.query('begin')
+      await slow!.query('begin')
+      await slow!.query('insert into ended values (2)')
+      const stopping = front.end()
+      await until(() => idle!.strays.length > 0, 2_000)
+      await quick!.query('insert into ended values (1)')
+      await quick!.query('commit')
+      await stopping
+      await until(() => [quick!, slow!].every((c) => c.strays.length > 0), 2_000)
+      for (const client of [idle!, quick!, slow!]) {
+        expect(client.strays[0]).toMatchObject({ severity: 'FATAL', code: '57P01' })
+      }
+      const left = async () =>
+        (
+          await house.ask(`select 1 from pg_stat_activity where query like '%ended%'
+          and pid <> pg_backend_pid()`)
+        ).length
+      await until(async () => (await left()) === 0, 5_000, { what: 'no server connection left' })
+      expect(await house.ask('select n from ended')).toEqual([{ n: 1 }])
+    } finally {
+      await house.end()
+    }
   })
 })

@@ -1,6 +1,9 @@
 /** TLS towards clients: offered, required, direct, and what a snoop or a fool gets. */
+import { chownSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../../src/core/until.ts'
 import { query, sslRequest, startupMessage } from '../../src/wire/postgres/frontend.ts'
 import { readErrorFields } from '../../src/wire/postgres/read.ts'
 import { writeTestCertificate } from '../support/certificate.ts'
@@ -9,7 +12,7 @@ import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { exchange, PROTOCOL_3, RawSession, rawSession } from '../support/raw-session.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
-import { TEST_CERTIFICATE } from './test-certificate.ts'
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.ts'
 
 let house: House
 let allowed: Front
@@ -130,4 +133,63 @@ describe('With tls.mode required', () => {
     const reason = { reason: 'tls-handshake' }
     expect(sumOf(series, 'weir_client_connections_refused_total', reason)).toBe(1)
   })
+})
+
+describe('Towards the nodes', () => {
+  const nodes = (mode: string, nodesCaFile?: string) => ({
+    tls: { nodes: mode, ...(nodesCaFile === undefined ? {} : { nodesCaFile }) },
+    topology: { period: '100ms', user: 'weir', database: 'app' },
+  })
+  const encrypted = 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'
+  const served = async (config: Record<string, unknown>): Promise<unknown> => {
+    const front = await startFront(house, { config })
+    try {
+      return await one(await connect(front.url()), encrypted)
+    } finally {
+      endClients()
+      await front.end()
+    }
+  }
+
+  it('TLS is used where a node has it, demanded or verified as the setting says', async () => {
+    expect(await served(nodes('prefer'))).toBe(false)
+    const [data] = await house.ask('show data_directory')
+    const directory = String(data!.data_directory)
+    const { uid, gid } = statSync(directory)
+    for (const [name, text] of [
+      ['test.key', TEST_KEY],
+      ['test.crt', TEST_CERTIFICATE],
+    ] as const) {
+      writeFileSync(join(directory, name), text, { mode: 0o600 })
+      chownSync(join(directory, name), uid, gid)
+    }
+    await house.ask(`alter system set ssl_cert_file = 'test.crt'`)
+    await house.ask(`alter system set ssl_key_file = 'test.key'`)
+    await house.ask('alter system set ssl = on')
+    await house.ask('select pg_reload_conf()')
+    await until(async () => (await house.ask('show ssl'))[0]!.ssl === 'on', 5_000)
+
+    const ca = join(house.directory, 'test.crt')
+    expect(await served(nodes('disable'))).toBe(false)
+    expect(await served(nodes('prefer'))).toBe(true)
+    expect(await served(nodes('require'))).toBe(true)
+    expect(await served(nodes('verify-ca', ca))).toBe(true)
+    // The certificate is for localhost, the node is configured as 127.0.0.1.
+    await expect(refusedStart(nodes('verify-full', ca))).resolves.toContain('127.0.0.1')
+    await expect(refusedStart(nodes('verify-ca'))).resolves.toMatch(/self.signed certificate/)
+  })
+
+  /** What Weir says of a node it will not trust. */
+  async function refusedStart(config: Record<string, unknown>): Promise<string> {
+    const front = await startFront(house, { config, ready: false })
+    try {
+      const [node] = await until(() => {
+        const { nodes } = front.app.snapshot()
+        return nodes[0]!.health === 'down' ? nodes : undefined
+      }, 10_000)
+      return node!.because
+    } finally {
+      await front.end()
+    }
+  }
 })

@@ -23,6 +23,8 @@ export interface FrontOptions {
   readonly pool?: Readonly<Record<string, unknown>>
   /** Whether the admin port is served. */
   readonly admin?: boolean
+  /** False: do not wait for a writer. */
+  readonly ready?: boolean
   readonly log?: Log
 }
 
@@ -86,7 +88,7 @@ export async function startFront(
     version: '0.0.0-test',
     graceMs: 500,
   })
-  await app.whenReady(20_000)
+  if (options.ready !== false) await app.whenReady(20_000)
   const port = (endpoint: string): number => {
     const at = names.indexOf(endpoint)
     if (at < 0) throw new Error(`no endpoint ${endpoint} in this front`)
