@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
-import { Servers } from './app/servers.ts'
+import { homeOf, Servers } from './app/servers.ts'
 import { cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
@@ -113,7 +113,9 @@ class RunningApp implements App {
   #draining = false
   #stopped: Promise<void> | undefined
 
-  constructor({ settings, log, version, clock = systemClock, graceMs = 5_000 }: AppOptions) {
+  constructor({ settings, log, version, clock: given, graceMs = 5_000 }: AppOptions) {
+    const { turn } = this.#network
+    const clock = given ?? { ...systemClock, monotonic: () => turn.now() }
     this.settings = settings
     this.version = version
     this.clock = clock
@@ -229,8 +231,8 @@ class RunningApp implements App {
       sessions: this.sessions,
       welcomes: this.#welcomes,
       counters: this.metrics.endpoint(settings.name),
+      home: homeOf,
       idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
-      home: (server) => this.#servers!.home(server),
     }
     const door = new Door({
       endpoint,

@@ -6,11 +6,10 @@ import type { Settings } from '../config/settings.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address, Network } from '../net/network.ts'
-import type { Pool } from '../pool/pool.ts'
 import type { PoolKey, PoolSet } from '../pool/pools.ts'
 import type { Protocol } from '../protocol/contract.ts'
 import { type NodeAddress, Opener } from '../server/opener.ts'
-import type { ServerConnection, ServerEvents } from '../server/server-connection.ts'
+import type { Home, ServerConnection, ServerEvents } from '../server/server-connection.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { nodeTlsOptions } from './settings.ts'
@@ -30,10 +29,17 @@ export interface ServersOptions {
   readonly hint: (hint: Hint) => void
 }
 
+/** The pool that a server connection was opened for. */
+export function homeOf(connection: ServerConnection): Home {
+  if (connection.home === undefined) {
+    throw new Error(`BUG: server connection ${connection.id} has no pool`)
+  }
+  return connection.home
+}
+
 export class Servers {
   #options: ServersOptions
   #opener: Opener
-  #homes = new WeakMap<ServerConnection, Pool<ServerConnection>>()
   #live = new Set<ServerConnection>()
 
   constructor(options: ServersOptions) {
@@ -56,13 +62,6 @@ export class Servers {
     return this.#live
   }
 
-  /** The pool that a server connection was opened for. */
-  home(connection: ServerConnection): Pool<ServerConnection> {
-    const pool = this.#homes.get(connection)
-    if (pool === undefined) throw new Error(`BUG: server connection ${connection.id} has no pool`)
-    return pool
-  }
-
   open(key: PoolKey, signal: AbortSignal): Promise<ServerConnection> {
     const pool = this.#options.pools().find(key)
     const counters = this.#options.metrics.node(key.node)
@@ -76,7 +75,7 @@ export class Servers {
           this.#live.delete(connection)
           addTraffic(counters, connection)
         }
-        if (pool !== undefined) this.#homes.set(connection, pool)
+        connection.home = pool
         return connection
       },
       (error: unknown) => {
@@ -116,7 +115,7 @@ export class Servers {
   #events(): ServerEvents {
     return {
       lost: (connection, error, leased) => {
-        if (!leased) this.#homes.get(connection)?.lost(connection)
+        if (!leased) connection.home?.lost(connection)
         const kind = SHUTDOWN.has(error.sqlstate) ? 'shutdown' : 'reset'
         this.#hint({ node: connection.node, kind, sign: error.sqlstate })
       },

@@ -10,7 +10,7 @@ import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { type Link, nobody, type Receiver } from './link.ts'
 import type { RawHandle, RawStreams, WriteRequest } from './raw.ts'
-import { READ_BUFFER_BYTES, SCRATCH_BYTES, type Turn } from './turn.ts'
+import { Block, READ_BUFFER_BYTES, SCRATCH_BYTES, type Turn } from './turn.ts'
 
 /** A read this large means a stream is under way: such a link reads into its own buffer. */
 const STREAMING_READ = 16_384
@@ -30,7 +30,7 @@ export class RawLink implements Link {
   #raw: RawStreams
   #turn: Turn<RawLink>
   #handle: RawHandle
-  #own: Buffer | undefined
+  #own: Block | undefined
   /** What this turn's write is made of; nearly always one piece. */
   #first: Buffer | undefined
   #more: Buffer[] = []
@@ -48,14 +48,14 @@ export class RawLink implements Link {
     this.#turn = turn
     this.#handle = handle
     this.#request = new raw.WriteWrap()
-    if (ownBuffer) this.#own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+    if (ownBuffer) this.#own = new Block(READ_BUFFER_BYTES)
     const peer: { address?: string; port?: number } = {}
     // A Unix socket has no such call; a peer that has reset meanwhile has no address any more.
     if (handle.getpeername?.(peer) !== undefined) this.remoteAddress = peer.address ?? ''
     this.remotePort = peer.port
     handle.setNoDelay?.(true)
     handle.setKeepAlive?.(true, 30)
-    handle.useUserBuffer(this.#own ?? turn.sharedBuffer)
+    handle.useUserBuffer((this.#own ?? turn.shared).buffer)
     handle.onread = () => this.#onRead()
   }
 
@@ -71,17 +71,17 @@ export class RawLink implements Link {
     }
     if (nread === 0 || this.#ending) return undefined
     this.bytesRead += nread
-    const buffer = this.#own ?? this.#turn.sharedBuffer
+    const block = this.#own ?? this.#turn.shared
     this.#turn.beginRead()
     try {
-      this.receiver.data(nread === buffer.length ? buffer : buffer.subarray(0, nread))
+      this.receiver.data(block.view(nread))
     } finally {
       this.#turn.endRead(this)
     }
     if (this.#abandonBuffer || (this.#own === undefined && nread >= STREAMING_READ)) {
       this.#abandonBuffer = false
-      this.#own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
-      return this.#own
+      this.#own = new Block(READ_BUFFER_BYTES)
+      return this.#own.buffer
     }
     return undefined
   }
@@ -133,26 +133,26 @@ export class RawLink implements Link {
     request.oncomplete = (status) => this.#written(status)
     this.#inFlight = request
     this.#request = new this.#raw.WriteWrap()
-    if (scratched) turn.scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+    if (scratched) turn.scratch = new Block(SCRATCH_BYTES)
     else if (reader !== undefined) reader.#abandonBuffer = reader.#own !== undefined
   }
 
   /** True when `chunk` lies in the buffer of the link being read now, which that link can give up. */
-  #inPlace(chunk: Buffer, source: Buffer | undefined): boolean {
-    return source !== undefined && chunk.buffer === source.buffer
+  #inPlace(chunk: Buffer, source: Block | undefined): boolean {
+    return source !== undefined && chunk.buffer === source.buffer.buffer
   }
 
   #gather(): Buffer {
     const { scratch } = this.#turn
     const first = this.#first!
-    scratch.set(first, 0)
+    scratch.buffer.set(first, 0)
     let at = first.length
     for (let i = 0; i < this.#more.length; i++) {
       const piece = this.#more[i]!
-      scratch.set(piece, at)
+      scratch.buffer.set(piece, at)
       at += piece.length
     }
-    return scratch.subarray(0, at)
+    return scratch.view(at)
   }
 
   #written(status: number): void {

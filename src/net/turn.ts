@@ -12,17 +12,46 @@ export const READ_BUFFER_BYTES = 65_536
 /** Writes up to this size are gathered into one buffer; beyond it the pieces go as a vector. */
 export const SCRATCH_BYTES = 32_768
 
+/** Views of up to this length are made once and used again. */
+const KEPT_VIEW_BYTES = 2_048
+
+/**
+ * A block of memory that is filled and looked at over and over. Making a view of a buffer costs more
+ * than reading a small message, so views from its start are kept by length.
+ */
+export class Block {
+  readonly buffer: Buffer
+  #views: (Buffer | undefined)[] = []
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes)
+  }
+
+  /** The first `length` bytes. */
+  view(length: number): Buffer {
+    if (length > KEPT_VIEW_BYTES) {
+      return length === this.buffer.length ? this.buffer : this.buffer.subarray(0, length)
+    }
+    const kept = this.#views[length]
+    if (kept !== undefined) return kept
+    const made = this.buffer.subarray(0, length)
+    this.#views[length] = made
+    return made
+  }
+}
+
 export class Turn<R = unknown> {
   /** The link whose read caused the flush that is under way. */
   reader: R | undefined
   /** Reads of links that hold no buffer of their own land here, one after the other. */
-  readonly sharedBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+  readonly shared = new Block(READ_BUFFER_BYTES)
   /** Small writes are put together here; given up when the kernel does not take one at once. */
-  scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  scratch = new Block(SCRATCH_BYTES)
   /** Links marked this turn are the first `#marked` ones; slots are used again, never given back. */
   #dirty: (Flushable | undefined)[] = []
   #marked = 0
   #inRead = false
+  #now = 0
   #scheduled = false
   #flushLater = (): void => {
     this.#scheduled = false
@@ -39,6 +68,14 @@ export class Turn<R = unknown> {
 
   beginRead(): void {
     this.#inRead = true
+    this.#now = 0
+  }
+
+  /** Monotonic milliseconds, read once for all that is done about one read. */
+  now(): number {
+    if (!this.#inRead) return performance.now()
+    if (this.#now === 0) this.#now = performance.now()
+    return this.#now
   }
 
   /** Ends the read of `reader`; writes flushed now may still lie in the buffer it reads into. */
@@ -56,9 +93,9 @@ export class Turn<R = unknown> {
   /** A flush may mark more links (a peer found gone); they are flushed too. */
   flush(): void {
     for (let i = 0; i < this.#marked; i++) {
-      const link = this.#dirty[i]!
+      const link = this.#dirty[i]
       this.#dirty[i] = undefined
-      link.flush()
+      link?.flush()
     }
     this.#marked = 0
   }

@@ -33,7 +33,17 @@ export interface ServerEvents {
   cancel(connection: ServerConnection): Promise<void>
 }
 
+/** The pool it was opened for and goes back to. */
+export interface Home {
+  release(connection: ServerConnection): void
+  discard(connection: ServerConnection, reason: EvictReason): void
+  /** It died while nobody held it. */
+  lost(connection: ServerConnection): void
+}
+
 export class ServerConnection implements Member {
+  /** Set once, right after opening. */
+  home: Home | undefined
   readonly id: number
   readonly node: string
   readonly link: Link
