@@ -1,7 +1,15 @@
 /** What a session leaves on a server connection: pinned while it lives, gone for whoever comes next. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { type Client, connect, endClients, failure, one, wireOf } from '../support/clients.ts'
+import {
+  type Client,
+  connect,
+  connectAll,
+  endClients,
+  failure,
+  one,
+  wireOf,
+} from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
@@ -15,6 +23,7 @@ beforeAll(async () => {
   narrow = await startFront(house, { pool: { maxConnections: 1 } })
   direct = await connect(house.direct)
   await direct.query('create sequence tickets')
+  await direct.query('create table talk (n int)')
 })
 
 afterEach(async () => {
@@ -158,6 +167,48 @@ describe('A session that uses', () => {
     await direct.query(`notify tidings, 'rain'`)
     await until(() => heard.length > 0, 5_000)
     expect(heard).toEqual(['rain'])
+  })
+})
+
+describe('An endpoint with session pooling', () => {
+  it('lends one server connection for the whole session and cleans it afterwards', async () => {
+    const front = await startFront(house, {
+      endpoints: [{ name: 'writer', kind: 'writer', pooling: 'session' }],
+      pool: { maxConnections: 1, borrowTimeout: '300ms' },
+    })
+    try {
+      const client = await connect(front.url())
+      const pid = await one(client, 'select pg_backend_pid()')
+      expect(front.app.snapshot().clients).toMatchObject({ pinned: 1, active: 1 })
+      const other = await connect(front.url())
+      expect((await failure(other.query('select 1'))).code).toBe('53300')
+      await client.query('set work_mem = 65536')
+      await client.end()
+      const query = () =>
+        one(other, `select pg_backend_pid() || ' ' || current_setting('work_mem')`)
+      expect(await until(query, 5_000)).toBe(`${pid} 4MB`)
+    } finally {
+      endClients(direct)
+      await front.end()
+    }
+  })
+})
+
+describe('A client that says nothing for limits.idleClientTimeout', () => {
+  it('is told and closed, but never inside a transaction', async () => {
+    const front = await startFront(house, { config: { limits: { idleClientTimeout: '1s' } } })
+    try {
+      const [silent, busy] = await connectAll(2, front.url())
+      await busy!.query('begin')
+      await busy!.query('insert into talk values (1)')
+      await until(() => silent!.strays.length > 0, 5_000)
+      expect(silent!.strays[0]).toMatchObject({ severity: 'FATAL', code: '57P05' })
+      await busy!.query('commit')
+      expect(await one(direct, 'select count(*)::int from talk')).toBe(1)
+    } finally {
+      endClients(direct)
+      await front.end()
+    }
   })
 })
 
