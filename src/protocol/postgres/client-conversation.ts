@@ -303,8 +303,7 @@ export class PostgresClientConversation implements ClientConversation {
       if (this.#pins.sees(statement.classification.effects, statement.text)) return 'pin'
     }
     server.ledger.openBatch()
-    const serverName = this.#statements.bring(server, name, this.#emit)
-    server.ledger.push(OWED.BIND)
+    const serverName = this.#statements.bring(server, OWED.BIND, name, this.#emit)
     if (serverName === name) {
       this.#left = total
       return undefined
@@ -334,8 +333,9 @@ export class PostgresClientConversation implements ClientConversation {
       this.#left = total
       return undefined
     }
-    const serverName = kind === 'P' ? name : this.#statements.bring(server, name, this.#emit)
-    server.ledger.push(OWED.DESCRIBE)
+    if (kind === 'P') server.ledger.push(OWED.DESCRIBE)
+    const serverName =
+      kind === 'P' ? name : this.#statements.bring(server, OWED.DESCRIBE, name, this.#emit)
     if (serverName === name) {
       this.#left = total
       return undefined

@@ -11,11 +11,18 @@ import { NAME_PREFIX, type Statement, type Statements } from './statements.ts'
 /** Bytes for the server, in order. */
 export type Emit = (bytes: Buffer) => void
 
+/** Goes into the ledger as it is, so that an error can be told in the client's own words. */
+interface Named {
+  readonly statement: Statement
+  readonly clientName: string
+}
+
 export class ClientStatements {
   #statements: Statements
-  /** By the bytes of the client's name, read as latin1. */
-  #names = new Map<string, Statement>()
+  #names = new Map<string, Named>()
   #unnamed: Statement | undefined
+  /** Counts what was done to the unnamed statement, so that only the newest is undone. */
+  #turn = 0
   #realm: string
 
   /** `realm`: equal for clients to whom a text means the same (database, user, settings). */
@@ -29,7 +36,7 @@ export class ClientStatements {
   }
 
   find(name: string): Statement | undefined {
-    return name === '' ? this.#unnamed : this.#names.get(name)
+    return name === '' ? this.#unnamed : this.#names.get(name)?.statement
   }
 
   /**
@@ -66,7 +73,7 @@ export class ClientStatements {
       return
     }
     const before = this.#names.get(name)
-    this.#names.set(name, statement)
+    this.#names.set(name, { statement, clientName: name })
     server.ledger.push(OWED.PARSE_UNNAMED, {
       restore: () => {
         if (before === undefined) this.#names.delete(name)
@@ -86,36 +93,42 @@ export class ClientStatements {
     const taken = this.#names.get(name)
     if (taken !== undefined) {
       // The server finds the clash itself, after any other fault of the text, as it would directly.
-      this.#prepare(server, taken, emit)
-      emit(parse(taken.serverName, text, types))
-      server.ledger.push(OWED.PARSE_DOOMED, { statement: taken, clientName: name })
+      this.#prepare(server, taken.statement, emit)
+      emit(parse(taken.statement.serverName, text, types))
+      server.ledger.push(OWED.PARSE_DOOMED, taken)
       return
     }
+    const { ledger, prepared } = server
+    const { batch } = ledger
     // A pinned session may have changed settings, and no other will meet what it prepared.
-    const statement = server.dirty
+    let statement = server.dirty
       ? this.#statements.own(text, types)
       : this.#statements.intern(text, types, this.#realm)
-    this.#names.set(name, statement)
-    const forget = (): void => {
-      if (this.#names.get(name) === statement) this.#names.delete(name)
+    let presence = prepared.use(statement, batch)
+    if (presence !== 'absent' && !(server.status !== 'failed' && ledger.certain)) {
+      // Whether this Parse will be skipped or refused is not known yet, so the server is asked, and
+      // under a name that exists only if it is accepted.
+      statement = this.#statements.own(text, types)
+      presence = 'absent'
     }
-    const { batch } = server.ledger
-    let presence = server.prepared.use(statement, batch)
-    // In a failed transaction Parse is refused. Whether it has failed, or what was sent since has
-    // ended it, only the server can tell while replies of earlier batches are owed: it is asked.
-    const { status, ledger } = server
-    if (presence === 'ready' && (status === 'failed' || ledger.readyOwed > 0)) presence = 'unsure'
+    const made = statement
+    const named = { statement: made, clientName: name }
+    this.#names.set(name, named)
+    const forget = (): void => {
+      if (this.#names.get(name) === named) this.#names.delete(name)
+    }
     if (presence === 'ready') {
-      server.ledger.push(OWED.PARSE_FAKED, { statement, restore: forget })
+      ledger.push(OWED.PARSE_FAKED, { restore: forget })
       return
     }
-    this.#makeRoom(server, statement, presence === 'unsure', emit)
-    emit(parse(statement.serverName, text, types))
+    this.#makeRoom(server, made, presence === 'unsure', emit)
+    prepared.asked(made)
+    emit(parse(made.serverName, text, types))
     const restore = (): void => {
       forget()
-      server.prepared.undo(statement, batch, presence)
+      prepared.undo(made, batch, presence)
     }
-    server.ledger.push(OWED.PARSE, { statement, restore, batch })
+    ledger.push(OWED.PARSE, { statement: made, restore, batch })
   }
 
   /**
@@ -126,8 +139,9 @@ export class ClientStatements {
   parseAlone(name: string, text: Buffer, types: Buffer): boolean {
     if (name === '' || this.#names.has(name)) return false
     const statement = this.#statements.find(text, types, this.#realm)
-    if (statement?.provenAt !== this.#statements.shapes.epoch) return false
-    this.#names.set(name, statement)
+    if (statement === undefined) return false
+    if (statement.provenAt !== this.#statements.shapes.epoch) return false
+    this.#names.set(name, { statement, clientName: name })
     return true
   }
 
@@ -137,21 +151,31 @@ export class ClientStatements {
   }
 
   /**
-   * Makes sure that the server connection has the statement that `name` means, and returns the name
-   * to use there.
+   * Makes sure that the server connection has the statement that `name` means, books the reply of
+   * the Bind or Describe that needs it, and returns the name to use there.
    */
-  bring(server: PostgresServerConversation, name: string, emit: Emit): string {
+  bring(server: PostgresServerConversation, kind: number, name: string, emit: Emit): string {
     if (name === '') {
       this.#bringUnnamed(server, emit)
+      server.ledger.push(kind)
       return name
     }
-    const statement = this.#names.get(name)
-    if (statement === undefined) {
-      // Unknown: the server says so (26000). A name that looks like ours must not find one of ours.
-      return name.startsWith(NAME_PREFIX) ? ` ${name}` : name
+    const named = this.#names.get(name) ?? this.#unknown(name)
+    if (named === undefined) {
+      // The server says so (26000).
+      server.ledger.push(kind)
+      return name
     }
+    const { statement } = named
     if (statement.opaque === undefined) this.#prepare(server, statement, emit)
+    server.ledger.push(kind, named)
     return statement.serverName
+  }
+
+  /** A name that looks like ours must not find one of ours. */
+  #unknown(name: string): Named | undefined {
+    if (!name.startsWith(NAME_PREFIX)) return undefined
+    return { statement: this.#statements.opaque(` ${name}`), clientName: name }
   }
 
   /** Close of a statement: named ones only in our books, the server keeps its copy for others. */
@@ -160,14 +184,14 @@ export class ClientStatements {
       server.ledger.push(OWED.CLOSE, this.#setUnnamed(server, undefined))
       return 'forward'
     }
-    const statement = this.#names.get(name)
-    if (statement === undefined) {
+    const named = this.#names.get(name)
+    if (named === undefined) {
       server.ledger.push(OWED.CLOSE_FAKED)
       return 'answered'
     }
     this.#names.delete(name)
-    const kind = statement.opaque === undefined ? OWED.CLOSE_FAKED : OWED.CLOSE
-    server.ledger.push(kind, { restore: () => this.#names.set(name, statement) })
+    const kind = named.statement.opaque === undefined ? OWED.CLOSE_FAKED : OWED.CLOSE
+    server.ledger.push(kind, { restore: () => this.#names.set(name, named) })
     return kind === OWED.CLOSE ? 'forward' : 'answered'
   }
 
@@ -175,11 +199,15 @@ export class ClientStatements {
   #setUnnamed(server: PostgresServerConversation, statement: Statement | undefined): Undo {
     const before = this.#unnamed
     const { prepared } = server
+    const turn = ++this.#turn
     this.#unnamed = statement
     prepared.unnamed = statement
+    prepared.unnamedFrom = -1
     return {
       restore: (failed) => {
         prepared.unnamed = 'unknown'
+        if (this.#turn !== turn) return
+        this.#turn--
         // A Parse that fails has taken the old one away all the same.
         this.#unnamed = failed ? undefined : before
       },
@@ -187,10 +215,13 @@ export class ClientStatements {
   }
 
   #bringUnnamed(server: PostgresServerConversation, emit: Emit): void {
-    if (server.prepared.unnamed === this.#unnamed) return
+    const { prepared, ledger } = server
+    // What was sent ahead in an earlier batch may have been skipped with it.
+    const sure = prepared.unnamedFrom === -1 || prepared.unnamedFrom === ledger.batch
+    if (prepared.unnamed === this.#unnamed && (sure || ledger.certain)) return
     const statement = this.#unnamed
-    const { prepared } = server
     prepared.unnamed = statement
+    prepared.unnamedFrom = ledger.batch
     const restore = (): void => {
       prepared.unnamed = 'unknown'
     }
@@ -208,7 +239,7 @@ export class ClientStatements {
   #prepare(server: PostgresServerConversation, statement: Statement, emit: Emit): void {
     const { batch } = server.ledger
     const presence = server.prepared.use(statement, batch)
-    if (presence === 'ready') return
+    if (presence === 'ready' || presence === 'asked') return
     this.#makeRoom(server, statement, presence === 'unsure', emit)
     emit(parse(statement.serverName, statement.text, statement.types))
     const restore = (): void => server.prepared.undo(statement, batch, presence)
@@ -228,7 +259,8 @@ export class ClientStatements {
     }
     const { prepared, ledger } = server
     prepared.add(statement, ledger.batch)
-    for (;;) {
+    // Behind an error the server closes nothing: what is booked here comes back at once.
+    while (!ledger.skipping) {
       const evicted = prepared.evict(statement)
       if (evicted === undefined) return
       emit(close('S', evicted.serverName))

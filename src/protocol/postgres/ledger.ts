@@ -45,7 +45,7 @@ export interface Undo {
   readonly restore?: (failed: boolean) => void
   /** For PARSE: its batch. */
   readonly batch?: number
-  /** For PARSE_DOOMED: the name as the client knows it. */
+  /** Of what uses a statement: its name as the client knows it. */
   readonly clientName?: string
 }
 
@@ -90,6 +90,20 @@ export class Ledger {
       }
     }
     return true
+  }
+
+  /** Nothing is owed that could fail, so what is sent now will not be skipped. */
+  get certain(): boolean {
+    for (let i = this.#head; i < this.#end; i++) {
+      const kind = this.#kinds[i]!
+      const safe =
+        kind === OWED.PARSE_FAKED ||
+        kind === OWED.CLOSE_FAKED ||
+        kind === OWED.CLOSE_INJECTED ||
+        kind === OWED.QUIET
+      if (!safe) return false
+    }
+    return !this.skipping
   }
 
   openBatch(): void {

@@ -331,12 +331,12 @@ export class PostgresServerConversation implements ServerConversation {
     }
     if (head >= OWED.PARSE) {
       if (fields.code === '0A000' && fields.routine === PLAN_CHECK) this.prepared.outdated()
-      const doomed = head === OWED.PARSE_DOOMED ? ledger.headUndo : undefined
+      const { statement, clientName } = ledger.headUndo ?? {}
       ledger.fail()
-      if (doomed?.statement !== undefined && doomed.clientName !== undefined) {
+      if (clientName !== undefined && fields.message.includes(`"${statement!.serverName}"`)) {
         cursor.pos += total
         cursor.dropRun()
-        const message = fields.message.replace(doomed.statement.serverName, doomed.clientName)
+        const message = fields.message.replace(statement!.serverName, () => clientName)
         this.bytes = errorResponse({ ...fields, message })
         return 'forward'
       }

@@ -104,8 +104,11 @@ function keyOf(text: Buffer, types: Buffer, realm: string): string {
   return `${realm}\0${types.toString('latin1')}\0${text.toString('latin1')}`
 }
 
-/** Whether a server connection has a statement. */
-export type Presence = 'ready' | 'absent' | 'unsure'
+/**
+ * Whether a server connection has a statement. `asked`: the client at hand has asked for it in an
+ * earlier batch and has no answer yet; whatever comes of that comes of its use.
+ */
+export type Presence = 'ready' | 'absent' | 'unsure' | 'asked'
 
 const CONFIRMED = -1
 const UNSURE = -2
@@ -119,12 +122,16 @@ export class PreparedBook {
   #held = new Map<Statement, number>()
   /** Closed to make room, and the server has not said yet that it is gone. */
   #leaving = new Set<Statement>()
+  /** Those whose Parse under way is the client's own. */
+  #asked = new Set<Statement>()
   #limit: number
   #shapes: Shapes
   /** Everything held was prepared at this epoch of `#shapes`, or is unsure. */
   #epoch: number
   /** What the server's unnamed statement is; undefined when it has none. */
   unnamed: Statement | 'unknown' | undefined
+  /** The batch in which we made it so, ahead of what the client sent; -1 when the client did. */
+  unnamedFrom = -1
 
   constructor(limit: number, shapes: Shapes = { epoch: 0 }) {
     this.#limit = limit
@@ -148,7 +155,8 @@ export class PreparedBook {
       this.#held.delete(statement)
       this.#held.set(statement, state)
     }
-    return state === CONFIRMED || state === batch ? 'ready' : 'unsure'
+    if (state === CONFIRMED || state === batch) return 'ready'
+    return state >= 0 && this.#asked.has(statement) ? 'asked' : 'unsure'
   }
 
   /** Results of statements may have changed their types. */
@@ -167,6 +175,12 @@ export class PreparedBook {
   add(statement: Statement, batch: number): void {
     this.#held.set(statement, batch)
     this.#leaving.delete(statement)
+    this.#asked.delete(statement)
+  }
+
+  /** The Parse just booked is one the client itself sent. */
+  asked(statement: Statement): void {
+    this.#asked.add(statement)
   }
 
   /** A statement to close because there are more than the limit; `but` stays. */
@@ -184,13 +198,17 @@ export class PreparedBook {
   /** The Parse sent in `batch` was answered; a later one still under way has the last word. */
   confirm(statement: Statement, batch: number): void {
     const state = this.#held.get(statement) ?? UNSURE
-    if (state < 0 || state === batch) this.#held.set(statement, CONFIRMED)
+    if (state < 0 || state === batch) {
+      this.#held.set(statement, CONFIRMED)
+      this.#asked.delete(statement)
+    }
     statement.provenAt = this.#epoch
   }
 
   /** The Parse sent in `batch` never took effect. `before`: how it stood until then. */
   undo(statement: Statement, batch: number, before: Presence): void {
     if (this.#held.get(statement) !== batch) return
+    this.#asked.delete(statement)
     if (before === 'absent') this.#held.delete(statement)
     else this.#held.set(statement, UNSURE)
   }
@@ -208,6 +226,7 @@ export class PreparedBook {
   clear(): void {
     this.#held.clear()
     this.#leaving.clear()
+    this.#asked.clear()
     this.unnamed = undefined
   }
 }
