@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import { homeOf, Servers } from './app/servers.ts'
-import { cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
+import { budgetOf, cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
 import { ScramKeyCache } from './auth/scram-key-cache.ts'
@@ -317,13 +317,10 @@ class RunningApp implements App {
       this.events.push({ at: this.clock.wall(), text })
     }
     this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
-    const { maxConnectionsPercent } = this.settings.pool
     for (const node of now.nodes) {
       const { name } = node.spec
       if (node.connectionLimit !== undefined) {
-        // One place is the control connection's.
-        const share = Math.floor((node.connectionLimit * maxConnectionsPercent) / 100)
-        this.pools.budget(name).setLimit(Math.max(1, Math.min(share, node.connectionLimit - 1)))
+        this.pools.budget(name).setLimit(budgetOf(this.settings, node.connectionLimit))
       }
       const was = before.nodes.find((n) => n.spec.name === name)
       if (was === undefined) continue
@@ -334,14 +331,21 @@ class RunningApp implements App {
       if (demoted && node.health === 'down') this.pools.forceNode(name)
     }
     this.#writers.look(now)
-    this.#welcomes.forget()
+    // While a node is only suspect or away, new clients are still welcomed at once and wait later.
+    const changed = now.nodes.some((node) => {
+      const was = before.nodes.find((n) => n.spec.name === node.spec.name)
+      return was?.role !== node.role || was.versionNum !== node.versionNum
+    })
+    if (changed) this.#welcomes.forget()
   }
 
   #keepHouse(): void {
     this.pools.janitor(this.clock.monotonic())
-    for (const { spec, health, since } of this.store.current.nodes) {
-      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever.
-      const gone = health === 'down' && this.clock.wall() - since >= HOPELESS_MS
+    for (const { spec, health, since, failedBy } of this.store.current.nodes) {
+      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever. One
+      // that only refuses the control connection's login may well serve on the others.
+      const silent = failedBy === 'timeout' || failedBy === 'refused'
+      const gone = health === 'down' && silent && this.clock.wall() - since >= HOPELESS_MS
       if (gone) this.pools.forceNode(spec.name)
     }
   }

@@ -26,6 +26,12 @@ export function poolSettings({ pool }: Settings): PoolSettings {
   }
 }
 
+/** How many server connections a node with room for `limit` gives us; one is the control connection's. */
+export function budgetOf({ pool }: Settings, limit: number): number {
+  const share = Math.floor((limit * pool.maxConnectionsPercent) / 100)
+  return Math.max(1, Math.min(share, limit - 1))
+}
+
 export function nodeTlsOptions({ tls: t }: Settings, node: NodeAddress | undefined) {
   const verify = t.nodes === 'verify-ca' || t.nodes === 'verify-full'
   return {

@@ -14,7 +14,7 @@ import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
-import { welcomeKey } from './welcome.ts'
+import { type Cancellable, welcomeKey } from './welcome.ts'
 import { WelcomeErrand } from './welcome-errand.ts'
 
 /** What a door gives to each login. */
@@ -50,7 +50,7 @@ export class Login implements Receiver {
   #link: Link
   #greeting: GreetingMachine
   #deadline: Deadline
-  #errand: WelcomeErrand | undefined
+  #errand: Cancellable | undefined
   #over = false
   #upgrading = false
   /** What the client sent on while its welcome was being fetched; its session begins with it. */
@@ -92,7 +92,6 @@ export class Login implements Receiver {
     if (this.#over) return
     this.#rooms.counters.refused.add('client-gone')
     this.#end()
-    this.#errand?.cancel()
   }
 
   drained(): void {}
@@ -218,17 +217,29 @@ export class Login implements Receiver {
       this.#begin(who, route, known)
       return
     }
-    this.#rooms.wheel.cancel(this.#deadline)
-    this.#errand = new WelcomeErrand(this.#rooms, who, route, (outcome) => {
-      if (this.#over) return
-      if (outcome instanceof WeirError) {
-        this.#refuse('no-server', outcome)
-        return
-      }
-      this.#rooms.welcomes.learn(key, outcome)
-      this.#begin(who, route, outcome)
-    })
-    this.#errand.start()
+    this.#fetchWelcome(key, who, route)
+  }
+
+  /** From here on the endpoint's borrow timeout counts, and a little more for the answer. */
+  #fetchWelcome(key: string, who: Introduction, route: Route<ServerConnection>): void {
+    const { borrowTimeout } = this.#endpoint.rule
+    const patience = borrowTimeout === 'unlimited' ? Infinity : borrowTimeout
+    const patienceMs = patience === 'nowait' ? 0 : patience
+    this.#rooms.wheel.arm(this.#deadline, patienceMs + this.#door.loginTimeoutMs)
+    const rooms = this.#rooms
+    this.#errand = rooms.welcomes.fetch(
+      key,
+      (done) => {
+        const errand = new WelcomeErrand(rooms, who, route, done)
+        errand.start()
+        return errand
+      },
+      (outcome) => {
+        if (this.#over) return
+        if (outcome instanceof WeirError) this.#refuse('no-server', outcome)
+        else this.#begin(who, route, outcome)
+      },
+    )
   }
 
   /** Refuses when no session may begin now. */
@@ -254,9 +265,7 @@ export class Login implements Receiver {
 
   /** Ends a login from outside: the proxy stops. */
   abort(error: WeirError): void {
-    if (this.#over) return
-    this.#errand?.cancel()
-    this.#refuse('draining', error)
+    if (!this.#over) this.#refuse('draining', error)
   }
 
   #refuse(reason: string, error: WeirError): void {
@@ -278,6 +287,7 @@ export class Login implements Receiver {
 
   #end(): void {
     this.#over = true
+    this.#errand?.cancel()
     this.#rooms.wheel.cancel(this.#deadline)
     this.#door.ended(this)
   }

@@ -108,6 +108,7 @@ function answered(
       answering: true,
       failures: 0,
       failingSince: undefined,
+      failedBy: undefined,
       goods: back ? 0 : goods,
       fenced: node.fenced && !answer.inRecovery,
     }
@@ -128,6 +129,7 @@ function failed(
     answering: false,
     failures,
     failingSince: node.failingSince ?? at,
+    failedBy: failure.kind,
     goods: 0,
   }
 }

@@ -2,7 +2,7 @@
  * The topology as the reducer sees it: the public value plus what it must remember between two
  * observations. Rule: readers of a topology see only `Topology`; these fields are for `observe`.
  */
-import type { ProbeAnswer, ProbeFailure } from './probe.ts'
+import type { FailureKind, ProbeAnswer, ProbeFailure } from './probe.ts'
 import type { Hint, NodeSpec, NodeState, Topology } from './topology.ts'
 
 export interface ObservedNode extends NodeState {
@@ -13,6 +13,8 @@ export interface ObservedNode extends NodeState {
   /** Probes failed in a row, and when (wall) the first of them did. */
   readonly failures: number
   readonly failingSince: number | undefined
+  /** Of the last of them; a node that refuses our login is down for us and still serves others. */
+  readonly failedBy: FailureKind | undefined
   /** Probes answered in a row while down. */
   readonly goods: number
   /** It takes writes and must not: another node is, or was, further. Implies `down`. */
@@ -85,6 +87,7 @@ export function newNode(spec: NodeSpec, at: number): ObservedNode {
     answering: false,
     failures: 0,
     failingSince: undefined,
+    failedBy: undefined,
     goods: 0,
     fenced: false,
   }
