@@ -5,6 +5,11 @@
  */
 import { createServer, type Socket } from 'node:net'
 import * as backend from '../../src/wire/postgres/backend.ts'
+import {
+  CANCEL_REQUEST_CODE,
+  GSS_REQUEST_CODE,
+  SSL_REQUEST_CODE,
+} from '../../src/wire/postgres/codes.ts'
 import { ModelServer } from './model-server.ts'
 
 export interface ScriptedNode {
@@ -52,7 +57,11 @@ function serve(socket: Socket, model: ModelServer): void {
       if (early.length < length) return
       const code = early.readUInt32BE(4)
       early = early.subarray(length)
-      if (code >> 16 === 1234) socket.write('N')
+      if (code === CANCEL_REQUEST_CODE) {
+        socket.end()
+        return
+      }
+      if (code === SSL_REQUEST_CODE || code === GSS_REQUEST_CODE) socket.write('N')
       else {
         greeted = true
         socket.write(welcome())
