@@ -41,7 +41,9 @@ afterAll(async () => {
 
 async function played(scenario: Scenario, options: PlayOptions): Promise<readonly string[]> {
   await stage.prepare(scenario)
-  const { lines } = await play(scenario, options)
+  // What is known to differ may leave out the message that is waited for.
+  const withinMs = scenario.known === undefined ? 10_000 : 1_000
+  const { lines } = await play(scenario, { withinMs, ...options })
   return lines
 }
 
@@ -68,7 +70,7 @@ for (const [group, scenarios] of Object.entries(GROUPS)) {
           }
         }
         const why = `no longer known: ${scenario.known}`
-        if (scenario.known !== undefined) expect(differs, why).toBe(true)
+        if (scenario.known !== undefined && !scenario.sometimes) expect(differs, why).toBe(true)
         if (scenario.known === undefined) compared.scenarios++
         else compared.known++
       },

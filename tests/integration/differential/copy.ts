@@ -153,7 +153,7 @@ export const copy: readonly Scenario[] = [
   scenario('COPY in through the extended protocol with Flush', [
     many(run(IN), flush()),
     see('G'),
-    many(data('10\tten\n'), copyDone()),
+    many(data('10\tten\n'), copyDone(), flush()),
     see('C'),
     many(run('select 1'), S),
     Z,

@@ -496,6 +496,8 @@ export const named: readonly Scenario[] = [
   },
   {
     name: 'DEALLOCATE ALL and a use of what it took away in one batch',
+    known: 'a statement that this server connection lacks is prepared behind the DEALLOCATE',
+    sometimes: true,
     steps: [
       ...prepared('a', 'select 2'),
       many(parse('d', 'deallocate all', []), use('d'), use('a'), S),
@@ -626,6 +628,7 @@ export const named: readonly Scenario[] = [
     name: 'a literal means what was set before it was parsed',
     known:
       'what was prepared before a SET is prepared again behind it on the connection that is kept',
+    sometimes: true,
     steps: [
       ...prepared('a', "select '01/02/2024'::date - date '2024-01-01'"),
       ...ask("set datestyle = 'SQL, DMY'"),
@@ -637,6 +640,7 @@ export const named: readonly Scenario[] = [
   {
     name: 'a literal means what was set locally before it was parsed',
     known: 'SET LOCAL is not followed: an equal text may have been prepared without it',
+    sometimes: true,
     steps: [
       ...prepared('a', "select '03/04/2024'::date - date '2024-01-01'"),
       ...ask("begin; set local datestyle = 'SQL, DMY'"),

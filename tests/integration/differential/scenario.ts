@@ -24,6 +24,8 @@ export interface Scenario extends Omit<RawClientOptions, 'port'> {
   readonly refused?: boolean
   /** Differs for this reason, which people are told of; it is a failure when it no longer does. */
   readonly known?: string
+  /** With `known`: whether it differs hangs on which server connection comes by. */
+  readonly sometimes?: boolean
   /** Errors that Weir gives in the server's stead name no line of its source: not compared. */
   readonly sourceless?: boolean
   /** Too many or too large bytes to be sent one by one. */
