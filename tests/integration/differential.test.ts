@@ -8,15 +8,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copy } from './differential/copy.ts'
 import { Disturbers } from './differential/disturber.ts'
 import { extended } from './differential/extended.ts'
+import { pipelines } from './differential/pipelines.ts'
 import { type PlayOptions, play } from './differential/play.ts'
 import { named } from './differential/prepared.ts'
+import { failing } from './differential/prepared-failing.ts'
+import { sessions } from './differential/prepared-session.ts'
 import type { Scenario } from './differential/scenario.ts'
 import { session } from './differential/session.ts'
 import { simple } from './differential/simple.ts'
 import { cutter, openStage, randomFrom, type Stage } from './differential/stage.ts'
 import { startup } from './differential/startup.ts'
 
-const GROUPS = { simple, extended, named, copy, session, startup }
+const GROUPS = { simple, extended, pipelines, named, failing, sessions, copy, session, startup }
 /** How often each scenario is played in company, so that it meets every server connection. */
 const IN_COMPANY = 2
 

@@ -145,7 +145,10 @@ function roomInMemory(): boolean {
 }
 
 /** First of `count` neighbouring ports on which nobody listens. */
-export async function freePorts(count: number, [first, last]: readonly [number, number]): Promise<number> {
+export async function freePorts(
+  count: number,
+  [first, last]: readonly [number, number],
+): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = first + Math.floor(Math.random() * (last - first + 2 - count))
     const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(base + i)))
