@@ -104,17 +104,20 @@ export class RawLink implements Link {
     if (this.closed || this.#inFlight !== undefined || this.#pendingBytes === 0) return
     const turn = this.#turn
     const reader = turn.reader
-    const source = reader === undefined ? undefined : reader.#own
+    // Whatever is written while a link with memory of its own is read lies either there or in
+    // memory nobody uses again, so the kernel may take it from where it is.
+    const inPlace = reader !== undefined && reader.#own !== undefined
     const first = this.#first!
     const single = this.#more.length === 0
     let held: Buffer | Buffer[]
     let scratched = false
-    if (single && this.#inPlace(first, source)) held = first
+    if (single && inPlace) held = first
     else if (this.#pendingBytes <= SCRATCH_BYTES) {
       held = this.#gather()
       scratched = true
     } else {
-      held = [first, ...this.#more].map((c) => (this.#inPlace(c, source) ? c : Buffer.from(c)))
+      const pieces = [first, ...this.#more]
+      held = inPlace ? pieces : pieces.map((piece) => Buffer.from(piece))
     }
     this.#first = undefined
     if (!single) this.#more = []
@@ -134,12 +137,7 @@ export class RawLink implements Link {
     this.#inFlight = request
     this.#request = new this.#raw.WriteWrap()
     if (scratched) turn.scratch = new Block(SCRATCH_BYTES)
-    else if (reader !== undefined) reader.#abandonBuffer = reader.#own !== undefined
-  }
-
-  /** True when `chunk` lies in the buffer of the link being read now, which that link can give up. */
-  #inPlace(chunk: Buffer, source: Block | undefined): boolean {
-    return source !== undefined && chunk.buffer === source.buffer.buffer
+    else if (inPlace) reader.#abandonBuffer = true
   }
 
   #gather(): Buffer {

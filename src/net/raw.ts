@@ -56,7 +56,16 @@ export function rawStreams(): RawStreams | undefined {
   if (numbers.some((n) => typeof b[n] !== 'number')) return undefined
   if (typeof b.WriteWrap !== 'function' || typeof b.ShutdownWrap !== 'function') return undefined
   if (!ArrayBuffer.isView(b.streamBaseState)) return undefined
-  return { ...b, state: b.streamBaseState } as unknown as RawStreams
+  const known = b as unknown as RawStreams & { streamBaseState: Int32Array }
+  return {
+    state: known.streamBaseState,
+    kReadBytesOrError: known.kReadBytesOrError,
+    kArrayBufferOffset: known.kArrayBufferOffset,
+    kBytesWritten: known.kBytesWritten,
+    kLastWriteWasAsync: known.kLastWriteWasAsync,
+    WriteWrap: known.WriteWrap,
+    ShutdownWrap: known.ShutdownWrap,
+  }
 }
 
 /** Takes the handle out of a socket that has not been read from; the socket is an empty shell after. */

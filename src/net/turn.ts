@@ -4,6 +4,8 @@
  * every link of a process shares one `Turn`, so one reply is one write call however many pieces
  * it was put together from.
  */
+import { performance } from 'node:perf_hooks'
+
 export interface Flushable {
   flush(): void
 }

@@ -36,7 +36,7 @@ export type TransactionStatus = 'idle' | 'open' | 'failed'
  * - `need-server`: the next message needs a server connection; nothing of it was consumed.
  * - `forward`: send `bytes` to the server connection.
  * - `answer`: send `bytes` to the client.
- * - `pin`: the session must keep its server connection; `pinReason` and `digest` say why.
+ * - `pin`: the session must keep its server connection; `pin` says why.
  * - `goodbye`: the client said it is leaving.
  * - `broken`: the stream is no longer the protocol; `bytes` is what to tell the client, then close.
  */
@@ -52,9 +52,8 @@ export type ClientStep =
 /** One client's side of a conversation after login. */
 export interface ClientConversation {
   readonly bytes: Buffer
-  readonly pinReason: PinReason
-  /** Normalised text of the statement that pins, without literals. */
-  readonly digest: string
+  /** The newest reason to pin, and the normalised text of the statement that gave it. */
+  readonly pin: { readonly reason: PinReason; readonly digest: string }
   /** Requests sent on so far, as `QueryRequests` counts them. */
   readonly requests: number
   push(chunk: Buffer): void

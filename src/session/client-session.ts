@@ -142,7 +142,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           if (!this.#acquire()) return
           break
         case 'pin':
-          this.#pin(conversation.pinReason, conversation.digest)
+          this.#pin(conversation.pin.reason, conversation.pin.digest)
           break
         case 'goodbye':
           this.close('client-quit')

@@ -10,16 +10,16 @@ import { decode } from '../../wire/postgres/text.ts'
 const NAMES_BYTES = 16_384
 
 export interface BindHead {
-  /** Offsets of the NULs behind the two names. */
+  /** Offset of the NUL behind the portal's name. */
   readonly portalEnd: number
+  /** The statement's name lies in [nameStart, nameEnd); a NUL follows. */
+  readonly nameStart: number
   readonly nameEnd: number
-  /** The statement's name. */
-  readonly name: string
 }
 
 /**
- * The names of the Bind of `total` bytes at `start`, of which the bytes up to `end` have arrived;
- * `wait` when they have not arrived yet. Throws ProtocolError when they cannot be right.
+ * Where the names are in the Bind of `total` bytes at `start`, of which the bytes up to `end` have
+ * arrived; `wait` when they have not arrived yet. Throws ProtocolError when they cannot be right.
  */
 export function readBindHead(
   buffer: Buffer,
@@ -28,13 +28,40 @@ export function readBindHead(
   end: number,
 ): BindHead | 'wait' {
   const last = Math.min(start + total, end)
-  const portalEnd = buffer.indexOf(0, start + HEADER)
-  const nameEnd = portalEnd < 0 ? -1 : buffer.indexOf(0, portalEnd + 1)
-  if (portalEnd < 0 || nameEnd < 0 || nameEnd >= last) {
+  let portalEnd = start + HEADER
+  while (portalEnd < last && buffer[portalEnd] !== 0) portalEnd++
+  let nameEnd = portalEnd + 1
+  while (nameEnd < last && buffer[nameEnd] !== 0) nameEnd++
+  if (nameEnd >= last) {
     if (last < start + total && last - start < NAMES_BYTES) return 'wait'
     throw new ProtocolError('invalid string in message')
   }
-  return { portalEnd, nameEnd, name: decode(buffer, portalEnd + 1, nameEnd) }
+  return { portalEnd, nameStart: portalEnd + 1, nameEnd }
+}
+
+/** That head with another statement name (ours are ASCII): type, length, portal, name. */
+export function renamedBindHead(
+  buffer: Buffer,
+  start: number,
+  length: number,
+  portalEnd: number,
+  nameEnd: number,
+  name: string,
+): Buffer {
+  const portalBytes = portalEnd - (start + HEADER)
+  const head = Buffer.allocUnsafe(HEADER + portalBytes + 1 + name.length + 1)
+  const newLength = length - (nameEnd - portalEnd - 1) + name.length
+  head[0] = FRONTEND.BIND
+  head[1] = newLength >>> 24
+  head[2] = newLength >>> 16
+  head[3] = newLength >>> 8
+  head[4] = newLength
+  let at = HEADER
+  // Byte by byte: names are so short that a call to copy them would cost more.
+  for (let i = start + HEADER; i <= portalEnd; i++) head[at++] = buffer[i]!
+  for (let i = 0; i < name.length; i++) head[at++] = name.charCodeAt(i)
+  head[at] = 0
+  return head
 }
 
 /**
@@ -46,23 +73,4 @@ export function readParseName(buffer: Buffer, start: number): string | undefined
   if (nameEnd >= 0) return decode(buffer, start + HEADER, nameEnd)
   if (buffer.length - start < NAMES_BYTES) return undefined
   throw new ProtocolError('invalid string in message')
-}
-
-/** The head of a Bind with another statement name: type, length, portal, name. */
-export function renamedBindHead(
-  buffer: Buffer,
-  start: number,
-  length: number,
-  portalEnd: number,
-  nameEnd: number,
-  name: string,
-): Buffer {
-  const portalBytes = portalEnd - (start + HEADER)
-  const head = Buffer.allocUnsafe(HEADER + portalBytes + 1 + name.length + 1)
-  head[0] = FRONTEND.BIND
-  head.writeUInt32BE(length - (nameEnd - portalEnd - 1) + name.length, 1)
-  buffer.copy(head, HEADER, start + HEADER, portalEnd + 1)
-  head.write(name, HEADER + portalBytes + 1, 'latin1')
-  head[head.length - 1] = 0
-  return head
 }

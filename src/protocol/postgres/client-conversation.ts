@@ -10,12 +10,13 @@ import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 import { describe } from '../../wire/postgres/frontend.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readParse, readTarget } from '../../wire/postgres/read.ts'
-import type { ClientConversation, ClientStep, PinReason, ServerConversation } from '../contract.ts'
+import type { ClientConversation, ClientStep, ServerConversation } from '../contract.ts'
 import { readBindHead, readParseName, renamedBindHead } from './bind-head.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { ClientStatements } from './client-statements.ts'
-import { isCopyMessage, limitOf } from './frontend-rules.ts'
+import { isCopyMessage, isUnnamedPortal, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
+import { Outbox } from './outbox.ts'
 import { PinWatch } from './pin-watch.ts'
 import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
@@ -37,15 +38,15 @@ export interface ClientConversationOptions {
 
 export class PostgresClientConversation implements ClientConversation {
   bytes: Buffer = NOTHING
+  readonly pin = new PinWatch()
   /** Query, Execute and FunctionCall messages sent on so far. */
   requests = 0
   #options: ClientConversationOptions
   #statements: ClientStatements
   #in = new ByteCursor()
   #server: PostgresServerConversation | undefined
-  #pins = new PinWatch()
-  #toServer: Buffer[] = []
-  #toClient: Buffer[] = []
+  #toServer = new Outbox()
+  #toClient = new Outbox()
   /** Bytes of the current message not passed yet; thrown away instead of forwarded when `#drop`. */
   #left = 0
   #drop = false
@@ -60,14 +61,6 @@ export class PostgresClientConversation implements ClientConversation {
   constructor(options: ClientConversationOptions) {
     this.#options = options
     this.#statements = new ClientStatements(options.statements, options.realm)
-  }
-
-  get pinReason(): PinReason {
-    return this.#pins.reason
-  }
-
-  get digest(): string {
-    return this.#pins.digest
   }
 
   get waitingBytes(): number {
@@ -112,12 +105,12 @@ export class PostgresClientConversation implements ClientConversation {
   #next(): ClientStep {
     const cursor = this.#in
     for (;;) {
-      if (this.#toServer.length > 0) {
-        this.bytes = this.#toServer.shift()!
+      if (!this.#toServer.empty) {
+        this.bytes = this.#toServer.take()
         return 'forward'
       }
-      if (this.#toClient.length > 0) {
-        this.bytes = this.#toClient.shift()!
+      if (!this.#toClient.empty) {
+        this.bytes = this.#toClient.take()
         return 'answer'
       }
       if (this.#left > 0) {
@@ -255,11 +248,11 @@ export class PostgresClientConversation implements ClientConversation {
   #query(server: PostgresServerConversation, total: number): ClientStep | 'wait' | undefined {
     const cursor = this.#in
     if (total > this.#options.inspectBytes) {
-      if (this.#pins.tell('unread-text', undefined)) return 'pin'
+      if (this.pin.tell('unread-text', undefined)) return 'pin'
     } else {
       if (cursor.available < total) return 'wait'
       const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
-      if (this.#pins.sees(classify(text).effects, text)) return 'pin'
+      if (this.pin.sees(classify(text).effects, text)) return 'pin'
     }
     server.ledger.push(OWED.QUERY, this.#statements.dropUnnamed(server))
     this.requests++
@@ -275,7 +268,7 @@ export class PostgresClientConversation implements ClientConversation {
       // Too long to keep for another server connection: it lives and dies on this one.
       const name = readParseName(cursor.buffer, cursor.pos)
       if (name === undefined) return 'wait'
-      if (this.#pins.tell('large-statement', undefined)) return 'pin'
+      if (this.pin.tell('large-statement', undefined)) return 'pin'
       this.#statements.parseLarge(server, name)
       this.#left = total
       return undefined
@@ -297,10 +290,11 @@ export class PostgresClientConversation implements ClientConversation {
     const start = cursor.pos
     const head = readBindHead(cursor.buffer, start, total, cursor.end)
     if (head === 'wait') return 'wait'
-    const { portalEnd, nameEnd, name } = head
+    const { portalEnd, nameStart, nameEnd } = head
+    const name = this.#statements.nameIn(cursor.buffer, nameStart, nameEnd)
     const statement = this.#statements.find(name)
     if (statement !== undefined) {
-      if (this.#pins.sees(statement.classification.effects, statement.text)) return 'pin'
+      if (this.pin.sees(statement.classification.effects, statement.text)) return 'pin'
     }
     server.ledger.openBatch()
     const serverName = this.#statements.bring(server, OWED.BIND, name, this.#emit)
@@ -322,20 +316,25 @@ export class PostgresClientConversation implements ClientConversation {
   ): ClientStep | 'wait' | undefined {
     const cursor = this.#in
     if (cursor.available < total) return 'wait'
-    const { kind, name } = readTarget(cursor.body(total))
+    if (!isUnnamedPortal(cursor.buffer, cursor.pos, total)) {
+      const { kind, name } = readTarget(cursor.body(total))
+      if (kind === 'S') return this.#statement(server, type, total, name)
+    }
+    server.ledger.openBatch()
+    server.ledger.push(type === FRONTEND.CLOSE ? OWED.CLOSE : OWED.DESCRIBE)
+    this.#left = total
+    return undefined
+  }
+
+  /** Describe or Close of a statement. */
+  #statement(server: PostgresServerConversation, type: number, total: number, name: string) {
     server.ledger.openBatch()
     if (type === FRONTEND.CLOSE) {
-      if (kind === 'P') server.ledger.push(OWED.CLOSE)
-      else if (this.#statements.close(server, name) === 'answered') {
-        this.#leaveOut(total)
-        return undefined
-      }
-      this.#left = total
+      if (this.#statements.close(server, name) === 'answered') this.#leaveOut(total)
+      else this.#left = total
       return undefined
     }
-    if (kind === 'P') server.ledger.push(OWED.DESCRIBE)
-    const serverName =
-      kind === 'P' ? name : this.#statements.bring(server, OWED.DESCRIBE, name, this.#emit)
+    const serverName = this.#statements.bring(server, OWED.DESCRIBE, name, this.#emit)
     if (serverName === name) {
       this.#left = total
       return undefined
@@ -388,7 +387,7 @@ export class PostgresClientConversation implements ClientConversation {
     if (server.status !== 'idle' || server.ledger.copyIn) return undefined
     const replies = lostReplies(server.ledger, errorBytes(error))
     if (server.ledger.batchOpen) this.#discarding = 'batch'
-    this.#toServer.length = 0
+    this.#toServer.clear()
     return replies
   }
 }

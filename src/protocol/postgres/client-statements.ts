@@ -4,6 +4,7 @@
  * when its reply turns out to be an error (the ledger calls `restore`).
  */
 import { close, parse } from '../../wire/postgres/frontend.ts'
+import { decode } from '../../wire/postgres/text.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { NAME_PREFIX, type Statement, type Statements } from './statements.ts'
@@ -23,6 +24,7 @@ export class ClientStatements {
   #unnamed: Statement | undefined
   /** Counts what was done to the unnamed statement, so that only the newest is undone. */
   #turn = 0
+  #lastName = ''
   #realm: string
 
   /** `realm`: equal for clients to whom a text means the same (database, user, settings). */
@@ -33,6 +35,20 @@ export class ClientStatements {
 
   get size(): number {
     return this.#names.size
+  }
+
+  /** The name in `buffer[start, end)`. A client says the same one again and again: it is kept. */
+  nameIn(buffer: Buffer, start: number, end: number): string {
+    const known = this.#lastName
+    if (known.length === end - start) {
+      let i = 0
+      while (i < known.length && known.charCodeAt(i) === buffer[start + i]) i++
+      if (i === known.length) return known
+    }
+    const name = decode(buffer, start, end)
+    // Only a name whose characters are its bytes can be compared like that.
+    this.#lastName = name.length === end - start ? name : ''
+    return name
   }
 
   find(name: string): Statement | undefined {

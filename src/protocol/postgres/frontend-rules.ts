@@ -2,7 +2,7 @@
  * What may be said of a client's message by its type alone: how long it may be, and whether it belongs
  * to a copy. The same bounds as the server's own, so a wrong length is refused alike.
  */
-import { FRONTEND } from '../../wire/postgres/codes.ts'
+import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 
 /** PQ_SMALL_MESSAGE_LIMIT and PQ_LARGE_MESSAGE_LIMIT of src/include/libpq/libpq.h. */
 const SMALL_MESSAGE = 10_000
@@ -40,4 +40,9 @@ export function limitOf(type: number): number {
     default:
       return 0
   }
+}
+
+/** A Describe or Close of the unnamed portal: `P` and an empty name. Most there are. */
+export function isUnnamedPortal(buffer: Buffer, start: number, total: number): boolean {
+  return total === HEADER + 2 && buffer[start + HEADER] === 0x50 && buffer[start + HEADER + 1] === 0
 }
