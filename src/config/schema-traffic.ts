@@ -118,10 +118,11 @@ export const limits = section(
     maxLoginsInFlight: count(
       { min: 1, max: 100_000, unit: 'logins' },
       {
-        description: 'Clients in the middle of logging in at the same time; more have to wait.',
-        example: '500',
+        description:
+          'Clients in the middle of logging in at the same time; more are refused with SQLSTATE 53300.',
+        example: '2000',
       },
-    ).prefault(500),
+    ).prefault(2_000),
     startupPacketBytes: size(
       { min: 64, max: MIB },
       {

@@ -22,6 +22,7 @@ import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { bringSettings } from './settings.ts'
 import { classify } from './sql/classify.ts'
+import { isPlain } from './sql/glance.ts'
 import type { Statements } from './statements.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -194,8 +195,6 @@ export class PostgresClientConversation implements ClientConversation {
         break
       case FRONTEND.TERMINATE:
         return cursor.hasRun ? this.#forwardRun() : 'goodbye'
-      default:
-        break
     }
     this.#left = total
     return undefined
@@ -251,8 +250,12 @@ export class PostgresClientConversation implements ClientConversation {
       if (this.pin.tell('unread-text', undefined)) return 'pin'
     } else {
       if (cursor.available < total) return 'wait'
-      const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
-      if (this.pin.sees(classify(text).effects, text)) return 'pin'
+      const start = cursor.pos + HEADER
+      const end = cursor.pos + total - 1
+      if (!isPlain(cursor.buffer, start, end)) {
+        const text = cursor.buffer.subarray(start, end)
+        if (this.pin.sees(classify(text).effects, text)) return 'pin'
+      }
     }
     server.ledger.push(OWED.QUERY, this.#statements.dropUnnamed(server))
     this.requests++

@@ -32,6 +32,9 @@ export interface Shapes {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** Special date and time literals, resolved when a text is parsed (datetime.c, datetktbl). */
+const MOMENT = /'\s*(now|today|tomorrow|yesterday)\b/i
 /** Longer texts are not shared between clients: looking them up costs more than it saves. */
 const SHARED_TEXT_BYTES = 16_384
 
@@ -62,6 +65,8 @@ export class Statements {
     const known = this.#byText.get(key)
     if (known !== undefined) return known
     const made = this.#make(text, types)
+    // Such a literal means the moment of its Parse, so each Parse has to be its own.
+    if (MOMENT.test(text.toString('latin1'))) return made
     if (this.#byText.size >= this.#limit) {
       // Oldest first. Whoever holds a forgotten statement goes on using it; a new client of the
       // same text gets a new name, which costs one more Parse and nothing else.

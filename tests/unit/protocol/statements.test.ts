@@ -21,6 +21,15 @@ describe('statements', () => {
     expect(one.serverName.startsWith(NAME_PREFIX)).toBe(true)
   })
 
+  it('are never shared when a literal means the moment of the Parse', () => {
+    const statements = new Statements()
+    for (const sql of ["select 'now'::timestamp", "select date ' Today'", "select 'tomorrow'"]) {
+      const one = statements.intern(text(sql), NO_TYPES, '')
+      expect(statements.intern(text(sql), NO_TYPES, '')).not.toBe(one)
+      expect(statements.find(text(sql), NO_TYPES, '')).toBeUndefined()
+    }
+  })
+
   it('forget the oldest text beyond the limit and never use a name twice', () => {
     const statements = new Statements(2)
     const names = ['a', 'b', 'c', 'a'].map(

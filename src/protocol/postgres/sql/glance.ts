@@ -1,0 +1,50 @@
+/**
+ * One glance at a text: is it plainly one statement that changes nothing but data? Most are, and a
+ * glance costs a tenth of reading their tokens. Rule: `true` is a proof, `false` only means that
+ * somebody has to read the text.
+ *
+ * The proof: it begins with SELECT, UPDATE, DELETE or a word about transactions; without an opening
+ * parenthesis it calls no function; without a semicolon before its end it is alone; and a SELECT
+ * without the letters INTO makes no table.
+ */
+const SEMICOLON = 0x3b
+const PARENTHESIS = 0x28
+
+/** First words by their letters in lower case; all that may come first. */
+const FIRST_WORDS = ['select', 'update', 'delete', 'begin', 'commit', 'end', 'rollback'].map(
+  (word) => Buffer.from(word),
+)
+
+/** Looks at the SQL in `bytes[start, end)`. */
+export function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  if (!beginsPlainly(bytes, start, end)) return false
+  let last = end
+  while (last > start && (isSpace(bytes[last - 1]!) || bytes[last - 1] === SEMICOLON)) last--
+  for (let i = start; i < last; i++) {
+    const byte = bytes[i]!
+    if (byte === PARENTHESIS || byte === SEMICOLON) return false
+    // i n t o, in either case; a first word lies before it, so looking back stays inside
+    if ((byte | 0x20) === 0x6f && i >= start + 3 && (bytes[i - 1]! | 0x20) === 0x74) {
+      if ((bytes[i - 2]! | 0x20) === 0x6e && (bytes[i - 3]! | 0x20) === 0x69) return false
+    }
+  }
+  return true
+}
+
+function beginsPlainly(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let w = 0; w < FIRST_WORDS.length; w++) {
+    const word = FIRST_WORDS[w]!
+    if (end - start < word.length) continue
+    let i = 0
+    while (i < word.length && (bytes[start + i]! | 0x20) === word[i]) i++
+    if (i < word.length) continue
+    if (start + i === end) return true
+    const next = bytes[start + i]!
+    return next === SEMICOLON || isSpace(next)
+  }
+  return false
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)
+}
