@@ -28,6 +28,8 @@ export interface Link {
   receiver: Receiver
   /** Adds bytes to this turn's write. All writes of one turn leave in one call to the kernel. */
   write(chunk: Buffer): void
+  /** Sends at once what was written so far, instead of at the end of the turn. */
+  flush(): void
   pause(): void
   resume(): void
   /** Sends what was written, then closes; what arrives meanwhile is thrown away. */

@@ -72,11 +72,11 @@ export class RawLink implements Link {
     if (nread === 0 || this.#ending) return undefined
     this.bytesRead += nread
     const block = this.#own ?? this.#turn.shared
-    this.#turn.beginRead()
+    this.#turn.beginRead(this)
     try {
       this.receiver.data(block.view(nread))
     } finally {
-      this.#turn.endRead(this)
+      this.#turn.endRead()
     }
     if (this.#abandonBuffer || (this.#own === undefined && nread >= STREAMING_READ)) {
       this.#abandonBuffer = false

@@ -57,11 +57,11 @@ export class StreamLink implements Link {
   #onData = (chunk: Buffer): void => {
     if (this.closed || this.#ending) return
     this.bytesRead += chunk.length
-    this.#turn.beginRead()
+    this.#turn.beginRead(undefined)
     try {
       this.receiver.data(chunk)
     } finally {
-      this.#turn.endRead(undefined)
+      this.#turn.endRead()
     }
   }
 

@@ -43,7 +43,7 @@ export class Block {
 }
 
 export class Turn<R = unknown> {
-  /** The link whose read caused the flush that is under way. */
+  /** The link whose read is being handled. */
   reader: R | undefined
   /** Reads of links that hold no buffer of their own land here, one after the other. */
   readonly shared = new Block(READ_BUFFER_BYTES)
@@ -68,9 +68,11 @@ export class Turn<R = unknown> {
     process.nextTick(this.#flushLater)
   }
 
-  beginRead(): void {
+  /** A read begins; what is written meanwhile may lie in the memory that `reader` reads into. */
+  beginRead(reader: R | undefined): void {
     this.#inRead = true
     this.#now = 0
+    this.reader = reader
   }
 
   /** Monotonic milliseconds, read once for all that is done about one read. */
@@ -80,13 +82,11 @@ export class Turn<R = unknown> {
     return this.#now
   }
 
-  /** Ends the read of `reader`; writes flushed now may still lie in the buffer it reads into. */
-  endRead(reader: R | undefined): void {
+  /** The read ends; everything written during it leaves. */
+  endRead(): void {
     this.#inRead = false
-    if (this.#marked === 0) return
-    this.reader = reader
     try {
-      this.flush()
+      if (this.#marked > 0) this.flush()
     } finally {
       this.reader = undefined
     }

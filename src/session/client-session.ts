@@ -259,6 +259,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   boundary(status: TransactionStatus): void {
+    this.link.flush() // The answer is whole: the client need not wait for our own books.
     this.#answered()
     this.#inTransaction = status !== 'idle'
     if (this.#inTransaction || !this.#conversation.atMessageEnd) return
