@@ -11,7 +11,7 @@ import { ModelServer } from '../support/model-server.ts'
 import { PaperHouse, type PaperLink, ScriptedPool } from '../support/paper-house.ts'
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 2_000)
-const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
+const seed = Number(process.env.FUZZ_SEED ?? 2_082_034_585)
 
 interface Pair {
   client: PaperLink

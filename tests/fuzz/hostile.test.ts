@@ -168,7 +168,7 @@ async function behave(stop: () => boolean): Promise<number> {
 }
 
 it('strangers disturb nobody and leave nothing behind', async () => {
-  const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
+  const seed = Number(process.env.FUZZ_SEED ?? 2_082_117_612)
   const random = randomOf(seed)
   const kinds = Object.entries(RUDENESS)
   let over = false
