@@ -86,7 +86,7 @@ async function up(options: UpOptions): Promise<void> {
 /** The settings, with the nodes as the cluster has them once it is there. */
 function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
   const file = options.config ?? localConfig()
-  const overrides = [`listen.portOffset=${options.portOffset}`, ...(options.set ?? [])]
+  const overrides = [`listen.portOffset=${options.portOffset ?? 0}`, ...(options.set ?? [])]
   if (cluster === undefined) return loadSettings({ file, env: process.env, overrides })
   const nodes = cluster.nodes()
   // Over TCP, though each node has a Unix socket: inet_server_port() then tells which node answers.
