@@ -16,7 +16,7 @@ import { DEFAULT_ADMIN } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 import { version } from './version.ts'
 
-interface UpOptions {
+export interface UpOptions {
   readonly config?: string
   readonly dir: string
   readonly nodes?: number
@@ -84,7 +84,7 @@ async function up(options: UpOptions): Promise<void> {
 }
 
 /** The settings, with the nodes as the cluster has them once it is there. */
-function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
+export function settingsFor(options: UpOptions, cluster?: Cluster): { settings: Settings } {
   const file = options.config ?? localConfig()
   const overrides = [`listen.portOffset=${options.portOffset ?? 0}`, ...(options.set ?? [])]
   if (cluster === undefined) return loadSettings({ file, env: process.env, overrides })
