@@ -23,6 +23,7 @@ export function poolSettings({ pool }: Settings): PoolSettings {
     openingsAtOnce: pool.openingsAtOnce,
     openTimeoutMs: pool.openTimeoutMs,
     cleanTimeoutMs: 5_000,
+    rotate: pool.rotate,
   }
 }
 

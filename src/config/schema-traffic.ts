@@ -4,7 +4,7 @@
  * at all" by being 0; there are words for that.
  */
 import { BORROW_TIMEOUT_RANGE } from './schema-routes.ts'
-import { count, duration, durationOr, section, size, text } from './setting.ts'
+import { count, duration, durationOr, section, size, text, yesNo } from './setting.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -97,6 +97,11 @@ export const pool = section(
       example: "SET statement_timeout = '30s'",
       otherwise: 'none',
     }).optional(),
+    rotate: yesNo({
+      description:
+        'For tests only: every transaction gets another server connection than the one before, the longest unused first, so that a single client notices state that was lost on the way. At least two are opened.',
+      example: 'true',
+    }).prefault(false),
   },
   {
     description: 'Server connections, kept per node, database and user and lent to sessions.',

@@ -32,6 +32,8 @@ export interface Route<M extends Member> {
   seenLsn: bigint | undefined
   /** Among idle connections one that this likes is taken first. */
   prefer: (member: M) => boolean
+  /** What it was lent last; it counts only in a pool that rotates. */
+  last?: M
   /** The router's own memory: the pool chosen under this very topology. */
   chosen?: { readonly topology: Topology; readonly pool: Pool<M> }
 }
@@ -81,7 +83,7 @@ export class Router<M extends Member> {
     const topology = this.#options.store.current
     const { chosen } = route
     if (chosen !== undefined && chosen.topology === topology && chosen.pool.lends) {
-      return chosen.pool.tryBorrow(route.prefer)
+      return lent(route, chosen.pool.tryBorrow(route.prefer, route.last))
     }
     const choice = this.choose(route)
     if (!('node' in choice)) return undefined
@@ -91,7 +93,7 @@ export class Router<M extends Member> {
     const { database, user } = route
     const pool = this.#options.pools.get({ node: choice.node, database, user })
     route.chosen = { topology, pool }
-    return pool.tryBorrow(route.prefer)
+    return lent(route, pool.tryBorrow(route.prefer, route.last))
   }
 
   /**
@@ -138,6 +140,11 @@ export class Router<M extends Member> {
     route.node = node
     route.seenLsn = undefined
   }
+}
+
+function lent<M extends Member>(route: Route<M>, member: M | undefined): M | undefined {
+  if (member !== undefined) route.last = member
+  return member
 }
 
 /**
@@ -229,12 +236,14 @@ class Errand<M extends Member> implements Wait {
         granted: (member) => {
           this.#end()
           this.#moved(node)
+          this.#route.last = member
           this.#waiter.granted(member, node)
         },
         refused: (refusal) => this.#refused(refusal),
       },
       this.#timeout,
       this.#startedAt,
+      this.#route.last,
     )
     if (!this.#over && !this.#again) this.#poolWait = wait
   }

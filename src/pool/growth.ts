@@ -70,6 +70,13 @@ export class Growth<M extends Member> {
     }
   }
 
+  /** True when a borrower that would rather wait for a new member than take an idle one gets it. */
+  get couldOpen(): boolean {
+    const { budget, life } = this.#options
+    if (!life.serves || this.#openings.resting) return false
+    return this.claim.places() < this.maximum && budget.taken < budget.limit
+  }
+
   /** Opens up to `count` ahead of need, out of places that lie free. */
   stock(count: number): void {
     const { settings, budget, life } = this.#options

@@ -37,6 +37,7 @@ export class Pool<M extends Member> {
     this.name = options.name
     this.#options = options
     this.#settings = options.settings
+    this.#roster.rotates = options.settings.rotate
     this.#tally = new Tally(options.name, options.observer, options.log)
     this.#life = new Life(options.name)
     this.#line = new Line<M>({
@@ -94,11 +95,14 @@ export class Pool<M extends Member> {
   /**
    * The fast path: an idle member, most recently used first; among the first few, one that `prefer`
    * likes wins. Undefined when none is idle, others wait already, or the pool does not lend now.
+   * Only under `rotate` it counts what the borrower had `last`: that one is not lent to it while
+   * another is idle or can be opened.
    */
-  tryBorrow(prefer?: (member: M) => boolean): M | undefined {
+  tryBorrow(prefer?: (member: M) => boolean, last?: M): M | undefined {
     if (this.#line.length > 0 || this.#life.state !== 'serving') return undefined
+    if (this.#roster.rotates && last !== undefined && this.#opensInsteadOf(last)) return undefined
     for (;;) {
-      const slot = this.#roster.takeIdle(prefer)
+      const slot = this.#roster.takeIdle(prefer, last)
       if (slot === undefined) return undefined
       if (slot.member.condition() !== 'broken') {
         this.#tally.borrowed++
@@ -116,15 +120,18 @@ export class Pool<M extends Member> {
    * - `nowait`: refused at once when nothing is idle; one opening is still started for the next
    *   borrower, or the pool could never grow;
    * - `unlimited`: waits for ever.
+   *
+   * Under `rotate` a borrower that had `last` waits for a new member beside that idle one; whatever
+   * comes free first is its, and the janitor lends it the idle one when no member came.
    */
-  borrow(waiter: Waiter<M>, timeout: BorrowTimeout, startedAt?: number): Wait {
+  borrow(waiter: Waiter<M>, timeout: BorrowTimeout, startedAt?: number, last?: M): Wait {
     const now = this.#options.clock.monotonic()
     const wait = new QueuedWait(waiter, startedAt ?? now, now)
     if (!this.lends) {
       this.#line.refuse(wait, this.#life.why === undefined ? 'draining' : 'retired')
       return SETTLED
     }
-    const member = this.tryBorrow()
+    const member = this.tryBorrow(undefined, timeout === 'nowait' ? undefined : last)
     if (member !== undefined) {
       waiter.granted(member)
       return SETTLED
@@ -206,6 +213,7 @@ export class Pool<M extends Member> {
 
   reconfigure(settings: PoolSettings): void {
     this.#settings = settings
+    this.#roster.rotates = settings.rotate
     this.#growth.grow()
   }
 
@@ -268,6 +276,10 @@ export class Pool<M extends Member> {
     if (permanent && this.#roster.total === 0) this.#line.refuseAll('open-failed')
     this.#growth.grow()
     this.#closeIfDone()
+  }
+
+  #opensInsteadOf(last: M): boolean {
+    return this.#roster.onlyIdle(last) && this.#growth.couldOpen
   }
 
   #leased(member: M, verb: string): Slot<M> {

@@ -5,6 +5,7 @@
  *   arriving -> idle <-> leased -> held | resetting -> idle | leased      any of them -> gone
  *
  * The idle ones stand in a stack: the end is the most recently used, the front the longest idle.
+ * While it rotates (for tests) they are a queue: the longest idle is taken first.
  */
 import type { Deadline } from '../core/timer-wheel.ts'
 
@@ -36,6 +37,7 @@ export interface Slot<M> {
 const PREFER_AMONG = 4
 
 export class Roster<M> {
+  rotates = false
   #slots = new Map<M, Slot<M>>()
   #idle: Slot<M>[] = []
   // Counters change with no await between check and change: that is the lock. `leased` follows
@@ -81,6 +83,11 @@ export class Roster<M> {
     return this.#idle[0]
   }
 
+  /** True when `member` is idle and nothing else is. */
+  onlyIdle(member: M): boolean {
+    return this.#idle.length === 1 && this.#idle[0]!.member === member
+  }
+
   add(member: M, epoch: number, diesAt: number): Slot<M> {
     if (this.#slots.has(member)) throw new Error('BUG: the same member was opened twice')
     const slot: Slot<M> = {
@@ -97,10 +104,18 @@ export class Roster<M> {
     return slot
   }
 
-  /** The most recently used idle slot, or a preferred one close behind it; it becomes leased. */
-  takeIdle(prefer?: (member: M) => boolean): Slot<M> | undefined {
+  /**
+   * The most recently used idle slot, or a preferred one close behind it; it becomes leased. While
+   * rotating: the longest idle, and `last` only when nothing else is.
+   */
+  takeIdle(prefer?: (member: M) => boolean, last?: M): Slot<M> | undefined {
     const idle = this.#idle
     if (idle.length === 0) return undefined
+    if (this.rotates) {
+      const slot = idle[0]!.member === last && idle.length > 1 ? idle[1]! : idle[0]!
+      this.move(slot, 'leased')
+      return slot
+    }
     if (prefer !== undefined) {
       const end = Math.max(0, idle.length - PREFER_AMONG)
       for (let i = idle.length - 1; i >= end; i--) {

@@ -27,6 +27,8 @@ export interface PoolSettings {
   readonly openTimeoutMs: number
   /** How long a returned member may take to be cleaned, or its cancel request to land. */
   readonly cleanTimeoutMs: number
+  /** For tests: a borrower gets another member than last time whenever there can be one. */
+  readonly rotate: boolean
 }
 
 export const DEFAULT_POOL_SETTINGS: PoolSettings = {
@@ -39,6 +41,7 @@ export const DEFAULT_POOL_SETTINGS: PoolSettings = {
   openingsAtOnce: 4,
   openTimeoutMs: 10_000,
   cleanTimeoutMs: 5_000,
+  rotate: false,
 }
 
 export interface PoolOptions<M> {

@@ -24,6 +24,7 @@ describe('a right file', () => {
       maxLifetimeMs: 3_600_000,
       lifetimeSpread: 10,
       openingsAtOnce: 4,
+      rotate: false,
       openTimeoutMs: 5_000,
     })
     expect(settings.nodes).toEqual([
