@@ -1,0 +1,119 @@
+/**
+ * What a shared listener says on its server connection and reads from it: LISTEN and UNLISTEN as
+ * queries of our own, and notifications cut out of whatever the server sends unasked. Rule: a
+ * notification is given out whole and in memory of its own, because many clients get the same one.
+ *
+ *   'A' | length | pid of the sender | channel \0 | payload \0
+ */
+import { BACKEND, HEADER } from '../../wire/postgres/codes.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
+import { endOfCString } from '../../wire/postgres/read.ts'
+import { byteLength, decode } from '../../wire/postgres/text.ts'
+import type { ListenerConversation } from '../contract.ts'
+import { ByteCursor } from './byte-cursor.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
+
+/** A payload has less than 8000 bytes (async.c) and a channel 63; conversion may make four of one. */
+const LONGEST_NOTIFICATION = 65_536
+/** Longest name in bytes: NAMEDATALEN less its zero. */
+const LONGEST_NAME = 63
+const NOTHING = Buffer.alloc(0)
+
+export class PostgresListener implements ListenerConversation {
+  channel = ''
+  message: Buffer = NOTHING
+  sender = 0
+  #server: PostgresServerConversation
+  #encoding: string
+  #in = new ByteCursor()
+  /** Bytes still to come of a message that is none of ours. */
+  #skip = 0
+
+  /** `encoding`: as the server reports `client_encoding`; `''` for the server's own choice. */
+  constructor(server: PostgresServerConversation, encoding: string) {
+    this.#server = server
+    this.#encoding = encoding
+  }
+
+  opening(): Buffer {
+    this.#server.quietError = undefined
+    const now = this.#server.parameters.get('client_encoding')
+    if (this.#encoding === '' || this.#encoding === now) return NOTHING
+    return this.#server.quietly(`SET client_encoding TO '${this.#encoding.replaceAll("'", "''")}'`)
+  }
+
+  change(begin: readonly string[], end: readonly string[]): Buffer {
+    this.#server.quietError = undefined
+    const statements = [
+      ...end.map((channel) => `UNLISTEN ${quoted(channel)}`),
+      ...begin.map((channel) => `LISTEN ${quoted(channel)}`),
+    ]
+    return this.#server.quietly(statements.join(';'))
+  }
+
+  push(chunk: Buffer): void {
+    this.#in.push(chunk)
+  }
+
+  next(): boolean {
+    const cursor = this.#in
+    for (;;) {
+      if (this.#skip > 0) {
+        const n = Math.min(this.#skip, cursor.available)
+        cursor.pos += n
+        this.#skip -= n
+        cursor.dropRun()
+        if (this.#skip > 0) break
+      }
+      if (cursor.available < HEADER) break
+      const total = cursor.buffer.readUInt32BE(cursor.pos + 1) + 1
+      if (cursor.buffer[cursor.pos] !== BACKEND.NOTIFICATION_RESPONSE) {
+        this.#skip = total
+        continue
+      }
+      if (total > LONGEST_NOTIFICATION)
+        throw new ProtocolError('the server sent a notification of impossible length')
+      if (cursor.available < total) break
+      this.#read(total)
+      return true
+    }
+    cursor.keep()
+    return false
+  }
+
+  #read(total: number): void {
+    const cursor = this.#in
+    const message = Buffer.from(cursor.buffer.subarray(cursor.pos, cursor.pos + total))
+    cursor.pos += total
+    cursor.dropRun()
+    const name = HEADER + 4
+    this.message = message
+    this.sender = message.readInt32BE(HEADER)
+    this.channel = decode(message, name, endOfCString(message, name, total))
+  }
+
+  sign(pid: number): void {
+    this.sender = pid
+    this.message.writeInt32BE(pid, HEADER)
+  }
+}
+
+/**
+ * A channel as the server will call it: names are cut to 63 bytes, between characters.
+ * @param channel already folded to lower case where it was not quoted
+ */
+export function channelName(channel: string): string {
+  if (byteLength(channel) <= LONGEST_NAME) return channel
+  let name = ''
+  let length = 0
+  for (const char of channel) {
+    length += byteLength(char)
+    if (length > LONGEST_NAME) break
+    name += char
+  }
+  return name
+}
+
+function quoted(channel: string): string {
+  return `"${channel.replaceAll('"', '""')}"`
+}
