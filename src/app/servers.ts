@@ -127,9 +127,9 @@ export class Servers {
       },
       cancel: async (connection) => {
         const key = connection.conversation.cancelKey
-        if (key === undefined) return
+        if (key === undefined) return true
         this.#options.metrics.node(connection.node).cancels++
-        await this.#opener.cancel(this.#addressOf(connection.node), key)
+        return this.#opener.cancel(this.#addressOf(connection.node), key)
       },
     }
   }

@@ -101,6 +101,8 @@ export interface ServerConversation {
   keep(): void
   /** True when replies are owed. */
   readonly owing: boolean
+  /** What a cancel request would hit now. */
+  readonly cancelTarget: CancelTarget
   /** True when the bytes given out so far end inside a message. */
   readonly midMessage: boolean
   /** What a query of our own (settings, init query, clean-up) was answered, when that was an error. */
@@ -133,6 +135,12 @@ export interface ServerConversation {
   /** Bytes that say goodbye. */
   readonly farewell: Buffer
 }
+
+/**
+ * What a cancel request would hit: what the client waits for, a query of our own that runs ahead of
+ * it and must not fail, or nothing that the client would miss.
+ */
+export type CancelTarget = 'client' | 'weir' | 'nothing'
 
 export interface CancelKey {
   readonly pid: number

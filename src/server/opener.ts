@@ -65,25 +65,29 @@ export class Opener {
     }
   }
 
-  /** Sends a cancel request; resolves when the node has closed that connection, or it failed. */
-  async cancel(node: NodeAddress, key: CancelKey): Promise<void> {
+  /**
+   * Sends a cancel request. Resolves true when it is over: the node took it and closed that
+   * connection, or could not be reached. False when it was sent and nobody knows what became of it:
+   * a node that hangs may act on it any time later.
+   */
+  async cancel(node: NodeAddress, key: CancelKey): Promise<boolean> {
     let link: Link
     try {
       link = (await this.#connect(node)).link
     } catch {
-      return
+      return true
     }
-    await new Promise<void>((resolve) => {
+    return new Promise((resolve) => {
       const timer = setTimeout(() => {
         link.destroy()
-        resolve()
+        resolve(false)
       }, this.#options.connectTimeoutMs)
       link.receiver = {
         data: () => {},
         drained: () => {},
-        closed: () => {
+        closed: (error) => {
           clearTimeout(timer)
-          resolve()
+          resolve(error === undefined)
         },
       }
       link.resume()

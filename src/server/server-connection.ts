@@ -7,6 +7,7 @@ import { messageOf, WeirError } from '../core/errors.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { Condition, EvictReason, Member } from '../pool/member.ts'
 import type { ServerConversation, TransactionStatus } from '../protocol/contract.ts'
+import { Cancelling } from './cancelling.ts'
 
 /** Who holds the lease and gets the replies. */
 export interface Holder {
@@ -29,8 +30,11 @@ export interface ServerEvents {
   lost(connection: ServerConnection, error: WeirError, leased: boolean): void
   /** An error reply came by with this SQLSTATE. */
   sign(connection: ServerConnection, sqlstate: string): void
-  /** Sends a cancel request for it over a connection of its own; resolves when that has closed. */
-  cancel(connection: ServerConnection): Promise<void>
+  /**
+   * Sends a cancel request for it over a connection of its own. Resolves true when it has landed or
+   * was never sent, false when it may still land later.
+   */
+  cancel(connection: ServerConnection): Promise<boolean>
 }
 
 /** The pool it was opened for and goes back to. */
@@ -57,9 +61,9 @@ export class ServerConnection implements Member {
   #holder: Holder | undefined
   #closed = false
   #cleaned: ((clean: boolean) => void) | undefined
-  /** Cancel requests under way; it must not be lent while one could still hit the next client. */
-  #cancels = 0
-  #settled: (() => void)[] = []
+  #cancelling: Cancelling
+  /** How many boundaries it has passed; a cancel request is for what is owed before the next. */
+  #boundaries = 0
 
   constructor(
     id: number,
@@ -74,6 +78,7 @@ export class ServerConnection implements Member {
     this.conversation = conversation
     this.encrypted = link.encrypted
     this.#events = events
+    this.#cancelling = new Cancelling(() => events.cancel(this))
     const receiver: Receiver = {
       data: (chunk) => this.#data(chunk),
       closed: (error) => this.#linkClosed(error),
@@ -123,6 +128,7 @@ export class ServerConnection implements Member {
         case 'starved':
           conversation.keep()
           this.#noteSign()
+          this.#cancelling.look()
           return
         case 'forward':
           if (this.#holder?.reply(conversation.bytes) === true) this.link.pause()
@@ -152,6 +158,7 @@ export class ServerConnection implements Member {
   }
 
   #boundary(): void {
+    this.#boundaries++
     const cleaned = this.#cleaned
     if (cleaned !== undefined) {
       this.#cleaned = undefined
@@ -180,7 +187,7 @@ export class ServerConnection implements Member {
     const holder = this.#holder
     this.#holder = undefined
     this.link.destroy()
-    this.onEnded?.()
+    this.#ended()
     const cleaned = this.#cleaned
     this.#cleaned = undefined
     this.#events.lost(this, error, holder !== undefined || cleaned !== undefined)
@@ -190,7 +197,8 @@ export class ServerConnection implements Member {
 
   condition(): Condition {
     if (this.#closed) return 'broken'
-    if (this.#cancels > 0) return 'cancel-pending'
+    if (this.#cancelling.pending) return 'cancel-pending'
+    if (this.#cancelling.unsure) return 'broken'
     return this.conversation.clean ? 'clean' : 'dirty'
   }
 
@@ -200,7 +208,7 @@ export class ServerConnection implements Member {
     conversation.abandon()
     // What still runs for a client that left would keep the connection busy for as long as it likes.
     if (conversation.owing) await this.cancel()
-    if (this.#closed) return false
+    if (this.#closed || this.#cancelling.unsure) return false
     const bytes = conversation.cleanUp()
     if (bytes === undefined) return false
     if (bytes.length === 0 && conversation.clean) {
@@ -214,21 +222,20 @@ export class ServerConnection implements Member {
   }
 
   settled(): Promise<void> {
-    if (this.#cancels === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#settled.push(resolve))
+    return this.#cancelling.settled()
   }
 
-  /** Asks the node to cancel what runs here; resolves when the request has landed or failed. */
-  async cancel(): Promise<void> {
-    this.#cancels++
-    try {
-      await this.#events.cancel(this)
-    } finally {
-      this.#cancels--
-      if (this.#cancels === 0) {
-        for (const done of this.#settled.splice(0)) done()
-      }
-    }
+  /** Asks the node to cancel what runs here for its client; resolves when that has had its effect. */
+  cancel(): Promise<void> {
+    const asked = this.#boundaries
+    return this.#cancelling.request(() =>
+      this.#boundaries === asked ? this.conversation.cancelTarget : 'nothing',
+    )
+  }
+
+  #ended(): void {
+    this.#cancelling.end()
+    this.onEnded?.()
   }
 
   close(_reason: EvictReason): void {
@@ -237,7 +244,7 @@ export class ServerConnection implements Member {
     this.#holder = undefined
     this.link.write(this.conversation.farewell)
     this.link.end()
-    this.onEnded?.()
+    this.#ended()
     this.#cleaned?.(false)
   }
 
@@ -247,7 +254,7 @@ export class ServerConnection implements Member {
     this.#closed = true
     this.#holder = undefined
     this.link.destroy()
-    this.onEnded?.()
+    this.#ended()
     this.#cleaned?.(false)
     holder?.serverLost(
       new WeirError('WEIR_SERVER_LOST', `the server connection was closed (${reason})`, {

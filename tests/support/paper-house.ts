@@ -241,7 +241,10 @@ export class PaperHouse {
     const server = new ServerConnection(id, 'node-1', link, conversation, {
       lost: (lost, _error, leased) => events.lost?.(lost, leased),
       sign: () => {},
-      cancel: async () => this.#options.note?.(`cancel request for ${name}`),
+      cancel: async () => {
+        this.#options.note?.(`cancel request for ${name}`)
+        return true
+      },
     })
     link.resume()
     return { server, link }

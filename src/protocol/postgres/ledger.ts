@@ -6,6 +6,7 @@
  *   sent:    Parse(injected)  Bind   Execute  Sync
  *   ledger:  [swallow '1']    ['2']  ['C']    ['Z']      an error drops all up to the next Sync
  */
+import type { CancelTarget } from '../contract.ts'
 import type { Statement } from './statements.ts'
 
 /** Kinds of entries; what each waits for. */
@@ -177,6 +178,14 @@ export class Ledger {
   copyEnded(): void {
     if (this.copyIn) this.copyIn = false
     else if (!this.empty) this.push(OWED.COPY_END)
+  }
+
+  /** What the node works on now, as far as a cancel request is concerned. */
+  get cancelTarget(): CancelTarget {
+    for (let i = this.#head; i < this.#end; i++) {
+      if (this.#kinds[i] !== OWED.QUIET) return i === this.#head ? 'client' : 'weir'
+    }
+    return 'nothing'
   }
 
   /** How many ReadyForQuery are owed, whatever else is. */

@@ -73,6 +73,10 @@ export class PostgresServerConversation implements ServerConversation {
     return !this.ledger.empty
   }
 
+  get cancelTarget() {
+    return this.ledger.cancelTarget
+  }
+
   /** True when it could be lent again as it is. */
   get clean(): boolean {
     return (

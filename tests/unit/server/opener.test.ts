@@ -1,9 +1,9 @@
 /** Logins towards a node that cannot go on for a reason of our own. */
 import net from 'node:net'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { Network } from '../../../src/net/network.ts'
 import { postgres } from '../../../src/protocol/postgres/postgres.ts'
-import { Opener } from '../../../src/server/opener.ts'
+import { type NodeAddress, Opener, type OpenerOptions } from '../../../src/server/opener.ts'
 
 let server: net.Server | undefined
 
@@ -11,15 +11,8 @@ afterEach(() => {
   server?.close()
 })
 
-it('a certificate file that went away fails the opening, not the process', async () => {
-  const node = net.createServer((socket) => {
-    socket.on('error', () => {})
-    socket.once('data', () => socket.write('S'))
-  })
-  server = node
-  await new Promise<void>((listening) => node.listen(0, '127.0.0.1', listening))
-  const { port } = node.address() as net.AddressInfo
-  const opener = new Opener({
+function openerWith(more: Partial<OpenerOptions> = {}): Opener {
+  return new Opener({
     network: new Network(),
     protocol: postgres({
       secrets: { find: () => undefined, proofOf: () => undefined } as never,
@@ -32,16 +25,72 @@ it('a certificate file that went away fails the opening, not the process', async
       preparedPerServer: 10,
       initQuery: '',
     }),
+    nodeTls: () => ({}),
+    connectTimeoutMs: 2_000,
+    securing: () => {},
+    events: { lost: () => {}, sign: () => {}, cancel: async () => true },
+    ...more,
+  })
+}
+
+/** A node that does with each connection as it is told; where it listens. */
+async function nodeThat(serves: (socket: net.Socket) => void): Promise<NodeAddress> {
+  const node = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {})
+    serves(socket)
+  })
+  server = node
+  await new Promise<void>((listening) => node.listen(0, '127.0.0.1', listening))
+  const { port } = node.address() as net.AddressInfo
+  return { name: 'node-1', host: '127.0.0.1', addresses: [{ host: '127.0.0.1', port }] }
+}
+
+it('a certificate file that went away fails the opening, not the process', async () => {
+  const where = await nodeThat((socket) => {
+    socket.once('data', () => socket.write('S'))
+  })
+  const opener = openerWith({
     nodeTls: () => {
       throw new Error('ENOENT: no such file, ca.crt')
     },
-    connectTimeoutMs: 2_000,
-    securing: () => {},
-    events: { lost: () => {}, sign: () => {}, cancel: async () => {} },
   })
-  const address = { host: '127.0.0.1', port }
-  const where = { name: 'node-1', host: '127.0.0.1', addresses: [address] }
   await expect(
     opener.open(where, 'app', 'weir', new AbortController().signal),
   ).rejects.toMatchObject({ code: 'WEIR_OPEN_FAILED', message: /node-1: ENOENT/ })
+})
+
+describe('a cancel request', () => {
+  const key = { pid: 4711, secret: Buffer.alloc(4, 7) }
+
+  it('is over when the node has closed its connection', async () => {
+    const where = await nodeThat((socket) => {
+      socket.once('data', () => socket.end())
+    })
+    expect(await openerWith().cancel(where, key)).toBe(true)
+  })
+
+  it('is over when the node cannot be reached: nothing was sent', async () => {
+    const where = await nodeThat(() => {})
+    const gone = server!
+    await new Promise((closed) => gone.close(closed))
+    expect(await openerWith().cancel(where, key)).toBe(true)
+  })
+
+  it('may still land when the node took it and says nothing', async () => {
+    let heard = 0
+    const where = await nodeThat((socket) => {
+      socket.on('data', (bytes) => {
+        heard += bytes.length
+      })
+    })
+    expect(await openerWith({ connectTimeoutMs: 150 }).cancel(where, key)).toBe(false)
+    expect(heard).toBe(16)
+  })
+
+  it('may still land when its connection is torn', async () => {
+    const where = await nodeThat((socket) => {
+      socket.once('data', () => socket.resetAndDestroy())
+    })
+    expect(await openerWith().cancel(where, key)).toBe(false)
+  })
 })
