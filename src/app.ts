@@ -7,7 +7,13 @@ import tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import { homeOf, Servers } from './app/servers.ts'
-import { budgetOf, cannotListen, nodeTlsOptions, poolSettings } from './app/settings.ts'
+import {
+  budgetOf,
+  cannotListen,
+  listenPoolSettings,
+  nodeTlsOptions,
+  poolSettings,
+} from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
 import { ScramKeyCache } from './auth/scram-key-cache.ts'
@@ -125,7 +131,8 @@ class RunningApp implements App {
     this.store = new TopologyStore(log)
     this.pools = new PoolSet<ServerConnection>({
       open: (key, signal) => this.#servers!.open(key, signal),
-      settings: () => poolSettings(settings),
+      settings: ({ purpose }) =>
+        purpose === 'listen' ? listenPoolSettings(settings) : poolSettings(settings),
       clock,
       wheel: this.#wheel,
       random: Math.random,

@@ -27,6 +27,21 @@ export function poolSettings({ pool }: Settings): PoolSettings {
   }
 }
 
+/**
+ * For connections that listen for many clients: lent for good, and closed when they come back (their
+ * lifetime is over before anybody could), because nobody else would want them.
+ */
+export function listenPoolSettings(settings: Settings): PoolSettings {
+  return {
+    ...poolSettings(settings),
+    maximum: undefined,
+    minIdle: 0,
+    maxLifetimeMs: 1,
+    lifetimeSpread: 0,
+    rotate: false,
+  }
+}
+
 /** How many server connections a node with room for `limit` gives us; one is the control connection's. */
 export function budgetOf({ pool }: Settings, limit: number): number {
   const share = Math.floor((limit * pool.maxConnectionsPercent) / 100)

@@ -16,7 +16,7 @@ import { type ChoiceView, choose } from '../endpoint/choose.ts'
 import { type Endpoint, leasesOf } from '../endpoint/router.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address } from '../net/network.ts'
-import type { PoolSet } from '../pool/pools.ts'
+import type { PoolKey, PoolSet } from '../pool/pools.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { SessionState } from '../session/session-state.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -95,7 +95,7 @@ function poolList({ pools, store }: Sources): PoolStatus[] {
     // A retired pool is shown until its last member is back.
     if (key === undefined && stats.total === 0) return
     const [node = '', database = '', user = ''] =
-      key === undefined ? stats.name.split('/') : [key.node, key.database, key.user]
+      key === undefined ? stats.name.split('/') : [key.node, key.database, userOf(key)]
     list.push({
       node,
       database,
@@ -114,6 +114,11 @@ function poolList({ pools, store }: Sources): PoolStatus[] {
   const rank = ({ node }: PoolStatus): number => place.get(node) ?? place.size
   const key = ({ database, user, state }: PoolStatus): string => `${database}/${user}/${state}`
   return list.sort((a, b) => rank(a) - rank(b) || (key(a) < key(b) ? -1 : 1))
+}
+
+/** Two pools may differ in their purpose alone; retired ones bear it in their name. */
+function userOf({ user, purpose }: PoolKey): string {
+  return purpose === undefined ? user : `${user} (${purpose})`
 }
 
 function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]): NodeStatus[] {

@@ -26,6 +26,8 @@ export interface Route<M extends Member> {
   readonly endpoint: Endpoint
   readonly database: string
   readonly user: string
+  /** Undefined for clients; see `PoolKey`. */
+  readonly purpose?: 'listen' | undefined
   /** The node it was given last; readers are kept while they serve. */
   node: string | undefined
   /** A log position whose effect it may have seen; another reader must be past it. */
@@ -90,8 +92,8 @@ export class Router<M extends Member> {
     // Kept even when nothing is idle: `borrow` then waits there. Picking twice for one session would
     // use up the turn of the other reader, and of two readers one would get every session.
     this.#moved(route, choice.node)
-    const { database, user } = route
-    const pool = this.#options.pools.get({ node: choice.node, database, user })
+    const { database, user, purpose } = route
+    const pool = this.#options.pools.get({ node: choice.node, database, user, purpose })
     route.chosen = { topology, pool }
     return lent(route, pool.tryBorrow(route.prefer, route.last))
   }
@@ -228,9 +230,9 @@ class Errand<M extends Member> implements Wait {
       this.#nobody(choice, seen)
       return
     }
-    const { database, user } = this.#route
+    const { database, user, purpose } = this.#route
     const node = choice.node
-    const pool = this.#options.pools.get({ node, database, user })
+    const pool = this.#options.pools.get({ node, database, user, purpose })
     const wait = pool.borrow(
       {
         granted: (member) => {

@@ -15,6 +15,11 @@ export interface PoolKey {
   readonly node: string
   readonly database: string
   readonly user: string
+  /**
+   * Members that are lent for good, to listen for many clients, come from a pool of their own: in one
+   * with a small maximum they would leave nothing for anybody. Undefined for the clients' own pool.
+   */
+  readonly purpose?: 'listen' | undefined
 }
 
 export interface PoolSetOptions<M> {
@@ -37,7 +42,7 @@ interface Entry<M extends Member> {
 
 interface NodePools<M extends Member> {
   readonly budget: Budget
-  /** database -> user -> pool. */
+  /** database -> user and purpose -> pool. */
   readonly byDatabase: Map<string, Map<string, Entry<M>>>
 }
 
@@ -54,7 +59,7 @@ export class PoolSet<M extends Member> {
 
   /** The pool of `key`, made on first need; one that lends, unless the whole set drains. */
   get(key: PoolKey): Pool<M> {
-    const entry = this.#node(key.node).byDatabase.get(key.database)?.get(key.user)
+    const entry = this.#node(key.node).byDatabase.get(key.database)?.get(lastKey(key))
     if (entry !== undefined) {
       if (entry.pool.lends || this.#draining) return entry.pool
       this.#forget(entry)
@@ -66,7 +71,7 @@ export class PoolSet<M extends Member> {
 
   /** The pool of `key` if there is one. */
   find(key: PoolKey): Pool<M> | undefined {
-    return this.#nodes.get(key.node)?.byDatabase.get(key.database)?.get(key.user)?.pool
+    return this.#nodes.get(key.node)?.byDatabase.get(key.database)?.get(lastKey(key))?.pool
   }
 
   ofNode(node: string): Pool<M>[] {
@@ -136,7 +141,7 @@ export class PoolSet<M extends Member> {
     const { open, settings, clock, wheel, random, observer, log } = this.#options
     const { budget, byDatabase } = this.#node(key.node)
     const pool = new Pool<M>({
-      name: `${key.node}/${key.database}/${key.user}`,
+      name: nameOf(key),
       open: (signal) => open(key, signal),
       settings: settings(key),
       budget,
@@ -151,14 +156,14 @@ export class PoolSet<M extends Member> {
       byUser = new Map()
       byDatabase.set(key.database, byUser)
     }
-    byUser.set(key.user, { key, pool, emptySince: undefined })
+    byUser.set(lastKey(key), { key, pool, emptySince: undefined })
     return pool
   }
 
   #forget({ key, pool }: Entry<M>): void {
     const byDatabase = this.#nodes.get(key.node)?.byDatabase
     const byUser = byDatabase?.get(key.database)
-    byUser?.delete(key.user)
+    byUser?.delete(lastKey(key))
     if (byUser?.size === 0) byDatabase?.delete(key.database)
     this.#leaving.add(pool)
   }
@@ -170,4 +175,13 @@ export class PoolSet<M extends Member> {
   *#entries(): Generator<Entry<M>> {
     for (const node of this.#nodes.keys()) yield* this.#entriesOf(node)
   }
+}
+
+/** No user name holds a NUL. */
+function lastKey({ user, purpose }: PoolKey): string {
+  return purpose === undefined ? user : `${user}\0${purpose}`
+}
+
+function nameOf({ node, database, user, purpose }: PoolKey): string {
+  return `${node}/${database}/${user}${purpose === undefined ? '' : ` (${purpose})`}`
 }

@@ -1,0 +1,109 @@
+/**
+ * LISTEN for all clients: finds the listener that a client shares with all others of its endpoint,
+ * database and way of reading text. Rule: thousands of listening clients cost one server connection
+ * each of these, however many channels there are.
+ *
+ *   clients ──subscribe──> hub ──> listener of (writer, app, UTF8) ──LISTEN──> one server connection
+ *           <──notify── fan-out <──────────────────────────────────notification──┘
+ */
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
+import type { TimerWheel } from '../core/timer-wheel.ts'
+import type { Router } from '../endpoint/router.ts'
+import type { Protocol } from '../protocol/contract.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { Subscribed, Subscriber } from './channels.ts'
+import type { Notifiers } from './notifiers.ts'
+import type { Home } from './rooms.ts'
+import { SharedListener } from './shared-listener.ts'
+
+/** Changed as things happen; the metrics' general counters have these fields. */
+export interface ListeningCounters {
+  /** Server connections that listen now. */
+  listeners: number
+  /** Times one was lost while somebody listened. */
+  listenersLost: number
+  /** Notifications that came from servers. */
+  notifications: number
+}
+
+export interface ListeningRooms {
+  readonly protocol: Pick<Protocol, 'listen'>
+  readonly router: Pick<Router<ServerConnection>, 'borrow'>
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly log: Log
+  readonly counters: ListeningCounters
+  readonly notifiers: Notifiers
+  home(server: ServerConnection): Home
+}
+
+export class ListenerHub {
+  #rooms: ListeningRooms
+  #byKey = new Map<string, SharedListener>()
+  #bySubscriber = new Map<Subscriber, SharedListener>()
+  #closed = false
+
+  constructor(rooms: ListeningRooms) {
+    this.#rooms = rooms
+  }
+
+  /** Channels that somebody listens to, each once for every listener. */
+  get channels(): number {
+    let sum = 0
+    for (const listener of this.#byKey.values()) sum += listener.channels
+    return sum
+  }
+
+  /**
+   * Sees to it that `subscriber` gets the notifications of `channel` from when `done` is called,
+   * which is before this returns when somebody listens to it already. With an error it does not get
+   * them: no server connection to be had (53300, 08001), or what the server said (25006 on a reader).
+   * A subscriber has one dialect and one route for as long as it is subscribed to anything.
+   */
+  subscribe(subscriber: Subscriber, channel: string, done: Subscribed): void {
+    let listener = this.#bySubscriber.get(subscriber)
+    // One that nobody uses may be gone when the subscriber comes again.
+    if (listener?.has(subscriber) !== true) {
+      listener = this.#listenerFor(subscriber)
+      this.#bySubscriber.set(subscriber, listener)
+    }
+    listener.subscribe(subscriber, channel, done)
+  }
+
+  /** Harmless when it is not subscribed; a `done` that was not called yet never will be. */
+  unsubscribe(subscriber: Subscriber, channel: string): void {
+    this.#bySubscriber.get(subscriber)?.unsubscribe(subscriber, channel)
+  }
+
+  /** The subscriber goes, with all its channels. */
+  leave(subscriber: Subscriber): void {
+    const listener = this.#bySubscriber.get(subscriber)
+    if (listener === undefined) return
+    this.#bySubscriber.delete(subscriber)
+    listener.leave(subscriber)
+  }
+
+  /** Gives every server connection back; nothing is delivered any more. */
+  close(): void {
+    this.#closed = true
+    for (const listener of [...this.#byKey.values()]) listener.close()
+  }
+
+  #listenerFor(subscriber: Subscriber): SharedListener {
+    if (this.#closed) throw new Error('BUG: the hub is closed')
+    const { rule } = subscriber.route.endpoint
+    // There is one writer, by whichever endpoint it is asked for.
+    const where = rule.kind === 'writer' ? '' : rule.name
+    const { database } = subscriber.route
+    const key = JSON.stringify([where, database, subscriber.dialect])
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    const name = `${rule.kind === 'writer' ? 'writer' : rule.name}/${database}`
+    const listener = new SharedListener(this.#rooms, name, subscriber, () => {
+      this.#byKey.delete(key)
+    })
+    this.#byKey.set(key, listener)
+    return listener
+  }
+}
