@@ -36,6 +36,7 @@ export class PostgresListener implements ListenerConversation {
   }
 
   opening(): Buffer {
+    this.#server.notifications = true
     this.#server.quietError = undefined
     const now = this.#server.parameters.get('client_encoding')
     if (this.#encoding === '' || this.#encoding === now) return NOTHING
