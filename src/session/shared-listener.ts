@@ -62,7 +62,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     this.#ended = ended
     this.#route = routeOf(first)
     this.#retry = new Deadline(() => this.#resume())
-    this.#linger = new Deadline(() => this.#lingered())
+    this.#linger = new Deadline(() => this.close())
   }
 
   /** Channels somebody listens to. */
@@ -262,10 +262,6 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
       'listens again; what was sent meanwhile is lost',
     )
     for (const subscriber of [...this.#channels.subscribers]) subscriber.missed(error)
-  }
-
-  #lingered(): void {
-    if (this.#channels.size === 0) this.close()
   }
 
   /** Gives the server connection back; nothing is delivered any more. */

@@ -280,7 +280,7 @@ describe('The shared listener', () => {
 describe('A listener nobody needs any more', () => {
   it('gives its server connection back after a while, to be reset', () => {
     const a = listening('jobs')
-    table.hub.leave(a)
+    table.hub.unsubscribe(a, 'jobs')
     expect(table.sql()).toEqual(['UNLISTEN "jobs"'])
     table.answer()
     table.pass(4_000)
@@ -289,7 +289,7 @@ describe('A listener nobody needs any more', () => {
     expect(table.back).toEqual([{ server: table.server, how: 'released' }])
     expect(table.server.condition()).toBe('dirty')
     expect(table.counters.listeners).toBe(0)
-    listening('jobs').listen('more')
+    a.listen('jobs')
     expect(table.borrows).toHaveLength(2)
   })
 
