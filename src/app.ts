@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
+import { peersFor } from './app/peers.ts'
+import { protocolFor } from './app/protocol.ts'
 import { homeOf, Servers } from './app/servers.ts'
 import {
   budgetOf,
@@ -16,7 +18,6 @@ import {
 } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
-import { ScramKeyCache } from './auth/scram-key-cache.ts'
 import { readSecretFile } from './auth/secret-file.ts'
 import { Secrets } from './auth/secrets.ts'
 import type { EndpointSettings, Settings } from './config/settings.ts'
@@ -31,9 +32,9 @@ import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
 import { PoolSet } from './pool/pools.ts'
-import { postgres } from './protocol/postgres/postgres.ts'
 import { PostgresProbe } from './protocol/postgres/probe.ts'
 import type { ServerConnection } from './server/server-connection.ts'
+import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
 import { Sessions } from './session/sessions.ts'
 import { WelcomeBook } from './session/welcome.ts'
@@ -97,7 +98,7 @@ class RunningApp implements App {
   readonly version: string
   readonly clock: Clock
   readonly metrics = new Metrics()
-  readonly sessions = new Sessions()
+  readonly sessions: Sessions
   readonly store: TopologyStore
   readonly pools: PoolSet<ServerConnection>
   readonly router: Router<ServerConnection>
@@ -113,6 +114,7 @@ class RunningApp implements App {
   #monitor: Monitor | undefined
   #probe: PostgresProbe | undefined
   #servers: Servers | undefined
+  #peers: Peers | undefined
   #secureContext: tls.SecureContext | undefined
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
@@ -123,6 +125,7 @@ class RunningApp implements App {
     const { turn } = this.#network
     const clock = given ?? { ...systemClock, monotonic: () => turn.now() }
     this.settings = settings
+    this.sessions = new Sessions(settings.instance.id)
     this.version = version
     this.clock = clock
     this.startedAt = clock.wall()
@@ -160,7 +163,7 @@ class RunningApp implements App {
       const cert = readFileSync(certFile)
       this.#secureContext = tls.createSecureContext({ cert, key: readFileSync(keyFile) })
     }
-    const protocol = this.#protocol()
+    const protocol = protocolFor(settings, this.#secrets, this.#secureContext !== undefined)
     this.#servers = new Servers({
       settings,
       network: this.#network,
@@ -171,6 +174,13 @@ class RunningApp implements App {
       hint: (hint) => {
         if (!this.#draining) this.#monitor?.hint(hint)
       },
+    })
+    this.#peers = peersFor(settings, {
+      sessions: this.sessions,
+      network: this.#network,
+      protocol,
+      counters: this.metrics.general,
+      log: this.#log,
     })
     for (const endpoint of settings.endpoints) this.#places.push(this.#place(endpoint, protocol))
     this.store.subscribe((now, before, sentences) => this.#topologyChanged(now, before, sentences))
@@ -193,24 +203,6 @@ class RunningApp implements App {
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.#loopWatch = this.metrics.watchLoop(this.clock)
-  }
-
-  #protocol() {
-    const { auth, tls: tlsSettings, limits, pool } = this.settings
-    return postgres({
-      secrets: this.#secrets,
-      scramKeys: new ScramKeyCache(),
-      methods: auth.trust ? ['trust', ...auth.methods] : auth.methods,
-      tls: this.#secureContext === undefined ? 'off' : tlsSettings.mode,
-      nodeTls:
-        tlsSettings.nodes === 'disable' || tlsSettings.nodes === 'prefer'
-          ? tlsSettings.nodes
-          : 'require',
-      startupLimit: limits.startupPacketBytes,
-      inspectBytes: limits.inspectBytes,
-      preparedPerServer: limits.preparedStatementsPerServer,
-      initQuery: pool.initQuery ?? '',
-    })
   }
 
   async #loadSecrets(): Promise<void> {
@@ -254,7 +246,7 @@ class RunningApp implements App {
         this.#places.find((p) => p.settings.tlsServerNames.some((n) => n.toLowerCase() === name)),
       endpointNames: () => this.#places.map((p) => p.settings.name),
       refuseSession: () => this.#refuseSession(),
-      cancel: (key) => this.sessions.cancel(key),
+      cancel: (key) => this.#peers!.cancel(key),
     })
     return { settings, endpoint, rooms, door }
   }

@@ -15,6 +15,7 @@ export function checkAll(draft: Draft, file: string, report: Report): void {
   checkEndpoints(draft, report)
   checkNumbers(draft, report)
   checkDoors(draft, report)
+  checkInstance(draft, report)
   checkTls(draft, file, report)
   checkSecrets(draft, file, report)
 }
@@ -66,6 +67,18 @@ function checkDoors({ listen, admin, auth }: Draft, report: Report): void {
   }
   if (auth.trust && !isLoopback(listen.host)) {
     report(['auth', 'trust'], `false, since listen.host ${listen.host} is not loopback`)
+  }
+}
+
+function checkInstance({ instance: { id, peers } }: Draft, report: Report): void {
+  if (id === undefined) {
+    if (Object.keys(peers).length > 0) {
+      report(['instance', 'id'], 'a number of its own, since instance.peers has others')
+    }
+    return
+  }
+  for (const peer of Object.keys(peers)) {
+    if (Number(peer) === id) report(['instance', 'peers', peer], 'only other instances')
   }
 }
 

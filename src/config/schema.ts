@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { admin, auth, listen, log, tls } from './schema-doors.ts'
+import { instance } from './schema-instance.ts'
 import { endpoints, nodes, topology } from './schema-routes.ts'
 import { limits, pool } from './schema-traffic.ts'
 import { section } from './setting.ts'
@@ -18,6 +19,7 @@ export const schema = section(
     auth: auth.prefault({}),
     tls: tls.prefault({}),
     limits: limits.prefault({}),
+    instance: instance.prefault({}),
     admin: admin.prefault({}),
     log: log.prefault({}),
   },

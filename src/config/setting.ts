@@ -192,6 +192,34 @@ export function choices<const V extends string>(values: readonly [V, ...V[]], to
     })
 }
 
+export interface HostAndPort {
+  readonly host: string
+  readonly port: number
+}
+
+const HOST_AND_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]+)):([1-9][0-9]{0,4})$/
+
+/** 1 to 255, as a key. */
+const SMALL_NUMBER = /^(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])$/
+
+/** Addresses by a number from 1 to 255. */
+export function addresses(told: Told) {
+  const address = z.string().transform((text, context): HostAndPort => {
+    const [, ipv6, host, port] = HOST_AND_PORT.exec(text) ?? []
+    if (port !== undefined && Number(port) <= 65_535) {
+      return { host: (ipv6 ?? host)!, port: Number(port) }
+    }
+    context.addIssue({ code: 'custom', message: 'no host and port' })
+    return z.NEVER
+  })
+  return z.record(z.string().regex(SMALL_NUMBER), address).register(about, {
+    ...told,
+    type: 'HOST:PORT by number',
+    range: '1 to 255',
+    want: `HOST:PORT under a number from 1 to 255, such as ${told.example}`,
+  })
+}
+
 /** A mapping of settings; knows every key it may have. */
 export function section<S extends z.core.$ZodShape>(shape: S, told: Told) {
   return z.strictObject(shape).register(about, {

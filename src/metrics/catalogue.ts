@@ -8,6 +8,7 @@
  */
 import {
   availability,
+  countedBy,
   nodeRoles,
   perEndpoint,
   perEndpointReason,
@@ -117,6 +118,12 @@ export const CATALOGUE: readonly MetricRow[] = [
     'Boundaries reached: transactions and autocommit requests completed, and round trips of a Parse alone.', perEndpoint((c) => c.transactions)),
   row('client_cancels_total', 'counter', 'count', E, undefined,
     'Cancel requests that named a session.', perEndpoint((c) => c.cancels)),
+  row('cancels_ignored_total', 'counter', 'count', [], undefined,
+    'Cancel requests for no session that is known: of one that left, or with a wrong secret.', single((s) => s.counted.general.cancelsIgnored)),
+  row('peer_cancels_total', 'counter', 'count', ['peer'], undefined,
+    'Cancel requests sent on to another instance.', countedBy('peer', (c) => c.peerCancels)),
+  row('peer_cancels_failed_total', 'counter', 'count', ['peer'], undefined,
+    'Cancel requests that did not get through to another instance, or were one too many at once.', countedBy('peer', (c) => c.peerCancelsFailed)),
   row('client_received_bytes_total', 'counter', 'bytes', E, undefined,
     'Bytes read from client sessions, login included; inside TLS.', perEndpoint((c) => c.bytesFromClients)),
   row('client_sent_bytes_total', 'counter', 'bytes', E, undefined,

@@ -82,6 +82,11 @@ export class NodeCounters {
 export class GeneralCounters {
   /** Times another node became the writer. */
   writerChanges = 0
+  /** Cancel requests for no session that is known: of one that left, or with a wrong secret. */
+  cancelsIgnored = 0
+  /** Cancel requests sent on, and those of them that did not get there, by the id of the peer. */
+  readonly peerCancels = new Reasons()
+  readonly peerCancelsFailed = new Reasons()
   /** How late timers fire: the delay of everything in this process. */
   readonly loopLag = new LatencyBuckets()
 }

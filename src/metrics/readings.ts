@@ -4,7 +4,7 @@
  */
 import type { LatencyCounts } from './buckets.ts'
 import type { ControlSample, NodeSample, PoolSample } from './control-sample.ts'
-import type { EndpointCounts, MetricsSnapshot, NodeCounts } from './snapshot.ts'
+import type { EndpointCounts, GeneralCounts, MetricsSnapshot, NodeCounts } from './snapshot.ts'
 
 export interface Source {
   readonly counted: MetricsSnapshot
@@ -91,6 +91,15 @@ export const availability: Reader = ({ control }) =>
     labels: { role },
     value: control.nodes.some((n) => n.role === role && n.health === 'up') ? 100 : 0,
   }))
+
+/** What belongs to no endpoint and no node, counted by `label`. */
+export function countedBy(
+  label: string,
+  pick: (counts: GeneralCounts) => Readonly<Record<string, number>>,
+): Reader {
+  return ({ counted }) =>
+    Object.entries(pick(counted.general)).flatMap(([key, n]) => one({ [label]: key }, n))
+}
 
 export function single(pick: (source: Source) => Value): Reader {
   return (source) => one({}, pick(source))

@@ -75,7 +75,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#lastActive = rooms.clock.monotonic()
     this.#conversation = rooms.protocol.converse(who)
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
-    this.cancelKey = rooms.protocol.newCancelKey(id, who)
+    this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
     route.prefer = (server) => server.conversation.settingsKey === who.settingsKey
     link.receiver = this
     rooms.sessions.add(this)
@@ -315,17 +315,16 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   /** Cancels what the client is doing now: a running request, or its wait for a server connection. */
-  cancel(): void {
+  cancel(): Promise<void> | undefined {
     this.#rooms.counters.cancels++
     if (this.#machine.is('waiting')) {
       this.#wait?.cancel()
       this.#wait = undefined
       this.#rooms.counters.borrowsRefused.add(CANCELLED_WHILE_WAITING.code)
       this.#failPending(CANCELLED_WHILE_WAITING)
-      return
+      return undefined
     }
-    const server = this.#lease
-    if (server?.conversation.owing === true) void server.cancel()
+    return this.#lease?.cancel()
   }
 
   #checkIdle(): void {

@@ -33,7 +33,8 @@ export interface Doorway {
   endpointNames(): readonly string[]
   /** Why no new session may begin, when that is so (too many clients, draining). */
   refuseSession(): WeirError | undefined
-  cancel(key: CancelKey): void
+  /** Resolves when the request has had its effect; undefined when there is nothing to wait for. */
+  cancel(key: CancelKey): Promise<void> | undefined
   /** The login is over, whichever way. */
   ended(login: Login): void
 }
@@ -120,9 +121,7 @@ export class Login implements Receiver {
           this.#upgrade(step.early)
           return
         case 'cancel':
-          this.#end()
-          this.#door.cancel(step.key)
-          this.#link.end()
+          void this.#cancel(step.key)
           return
         case 'introduced':
           this.#introduced(step.who)
@@ -140,6 +139,18 @@ export class Login implements Receiver {
           return
       }
     }
+  }
+
+  /**
+   * Clients take the end of this connection for the sign that what they send now is safe from the
+   * request, so it stays until the request has landed. It counts as a login in flight as long.
+   */
+  async #cancel(key: CancelKey): Promise<void> {
+    this.#over = true
+    this.#rooms.wheel.cancel(this.#deadline)
+    await this.#door.cancel(key)
+    this.#door.ended(this)
+    this.#link.end()
   }
 
   #upgrade(early: Buffer): void {

@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { CancelKey, Introduction } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
+import { MOST_SESSION_ID, NO_INSTANCE, processNumber } from './process-numbers.ts'
 
 /** A client session as the rest of the house sees it. */
 export interface Session {
@@ -21,7 +22,8 @@ export interface Session {
   readonly pins: ReadonlySet<string>
   readonly leasedNode: string | undefined
   readonly waitedMs: number
-  cancel(): void
+  /** Resolves when that has had its effect; undefined when there is nothing to wait for. */
+  cancel(): Promise<void> | undefined
   /** Ends it at its next boundary. */
   shutDown(reason: CloseReason): void
   /** Ends it now. */
@@ -31,17 +33,28 @@ export interface Session {
 
 export class Sessions {
   #byId = new Map<number, Session>()
-  #next = 1
+  #next = 0
+  #instance: number
+
+  /** @param instance number of this Weir among its peers */
+  constructor(instance = NO_INSTANCE) {
+    this.#instance = instance
+  }
 
   get size(): number {
     return this.#byId.size
   }
 
-  /** An id no living session has; fits a positive Int32, which is what clients take for a pid. */
+  /** An id no living session has. */
   nextId(): number {
-    do this.#next = this.#next >= 0x7fff_fffe ? 1 : this.#next + 1
+    do this.#next = this.#next >= MOST_SESSION_ID ? 1 : this.#next + 1
     while (this.#byId.has(this.#next))
     return this.#next
+  }
+
+  /** What the client of session `id` takes for the process id of its server. */
+  processNumber(id: number): number {
+    return processNumber({ instance: this.#instance, session: id, forwarded: false })
   }
 
   add(session: Session): void {
@@ -56,14 +69,12 @@ export class Sessions {
     return this.#byId.values()
   }
 
-  /** Carries out a cancel request; false when no session has that key. */
-  cancel(key: CancelKey): boolean {
-    const session = this.#byId.get(key.pid)
-    if (session === undefined) return false
-    const { secret } = session.cancelKey
-    if (secret.length !== key.secret.length || !timingSafeEqual(secret, key.secret)) return false
-    session.cancel()
-    return true
+  /** The session that a cancel request means; undefined when it is not there or the secret is wrong. */
+  find(id: number, secret: Buffer): Session | undefined {
+    const session = this.#byId.get(id)
+    if (session === undefined) return undefined
+    const right = session.cancelKey.secret
+    return right.length === secret.length && timingSafeEqual(right, secret) ? session : undefined
   }
 
   /** Asks every session to end; those that are busy do so at their next boundary. */

@@ -172,7 +172,7 @@ class Stage {
         client?.link.hangUp()
         return
       case 'cancels':
-        client?.session.cancel()
+        void client?.session.cancel()
         return
       case 'busy':
         this.#pool.place(server!.id).free = false

@@ -80,4 +80,21 @@ describe('a broken file is answered with every mistake at its place', () => {
       expect(linesOf(name).join('\n')).not.toContain('hunter2')
     }
   })
+
+  test('instances that do not know who they are', () => {
+    const want = 'want HOST:PORT under a number from 1 to 255, such as { 2: "10.0.0.2:6432" }'
+    expect(linesOf('instances.yaml')).toEqual([
+      'instances.yaml:6:7  instance.id: got 256, want a whole number from 1 to 255',
+      `instances.yaml:8:8  instance.peers.1: got "10.0.0.1", ${want}`,
+      `instances.yaml:9:8  instance.peers.2: got "10.0.0.2:65536", ${want}`,
+      `instances.yaml:10:12  instance.peers.three: got "10.0.0.3:6432", ${want}`,
+      `instances.yaml:11:10  instance.peers.256: got "[::1]:6432", ${want}`,
+    ])
+    expect(linesOf('own-peer.yaml')).toEqual([
+      'own-peer.yaml:7:35  instance.peers.2: got "[::1]:6432", want only other instances',
+    ])
+    expect(linesOf('alone.yaml')).toEqual([
+      'alone.yaml:5:1  instance.id: got nothing, want a number of its own, since instance.peers has others',
+    ])
+  })
 })

@@ -70,6 +70,8 @@ function counted(): Metrics {
   writer.borrowsRefused.add('timeout')
   writer.borrow.record(0.06)
   writer.borrow.record(3)
+  metrics.general.peerCancels.add('2')
+  metrics.general.peerCancelsFailed.add('2', 0)
   const node = metrics.node('node-1')
   node.evicted.add('lifetime')
   node.hints.add('reset')

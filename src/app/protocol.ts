@@ -1,0 +1,22 @@
+/** Postgres as the settings want it. Rule: pure translation, as in settings.ts beside it. */
+import { ScramKeyCache } from '../auth/scram-key-cache.ts'
+import type { Secrets } from '../auth/secrets.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Protocol } from '../protocol/contract.ts'
+import { postgres } from '../protocol/postgres/postgres.ts'
+
+/** @param encrypts whether there is a certificate to show to clients */
+export function protocolFor(settings: Settings, secrets: Secrets, encrypts: boolean): Protocol {
+  const { auth, tls, limits, pool } = settings
+  return postgres({
+    secrets,
+    scramKeys: new ScramKeyCache(),
+    methods: auth.trust ? ['trust', ...auth.methods] : auth.methods,
+    tls: encrypts ? tls.mode : 'off',
+    nodeTls: tls.nodes === 'disable' || tls.nodes === 'prefer' ? tls.nodes : 'require',
+    startupLimit: limits.startupPacketBytes,
+    inspectBytes: limits.inspectBytes,
+    preparedPerServer: limits.preparedStatementsPerServer,
+    initQuery: pool.initQuery ?? '',
+  })
+}
