@@ -13,6 +13,7 @@ import {
   section,
   sections,
   text,
+  yesNo,
 } from './setting.ts'
 
 const HOUR = 3_600_000
@@ -199,6 +200,18 @@ const endpoint = section(
       aws: 'multiplexing; a session that is pinned from the start',
       example: 'transaction',
     }).prefault('transaction'),
+    pinning: oneOf(['follow', 'strict', 'aws'], {
+      description:
+        'follow: session state follows the client, and pins only where it cannot. strict: what would pin is refused. aws: pins on what RDS Proxy pins on, until the client leaves.',
+      aws: 'pins without end; aws shows where, before anything is deployed there',
+      example: 'follow',
+    }).prefault('follow'),
+    verify: yesNo({
+      description:
+        'After a call of a function that cannot be seen through, ask the server what it has changed in the session. Costs a short query behind each such request.',
+      aws: 'none: state changed inside functions is not seen',
+      example: 'true',
+    }).prefault(false),
   },
   {
     description: 'A name clients connect to and a rule for choosing nodes.',

@@ -50,6 +50,8 @@ export interface EndpointSettings {
   readonly noReader: NonNullable<FileEndpoint['noReader']>
   readonly borrowTimeout: number | 'nowait' | 'unlimited'
   readonly pooling: FileEndpoint['pooling']
+  readonly pinning: FileEndpoint['pinning']
+  readonly verify: boolean
 }
 
 /** Where secrets come from: an absolute path of a JSON file, or the pair itself. */
@@ -157,6 +159,8 @@ function settleEndpoint(
     noReader: e.noReader ?? (e.kind === 'custom' ? 'wait' : 'writer'),
     borrowTimeout: e.borrowTimeout ?? borrowTimeout,
     pooling: e.pooling,
+    pinning: e.pinning,
+    verify: e.verify,
   }
 }
 

@@ -28,4 +28,8 @@ export interface EndpointRule {
   readonly borrowTimeout: BorrowTimeout
   /** `transaction`, or `session`: every session is pinned with reason `configured`. */
   readonly pooling: 'transaction' | 'session'
+  /** What becomes of session state that outlives a transaction. */
+  readonly pinning: 'follow' | 'strict' | 'aws'
+  /** Ask the server what functions have changed that nobody can see through. */
+  readonly verify: boolean
 }

@@ -9,6 +9,7 @@
 import type { WeirError } from '../core/errors.ts'
 import { Machine } from '../core/machine.ts'
 import { Deadline } from '../core/timer-wheel.ts'
+import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { Route, RouteWaiter } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { Wait } from '../pool/member.ts'
@@ -17,6 +18,7 @@ import type {
   ClientConversation,
   Introduction,
   PinReason,
+  SessionTerms,
   TransactionStatus,
 } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
@@ -33,6 +35,11 @@ import {
 } from './session-errors.ts'
 import { MOVES, type SessionState } from './session-state.ts'
 import type { Session } from './sessions.ts'
+
+function termsOf(rule: EndpointRule): SessionTerms {
+  const { pooling, pinning, verify } = rule
+  return { pinning: pooling === 'session' ? 'session' : pinning, verify }
+}
 
 /** While a client waits for a server connection, this much of what it sends on is held (bytes). */
 const HELD_BYTES = 262_144
@@ -73,10 +80,11 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.route = route
     this.startedAt = rooms.clock.wall()
     this.#lastActive = rooms.clock.monotonic()
-    this.#conversation = rooms.protocol.converse(who)
+    this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint.rule))
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
     this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
-    route.prefer = (server) => server.conversation.settingsKey === who.settingsKey
+    const conversation = this.#conversation
+    route.prefer = (server) => server.conversation.settingsKey === conversation.settingsKey
     link.receiver = this
     rooms.sessions.add(this)
   }
@@ -141,8 +149,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
         case 'need-server':
           if (!this.#acquire()) return
           break
-        case 'pin':
-          this.#pin(conversation.pin.reason, conversation.pin.digest)
+        case 'subscribe':
+          if (!this.#subscribe(conversation.subscription)) return
           break
         case 'goodbye':
           this.close('client-quit')
@@ -191,6 +199,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     return false
   }
 
+  /** False when it has to wait until the channel is listened to. */
+  #subscribe(_channel: string): boolean {
+    this.#conversation.failRequest(INTERNAL)
+    return true
+  }
+
   granted(server: ServerConnection): void {
     this.#wait = undefined
     this.#lastActive = this.#rooms.clock.monotonic()
@@ -233,19 +247,27 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     server.onDrained = () => this.#resumeClient()
     const ahead = this.#conversation.attach(server.conversation)
     if (ahead.length > 0) server.link.write(ahead)
-    if (this.route.endpoint.rule.pooling === 'session') this.#pin('configured', '')
+    if (this.#conversation.holds) this.#notePins()
   }
 
-  #pin(reason: PinReason, digest: string): void {
-    if (this.pins.has(reason)) return
-    this.pins.add(reason)
-    this.#lease?.conversation.markDirty()
-    this.#rooms.counters.pins.add(reason)
-    if (reason === 'configured') return
-    this.#rooms.log.info(
-      { client: this.id, endpoint: this.route.endpoint.rule.name, reason, digest },
-      'session pinned to its server connection until it disconnects',
-    )
+  /** Tells what has pinned the session and what no longer does. */
+  #notePins(): void {
+    const { pins } = this.#conversation
+    const client = this.id
+    const endpoint = this.route.endpoint.rule.name
+    for (const [reason, digest] of pins) {
+      if (this.pins.has(reason)) continue
+      this.pins.add(reason)
+      this.#rooms.counters.pins.add(reason)
+      if (reason === 'configured') continue
+      const message = 'session pinned to its server connection'
+      this.#rooms.log.info({ client, endpoint, reason, digest }, message)
+    }
+    for (const reason of this.pins) {
+      if (pins.has(reason)) continue
+      this.pins.delete(reason)
+      this.#rooms.log.info({ client, endpoint, reason }, 'session no longer pinned for this')
+    }
   }
 
   reply(bytes: Buffer): boolean {
@@ -263,8 +285,15 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#answered()
     this.#inTransaction = status !== 'idle'
     if (this.#inTransaction || !this.#conversation.atMessageEnd) return
+    const bytes = this.#conversation.settle()
+    if (bytes.length > 0) {
+      this.#lease?.link.write(bytes)
+      return
+    }
     this.#rooms.counters.transactions++
-    if (this.pins.size === 0) this.#release()
+    const { holds } = this.#conversation
+    if (holds || this.pins.size > 0) this.#notePins()
+    if (!holds) this.#release()
     if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
   }
 
@@ -298,12 +327,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (server === undefined) return
     const cutInHalf = server.conversation.midMessage
     const outcome = this.#conversation.serverLost(outcomeUnknown(error))
-    const pinned = [...this.pins]
+    const pinned = this.#conversation.atRisk
     this.#requests.count(this.#conversation.requests)
     this.#requests.dropped()
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
-    if (pinned.length > 0 || outcome === undefined) {
+    if (outcome === undefined) {
       // An error in the middle of a row would be read as the rest of that row.
       if (cutInHalf) this.close('server-lost')
       else this.#refuse(sessionLost(error, pinned), 'server-lost')

@@ -210,6 +210,8 @@ export class PaperHouse {
         noReader: 'wait',
         borrowTimeout: 'unlimited',
         pooling: 'transaction',
+    pinning: 'follow',
+    verify: false,
       }),
       database: 'app',
       user: 'weir',

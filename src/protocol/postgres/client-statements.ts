@@ -7,23 +7,31 @@ import { close, parse } from '../../wire/postgres/frontend.ts'
 import { decode } from '../../wire/postgres/text.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
-import { NAME_PREFIX, type Statement, type Statements } from './statements.ts'
+import { NAME_PREFIX, type Presence, type Statement, type Statements } from './statements.ts'
+import { UnnamedStatement } from './unnamed-statement.ts'
 
 /** Bytes for the server, in order. */
 export type Emit = (bytes: Buffer) => void
 
 /** Goes into the ledger as it is, so that an error can be told in the client's own words. */
 interface Named {
-  readonly statement: Statement
+  statement: Statement
   readonly clientName: string
+  /** Its Parse turned out to have failed: the client has no such name. */
+  failed?: true
+  /** It was taken already when this one was sent, and the outcome is not known yet. */
+  over?: Named | undefined
+}
+
+function hasFailed(named: Named): boolean {
+  if (named.over !== undefined) return hasFailed(named.over)
+  return named.failed === true
 }
 
 export class ClientStatements {
   #statements: Statements
   #names = new Map<string, Named>()
-  #unnamed: Statement | undefined
-  /** Counts what was done to the unnamed statement, so that only the newest is undone. */
-  #turn = 0
+  #unnamed = new UnnamedStatement()
   #lastName = ''
   #realm: string
 
@@ -35,6 +43,17 @@ export class ClientStatements {
 
   get size(): number {
     return this.#names.size
+  }
+
+  /** The client's settings have changed: the same text may mean something else from now on. */
+  set realm(realm: string) {
+    this.#realm = realm
+  }
+
+  /** A statement is in use that only the server connection at hand knows. */
+  get keepsLarge(): boolean {
+    for (const { statement } of this.#names.values()) if (statement.opaque) return true
+    return this.find('')?.opaque === true
   }
 
   /** The name in `buffer[start, end)`. A client says the same one again and again: it is kept. */
@@ -52,7 +71,7 @@ export class ClientStatements {
   }
 
   find(name: string): Statement | undefined {
-    return name === '' ? this.#unnamed : this.#names.get(name)?.statement
+    return name === '' ? this.#unnamed.statement : this.#names.get(name)?.statement
   }
 
   /**
@@ -60,14 +79,13 @@ export class ClientStatements {
    * back should the query be skipped.
    */
   dropUnnamed(server: PostgresServerConversation): Undo | undefined {
-    if (this.#unnamed === undefined && server.prepared.unnamed === undefined) return undefined
-    return this.#setUnnamed(server, undefined)
+    return this.#unnamed.drop(server)
   }
 
   /** `DEALLOCATE ALL` and `DISCARD ALL` took all names away. */
   clear(): void {
     this.#names.clear()
-    this.#unnamed = undefined
+    this.#unnamed.clear()
   }
 
   /**
@@ -75,7 +93,7 @@ export class ClientStatements {
    */
   parseUnnamed(server: PostgresServerConversation, text: Buffer, types: Buffer): void {
     const statement = this.#statements.intern(text, types, this.#realm)
-    server.ledger.push(OWED.PARSE_UNNAMED, this.#setUnnamed(server, statement))
+    server.ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
   }
 
   /**
@@ -85,7 +103,7 @@ export class ClientStatements {
   parseLarge(server: PostgresServerConversation, name: string): void {
     const statement = this.#statements.opaque(name)
     if (name === '') {
-      server.ledger.push(OWED.PARSE_UNNAMED, this.#setUnnamed(server, statement))
+      server.ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
       return
     }
     const before = this.#names.get(name)
@@ -108,10 +126,7 @@ export class ClientStatements {
   ): void {
     const taken = this.#names.get(name)
     if (taken !== undefined) {
-      // The server finds the clash itself, after any other fault of the text, as it would directly.
-      this.#prepare(server, taken.statement, emit)
-      emit(parse(taken.statement.serverName, text, types))
-      server.ledger.push(OWED.PARSE_DOOMED, taken)
+      this.#parseTaken(server, taken, text, types, emit)
       return
     }
     const { ledger, prepared } = server
@@ -128,9 +143,10 @@ export class ClientStatements {
       presence = 'absent'
     }
     const made = statement
-    const named = { statement: made, clientName: name }
+    const named: Named = { statement: made, clientName: name }
     this.#names.set(name, named)
     const forget = (): void => {
+      named.failed = true
       if (this.#names.get(name) === named) this.#names.delete(name)
     }
     if (presence === 'ready') {
@@ -145,6 +161,54 @@ export class ClientStatements {
       prepared.undo(made, batch, presence)
     }
     ledger.push(OWED.PARSE, { statement: made, restore, batch })
+  }
+
+  /**
+   * Parse of a name that is taken. The server finds the clash itself, after any other fault of the
+   * text, as it would directly; all it needs is some statement of the name that is sent.
+   */
+  #parseTaken(
+    server: PostgresServerConversation,
+    taken: Named,
+    text: Buffer,
+    types: Buffer,
+    emit: Emit,
+  ): void {
+    const { ledger, prepared } = server
+    const { batch } = ledger
+    const { clientName } = taken
+    let { statement } = taken
+    let presence: Presence = 'ready'
+    if (statement.opaque === undefined) {
+      presence = prepared.use(statement, batch)
+      // Its own text might be refused here, in a failed transaction for one: an empty one never is.
+      if (presence !== 'ready' && presence !== 'asked') statement = this.#statements.placeholder
+      this.#prepare(server, statement, emit)
+    }
+    emit(parse(statement.serverName, text, types))
+    // What took the name may have a Parse under way that fails: then this one is accepted.
+    if (presence === 'asked') {
+      prepared.add(statement, batch)
+      prepared.asked(statement)
+    }
+    const contested: Named = { statement: taken.statement, clientName, over: taken }
+    this.#names.set(clientName, contested)
+    const own = this.#statements.own(text, types)
+    ledger.push(OWED.PARSE_DOOMED, {
+      statement,
+      clientName,
+      accept: () => {
+        prepared.doubt(statement)
+        contested.statement = own
+        contested.over = undefined
+      },
+      restore: () => {
+        if (presence === 'asked') prepared.undo(statement, batch, 'unsure')
+        if (this.#names.get(clientName) !== contested) return
+        if (hasFailed(taken)) this.#names.delete(clientName)
+        else this.#names.set(clientName, taken)
+      },
+    })
   }
 
   /**
@@ -172,7 +236,7 @@ export class ClientStatements {
    */
   bring(server: PostgresServerConversation, kind: number, name: string, emit: Emit): string {
     if (name === '') {
-      this.#bringUnnamed(server, emit)
+      this.#unnamed.bring(server, emit)
       server.ledger.push(kind)
       return name
     }
@@ -197,7 +261,7 @@ export class ClientStatements {
   /** Close of a statement: named ones only in our books, the server keeps its copy for others. */
   close(server: PostgresServerConversation, name: string): 'answered' | 'forward' {
     if (name === '') {
-      server.ledger.push(OWED.CLOSE, this.#setUnnamed(server, undefined))
+      server.ledger.push(OWED.CLOSE, this.#unnamed.set(server, undefined))
       return 'forward'
     }
     const named = this.#names.get(name)
@@ -207,49 +271,11 @@ export class ClientStatements {
     }
     this.#names.delete(name)
     const kind = named.statement.opaque === undefined ? OWED.CLOSE_FAKED : OWED.CLOSE
-    server.ledger.push(kind, { restore: () => this.#names.set(name, named) })
-    return kind === OWED.CLOSE ? 'forward' : 'answered'
-  }
-
-  /** Books another unnamed statement here and on the server; returns how to put both back. */
-  #setUnnamed(server: PostgresServerConversation, statement: Statement | undefined): Undo {
-    const before = this.#unnamed
-    const { prepared } = server
-    const turn = ++this.#turn
-    this.#unnamed = statement
-    prepared.unnamed = statement
-    prepared.unnamedFrom = -1
-    return {
-      restore: (failed) => {
-        prepared.unnamed = 'unknown'
-        if (this.#turn !== turn) return
-        this.#turn--
-        // A Parse that fails has taken the old one away all the same.
-        this.#unnamed = failed ? undefined : before
-      },
-    }
-  }
-
-  #bringUnnamed(server: PostgresServerConversation, emit: Emit): void {
-    const { prepared, ledger } = server
-    // What was sent ahead in an earlier batch may have been skipped with it.
-    const sure = prepared.unnamedFrom === -1 || prepared.unnamedFrom === ledger.batch
-    if (prepared.unnamed === this.#unnamed && (sure || ledger.certain)) return
-    const statement = this.#unnamed
-    prepared.unnamed = statement
-    prepared.unnamedFrom = ledger.batch
     const restore = (): void => {
-      prepared.unnamed = 'unknown'
+      if (!hasFailed(named)) this.#names.set(name, named)
     }
-    if (statement === undefined) {
-      // Another client's unnamed statement lies there; ours does not exist, and Bind must say so.
-      emit(close('S', ''))
-      server.ledger.push(OWED.CLOSE_INJECTED, { restore })
-      return
-    }
-    emit(parse('', statement.text, statement.types))
-    server.ledger.push(OWED.PARSE_UNNAMED_INJECTED, { restore })
-    server.injected++
+    server.ledger.push(kind, { restore })
+    return kind === OWED.CLOSE ? 'forward' : 'answered'
   }
 
   #prepare(server: PostgresServerConversation, statement: Statement, emit: Emit): void {

@@ -6,7 +6,7 @@
  *   sent:    Parse(injected)  Bind   Execute  Sync
  *   ledger:  [swallow '1']    ['2']  ['C']    ['Z']      an error drops all up to the next Sync
  */
-import type { CancelTarget } from '../contract.ts'
+import type { CancelTarget, TransactionStatus } from '../contract.ts'
 import type { Statement } from './statements.ts'
 
 /** Kinds of entries; what each waits for. */
@@ -19,24 +19,29 @@ export const OWED = {
   FUNCTION: 2,
   /** Our own query: everything up to ReadyForQuery is swallowed; an error breaks the connection. */
   QUIET: 3,
+  /** As QUIET, but an error is no harm; one row may be asked for (`Undo.answer`). */
+  ASK: 4,
   /** Parse of a named statement, as the client asked. */
-  PARSE: 4,
+  PARSE: 5,
   /** A Parse that we sent ahead of the client's Bind; its ParseComplete is swallowed. */
-  PARSE_INJECTED: 5,
+  PARSE_INJECTED: 6,
   /** Nothing was sent: the statement is prepared already; the client is owed a ParseComplete. */
-  PARSE_FAKED: 6,
-  /** A Parse that will fail and changes no book: the name is taken, or the transaction failed. */
-  PARSE_DOOMED: 7,
-  PARSE_UNNAMED: 8,
-  PARSE_UNNAMED_INJECTED: 9,
-  BIND: 10,
-  DESCRIBE: 11,
-  EXECUTE: 12,
-  CLOSE: 13,
-  CLOSE_INJECTED: 14,
-  CLOSE_FAKED: 15,
+  PARSE_FAKED: 7,
+  /** A Parse that will fail and changes no book, because the name is taken. */
+  PARSE_DOOMED: 8,
+  PARSE_UNNAMED: 9,
+  PARSE_UNNAMED_INJECTED: 10,
+  BIND: 11,
+  DESCRIBE: 12,
+  EXECUTE: 13,
+  CLOSE: 14,
+  CLOSE_INJECTED: 15,
+  CLOSE_FAKED: 16,
   /** Nothing is owed: the client ended a copy of which the server has not spoken yet. */
-  COPY_END: 16,
+  COPY_END: 17,
+  /** Of a statement of ours inside the client's batch. */
+  BIND_INJECTED: 18,
+  EXECUTE_INJECTED: 19,
 } as const
 
 /** What a message changed in the books ahead of its reply, to be put back when that never comes. */
@@ -44,11 +49,26 @@ export interface Undo {
   readonly statement?: Statement
   /** `failed`: the message itself was refused; otherwise the server skipped it unread. */
   readonly restore?: (failed: boolean) => void
+  /** The server has accepted the message. */
+  readonly accept?: () => void
   /** For PARSE: its batch. */
   readonly batch?: number
   /** Of what uses a statement: its name as the client knows it. */
   readonly clientName?: string
+  /** Of QUERY: only the results of so many statements are the client's, the rest are ours. */
+  readonly own?: number
+  /** Of QUERY: told instead of all results, when none is an error. */
+  readonly instead?: Buffer
+  /** What the client is told instead of the error that must come. */
+  readonly refusal?: Buffer
+  /** Of ASK: the values of the row, undefined when there is none, and how the transaction stands. */
+  readonly answer?: Answered
 }
+
+export type Answered = (
+  row: readonly (string | null)[] | undefined,
+  status: TransactionStatus | undefined,
+) => void
 
 export class Ledger {
   #kinds: number[] = []
@@ -64,6 +84,7 @@ export class Ledger {
   batch = 0
   /** Messages were sent since the last one that asks for ReadyForQuery. */
   batchOpen = false
+
   get empty(): boolean {
     return this.#head === this.#end
   }
@@ -101,7 +122,20 @@ export class Ledger {
         kind === OWED.PARSE_FAKED ||
         kind === OWED.CLOSE_FAKED ||
         kind === OWED.CLOSE_INJECTED ||
-        kind === OWED.QUIET
+        kind === OWED.QUIET ||
+        kind === OWED.ASK
+      if (!safe) return false
+    }
+    return !this.skipping
+  }
+
+  /** Nothing is owed in the batch at hand that could fail and have what follows skipped. */
+  get startsBatch(): boolean {
+    for (let i = this.#end - 1; i >= this.#head; i--) {
+      const kind = this.#kinds[i]!
+      if (kind <= OWED.QUIET) return true
+      const safe =
+        kind === OWED.PARSE_FAKED || kind === OWED.CLOSE_FAKED || kind === OWED.CLOSE_INJECTED
       if (!safe) return false
     }
     return !this.skipping
@@ -183,7 +217,8 @@ export class Ledger {
   /** What the node works on now, as far as a cancel request is concerned. */
   get cancelTarget(): CancelTarget {
     for (let i = this.#head; i < this.#end; i++) {
-      if (this.#kinds[i] !== OWED.QUIET) return i === this.#head ? 'client' : 'weir'
+      const kind = this.#kinds[i]
+      if (kind !== OWED.QUIET && kind !== OWED.ASK) return i === this.#head ? 'client' : 'weir'
     }
     return 'nothing'
   }

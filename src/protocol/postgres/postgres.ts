@@ -22,11 +22,15 @@ import type {
 import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
+import type { Habits } from './following.ts'
 import { Greeting } from './greet.ts'
 import type { Authenticated, AuthMethod } from './greet-step.ts'
+import { PostgresListener } from './listener.ts'
+import { PostgresMessageWatch } from './message-watch.ts'
+import { PassingConversation } from './passing-conversation.ts'
 import { fatalBytes } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { meaningKeyOf, settingsKeyOf } from './settings.ts'
+import { settingsKeyOf } from './settings.ts'
 import { type Shapes, Statements } from './statements.ts'
 
 export interface PostgresOptions {
@@ -44,6 +48,9 @@ export interface PostgresOptions {
   readonly initQuery: string
 }
 
+/** Kinds of clients whose habits are remembered. */
+const MOST_HABITS = 1_000
+
 interface PostgresIntroduction extends Introduction {
   readonly protocolMinor: 0 | 2
 }
@@ -53,15 +60,29 @@ const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023']
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
+  const habits = new Map<string, Habits>()
+  const habitsOf = (kind: string): Habits => {
+    let known = habits.get(kind)
+    if (known === undefined) {
+      if (habits.size >= MOST_HABITS) habits.clear()
+      known = { readsSequences: false }
+      habits.set(kind, known)
+    }
+    return known
+  }
   return {
     name: 'postgres',
     greet: (greet) => new Greeter(options, greet),
     connect: (connect) => new Connector(options, connect, statements.shapes),
-    converse: (who) =>
+    watch: (sender) => new PostgresMessageWatch(sender),
+    converse: (who, terms) =>
       new PostgresClientConversation({
+        terms,
+        user: who.user,
+        habits: habitsOf(JSON.stringify([who.database, who.user, who.settingsKey])),
         settings: who.settings,
         settingsKey: who.settingsKey,
-        realm: JSON.stringify([who.database, who.user, meaningKeyOf(who.settings)]),
+        realm: JSON.stringify([who.database, who.user]),
         statements,
         inspectBytes: options.inspectBytes,
       }),
@@ -74,6 +95,9 @@ export function postgres(options: PostgresOptions): Protocol {
       pid,
       secret: randomBytes((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
     }),
+    listen: (server, dialect) =>
+      new PostgresListener(server as PostgresServerConversation, dialect),
+    dialect: (parameters) => parameters.get('client_encoding') ?? '',
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
     refusal: fatalBytes,
   }
@@ -141,15 +165,17 @@ class Connector implements ConnectMachine {
   #options: PostgresOptions
   #connecting: Connecting
   #shapes: Shapes
+  #passes: boolean
 
   constructor(options: PostgresOptions, connect: ConnectOptions, shapes: Shapes) {
     this.#options = options
     this.#shapes = shapes
+    this.#passes = connect.onBehalf !== undefined
     this.#connecting = new Connecting({
       user: connect.user,
       proof: options.secrets.proofOf(connect.user),
       database: connect.database,
-      parameters: [],
+      parameters: ownParameters(connect.onBehalf),
       tls: options.nodeTls,
       secureOrLocal: connect.local,
       scramKeys: options.scramKeys,
@@ -170,10 +196,16 @@ class Connector implements ConnectMachine {
     const step = this.#connecting.next()
     switch (step.kind) {
       case 'ready': {
+        const { parameters } = step
+        const cancelKey =
+          step.pid === 0 ? undefined : { pid: step.pid, secret: Buffer.from(step.secret) }
+        if (this.#passes) {
+          const conversation = new PassingConversation(parameters, cancelKey)
+          return { kind: 'ready', conversation, rest: step.rest }
+        }
         const conversation = new PostgresServerConversation({
-          parameters: step.parameters,
-          cancelKey:
-            step.pid === 0 ? undefined : { pid: step.pid, secret: Buffer.from(step.secret) },
+          parameters,
+          cancelKey,
           preparedLimit: this.#options.preparedPerServer,
           shapes: this.#shapes,
           initQuery: this.#options.initQuery,
@@ -186,6 +218,13 @@ class Connector implements ConnectMachine {
         return step
     }
   }
+}
+
+/** What a client's own startup message would say besides user and database. */
+function ownParameters(who: Introduction | undefined): [string, string][] {
+  if (who === undefined) return []
+  const { replication, settings } = who
+  return replication === undefined ? [...settings] : [['replication', replication], ...settings]
 }
 
 function loginError(step: ConnectFailed): WeirError {

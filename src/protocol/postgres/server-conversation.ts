@@ -4,15 +4,17 @@
  * rows and COPY data pass by unlooked at, however large.
  */
 import { WeirError } from '../../core/errors.ts'
-import { closeComplete, errorResponse, parseComplete } from '../../wire/postgres/backend.ts'
+import { closeComplete, parseComplete } from '../../wire/postgres/backend.ts'
 import { BACKEND, HEADER, STATUS } from '../../wire/postgres/codes.ts'
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import { query, terminate } from '../../wire/postgres/frontend.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
-import { readErrorFields, readParameterStatus } from '../../wire/postgres/read.ts'
+import { readDataRow, readErrorFields, readParameterStatus } from '../../wire/postgres/read.ts'
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { cleanUp } from './clean-up.ts'
-import { Ledger, OWED } from './ledger.ts'
+import { asideBytes, inClientWords } from './errands.ts'
+import { type Answered, Ledger, OWED, type Undo } from './ledger.ts'
 import { errorFrom } from './refusal.ts'
 import { PreparedBook, type Shapes } from './statements.ts'
 import { effectOfTag } from './tags.ts'
@@ -44,13 +46,23 @@ export class PostgresServerConversation implements ServerConversation {
   dirty = false
   settings: ReadonlyMap<string, string> = new Map()
   settingsKey = ''
+  /** Since the last boundary outside a transaction settings may differ from `settings`. */
+  coloured = false
+  /** Since then something was rolled back. */
+  rolledBack = false
+  /** It holds what no reset takes away: only good for closing. */
+  spoilt = false
+  /** Whose currval and lastval it would tell. */
+  sequencesOf: object | undefined
+  /** Notifications that arrive are for whoever holds the lease. */
+  notifications = false
   /** Statements sent by Weir itself, ahead of a client's Bind or Describe. */
   injected = 0
   readonly ledger = new Ledger()
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>
   readonly cancelKey: CancelKey | undefined
-  #initQuery: string
+  readonly initQuery: string
   #in = new ByteCursor()
   /** Bytes of the current message that have not passed yet, and whether they are swallowed. */
   #left = 0
@@ -59,6 +71,11 @@ export class PostgresServerConversation implements ServerConversation {
   #boundary = false
   /** A table or view was changed in the transaction at hand. */
   #reshaped = false
+  /** Results of the client's own that the Query at hand has still to give; -1: all are. */
+  #own = -1
+  #row: readonly (string | null)[] | undefined
+  /** The server reports a new value of a setting, and the client is told. */
+  onReported: ((name: string) => void) | undefined
   /** `DISCARD ALL` or `DEALLOCATE ALL` took the server's prepared statements away. */
   onDeallocated: (() => void) | undefined
 
@@ -66,7 +83,7 @@ export class PostgresServerConversation implements ServerConversation {
     this.parameters = options.parameters
     this.cancelKey = options.cancelKey
     this.prepared = new PreparedBook(options.preparedLimit, options.shapes)
-    this.#initQuery = options.initQuery
+    this.initQuery = options.initQuery
   }
 
   get owing(): boolean {
@@ -182,20 +199,22 @@ export class PostgresServerConversation implements ServerConversation {
     const ledger = this.ledger
     switch (type) {
       case BACKEND.DATA_ROW:
+        if (ledger.head === OWED.ASK) return this.#answerRow(total)
+        return this.#pass(total, this.#hushed)
       case BACKEND.COPY_DATA:
       case BACKEND.COPY_DONE:
       case BACKEND.COPY_OUT_RESPONSE:
       case BACKEND.COPY_BOTH_RESPONSE:
       case BACKEND.FUNCTION_CALL_RESPONSE:
       case BACKEND.NOTICE_RESPONSE:
-        return this.#pass(total, ledger.head === OWED.QUIET)
+        return this.#pass(total, this.#hushed)
       case BACKEND.ROW_DESCRIPTION:
       case BACKEND.NO_DATA:
         return this.#description(total)
       case BACKEND.PARAMETER_DESCRIPTION:
         return this.#pass(total, false)
       case BACKEND.COPY_IN_RESPONSE: {
-        const step = this.#pass(total, ledger.head === OWED.QUIET)
+        const step = this.#pass(total, this.#hushed)
         if (step !== undefined) return step
         ledger.copyStarted()
         return undefined
@@ -204,16 +223,19 @@ export class PostgresServerConversation implements ServerConversation {
         return this.#commandComplete(total)
       case BACKEND.EMPTY_QUERY_RESPONSE:
       case BACKEND.PORTAL_SUSPENDED: {
-        const step = this.#pass(total, ledger.head === OWED.QUIET)
+        const step = this.#pass(total, this.#hushed)
         if (step === undefined && ledger.head === OWED.EXECUTE) ledger.shift()
         return step
       }
       case BACKEND.PARSE_COMPLETE:
         return this.#parseComplete(total)
-      case BACKEND.BIND_COMPLETE:
-        if (ledger.head !== OWED.BIND) return this.#broken('an unexpected BindComplete')
-        ledger.shift()
-        return this.#pass(total, false)
+      case BACKEND.BIND_COMPLETE: {
+        const ours = ledger.head === OWED.BIND_INJECTED
+        if (!ours && ledger.head !== OWED.BIND) return this.#broken('an unexpected BindComplete')
+        const step = this.#pass(total, ours)
+        if (step === undefined) ledger.shift()
+        return step
+      }
       case BACKEND.CLOSE_COMPLETE: {
         const head = ledger.head
         if (head !== OWED.CLOSE && head !== OWED.CLOSE_INJECTED) {
@@ -231,7 +253,7 @@ export class PostgresServerConversation implements ServerConversation {
       case BACKEND.ERROR_RESPONSE:
         return this.#errorResponse(total)
       case BACKEND.NOTIFICATION_RESPONSE:
-        return this.#pass(total, false)
+        return this.#pass(total, !this.notifications)
       case BACKEND.PARAMETER_STATUS:
         return this.#parameterStatus(total)
       default:
@@ -241,10 +263,25 @@ export class PostgresServerConversation implements ServerConversation {
     }
   }
 
-  #description(total: number): ServerStep | undefined {
+  /** What arrives now answers something that the client never asked. */
+  get #hushed(): boolean {
     const { head } = this.ledger
-    if (head === OWED.DESCRIBE) this.ledger.shift()
-    return this.#pass(total, head === OWED.QUIET)
+    if (head === OWED.QUERY) return this.#own === 0
+    return head === OWED.QUIET || head === OWED.ASK || head === OWED.EXECUTE_INJECTED
+  }
+
+  #description(total: number): ServerStep | undefined {
+    const step = this.#pass(total, this.#hushed)
+    if (step === undefined && this.ledger.head === OWED.DESCRIBE) this.ledger.shift()
+    return step
+  }
+
+  #answerRow(total: number): ServerStep | 'wait' | undefined {
+    const cursor = this.#in
+    if (total > READ_WHOLE_BYTES) return this.#broken('an answer of impossible length')
+    if (cursor.available < total) return 'wait'
+    this.#row = readDataRow(cursor.body(total))
+    return this.#pass(total, true)
   }
 
   #commandComplete(total: number): ServerStep | 'wait' | undefined {
@@ -252,19 +289,33 @@ export class PostgresServerConversation implements ServerConversation {
     if (cursor.available < total && total < READ_WHOLE_BYTES) return 'wait'
     const ledger = this.ledger
     const effect = effectOfTag(cursor.buffer, cursor.pos + HEADER, cursor.pos + total - 1)
-    if (effect === 'deallocated') {
+    if (effect === 'deallocated' || effect === 'discarded') {
       this.prepared.clear()
-      if (ledger.head !== OWED.QUIET && !this.#abandoned) this.onDeallocated?.()
+      if (effect === 'discarded') {
+        this.settings = new Map()
+        this.settingsKey = ''
+        this.sequencesOf = undefined
+      }
+      if (!this.#hushed && !this.#abandoned) this.onDeallocated?.()
+    } else if (effect === 'rolled-back') {
+      this.rolledBack = true
     } else if (effect === 'reshaped' && !this.dirty) {
       // A pinned session's own temporary tables come and go all the time, and concern nobody.
       this.prepared.outdated()
       this.#reshaped = true
     }
-    const step = this.#pass(total, ledger.head === OWED.QUIET)
+    const step = this.#pass(total, this.#hushed)
     if (step !== undefined) return step
     ledger.copyIn = false
-    if (ledger.head === OWED.EXECUTE) ledger.shift()
+    const { head } = ledger
+    if (head === OWED.EXECUTE || head === OWED.EXECUTE_INJECTED) ledger.shift()
+    else if (head === OWED.QUERY && ledger.headUndo !== undefined) this.#oneOfOwn(ledger.headUndo)
     return undefined
+  }
+
+  #oneOfOwn({ own }: Undo): void {
+    if (own === undefined) return
+    this.#own = (this.#own < 0 ? own : this.#own) - 1
   }
 
   #parseComplete(total: number): ServerStep | undefined {
@@ -280,6 +331,7 @@ export class PostgresServerConversation implements ServerConversation {
     if (undo?.statement !== undefined && undo.batch !== undefined) {
       this.prepared.confirm(undo.statement, undo.batch)
     }
+    undo?.accept?.()
     ledger.shift()
     return undefined
   }
@@ -290,9 +342,10 @@ export class PostgresServerConversation implements ServerConversation {
     if (cursor.available < total) return 'wait'
     const ledger = this.ledger
     const head = ledger.head
-    if (head < 0 || head > OWED.QUIET) return this.#broken('an unexpected ReadyForQuery')
-    const step = this.#pass(total, head === OWED.QUIET)
+    if (head < 0 || head > OWED.ASK) return this.#broken('an unexpected ReadyForQuery')
+    const step = this.#pass(total, head === OWED.QUIET || head === OWED.ASK)
     if (step !== undefined) return step
+    if (head === OWED.QUERY) this.#own = -1
     const status = cursor.buffer[cursor.pos + HEADER]
     this.status =
       status === STATUS.IDLE ? 'idle' : status === STATUS.IN_TRANSACTION ? 'open' : 'failed'
@@ -302,10 +355,16 @@ export class PostgresServerConversation implements ServerConversation {
       this.prepared.outdated()
     }
     ledger.copyIn = false
+    const answered = head === OWED.ASK ? ledger.headUndo?.answer : undefined
     ledger.shift()
     cursor.pos += total
     this.#left = 0
     if (this.#swallow) cursor.dropRun()
+    if (answered !== undefined) {
+      const row = this.#row
+      this.#row = undefined
+      answered(row, this.status)
+    }
     if (ledger.empty) this.#boundary = true
     return undefined
   }
@@ -320,6 +379,10 @@ export class PostgresServerConversation implements ServerConversation {
     const fields = readErrorFields(cursor.body(total))
     this.sign = fields.code
     const fatal = fields.severity === 'FATAL' || fields.severity === 'PANIC'
+    if (head === OWED.ASK && !fatal) {
+      this.#row = undefined
+      return this.#pass(total, true)
+    }
     if (fatal || head === OWED.QUIET) {
       const error = errorFrom('WEIR_SERVER_LOST', fields)
       cursor.pos += total
@@ -335,27 +398,39 @@ export class PostgresServerConversation implements ServerConversation {
     }
     if (head >= OWED.PARSE) {
       if (fields.code === '0A000' && fields.routine === PLAN_CHECK) this.prepared.outdated()
-      const { statement, clientName } = ledger.headUndo ?? {}
+      const undo = ledger.headUndo
       ledger.fail()
-      if (clientName !== undefined && fields.message.includes(`"${statement!.serverName}"`)) {
-        cursor.pos += total
-        cursor.dropRun()
-        const message = fields.message.replace(statement!.serverName, () => clientName)
-        this.bytes = errorResponse({ ...fields, message })
-        return 'forward'
-      }
-    } else if (head === OWED.QUERY) ledger.copyIn = false
+      if (undo !== undefined) return this.#retold(total, undo, fields)
+    } else if (head === OWED.QUERY) {
+      ledger.copyIn = false
+      this.#own = -1
+      if (ledger.headUndo !== undefined) return this.#retold(total, ledger.headUndo, fields)
+    }
     return this.#pass(total, false)
+  }
+
+  /** The error as the client is to read it. */
+  #retold(total: number, undo: Undo, fields: ErrorFields): ServerStep | undefined {
+    const told = undo.refusal ?? inClientWords(fields, undo)
+    if (told === undefined) return this.#pass(total, false)
+    this.#in.pos += total
+    this.#in.dropRun()
+    if (this.#abandoned) return undefined
+    this.bytes = told
+    return 'forward'
   }
 
   #parameterStatus(total: number): ServerStep | 'wait' | undefined {
     const cursor = this.#in
     if (total > READ_WHOLE_BYTES) return this.#broken('a parameter of impossible length')
     if (cursor.available < total) return 'wait'
-    const step = this.#pass(total, this.ledger.head === OWED.QUIET)
+    const { head } = this.ledger
+    const quiet = head === OWED.QUIET || head === OWED.ASK
+    const step = this.#pass(total, quiet)
     if (step !== undefined) return step
     const { name, value } = readParameterStatus(cursor.body(total))
     this.parameters.set(name, value)
+    if (!quiet && !this.#abandoned) this.onReported?.(name)
     return undefined
   }
 
@@ -369,6 +444,8 @@ export class PostgresServerConversation implements ServerConversation {
   abandon(): void {
     this.#abandoned = true
     this.onDeallocated = undefined
+    this.onReported = undefined
+    this.notifications = false
     if (this.#left > 0) this.#swallow = true
     this.#in.dropRun()
   }
@@ -379,6 +456,7 @@ export class PostgresServerConversation implements ServerConversation {
   }
 
   cleanUp(): Buffer | undefined {
+    if (this.spoilt) return undefined
     this.quietError = undefined
     return cleanUp(this)
   }
@@ -387,10 +465,12 @@ export class PostgresServerConversation implements ServerConversation {
     this.settings = new Map()
     this.settingsKey = ''
     this.prepared.clear()
+    this.coloured = false
+    this.sequencesOf = undefined
   }
 
   initialise(): Buffer {
-    return this.#initQuery === '' ? NOTHING : this.quietly(this.#initQuery)
+    return this.initQuery === '' ? NOTHING : this.quietly(this.initQuery)
   }
 
   /** Bytes that run `sql` with its reply swallowed. */
@@ -398,5 +478,18 @@ export class PostgresServerConversation implements ServerConversation {
     this.ledger.push(OWED.QUIET)
     this.prepared.unnamed = undefined
     return query(sql)
+  }
+
+  /** Bytes that run `sql` with its reply swallowed, error and all; its one row goes to `answer`. */
+  silently(sql: string, answer?: Answered): Buffer {
+    const undo = answer && { answer, restore: () => answer(undefined, undefined) }
+    this.ledger.push(OWED.ASK, undo)
+    this.prepared.unnamed = undefined
+    return query(sql)
+  }
+
+  /** As `silently`, also inside a batch of the client's; an error there is the batch's. */
+  aside(sql: string): Buffer {
+    return this.ledger.batchOpen ? asideBytes(this.ledger, sql) : this.silently(sql)
   }
 }

@@ -11,32 +11,71 @@ export function settingsKeyOf(settings: ReadonlyMap<string, string>): string {
   return JSON.stringify([...settings].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
+/** Settings that no text, parsed or planned, depends on. */
+const MEANINGLESS: ReadonlySet<string> = new Set([
+  'application_name',
+  'client_min_messages',
+  'deadlock_timeout',
+  'default_transaction_deferrable',
+  'default_transaction_isolation',
+  'default_transaction_read_only',
+  'idle_in_transaction_session_timeout',
+  'idle_session_timeout',
+  'lock_timeout',
+  'log_min_duration_statement',
+  'maintenance_work_mem',
+  'statement_timeout',
+  'synchronous_commit',
+  'work_mem',
+])
+
 /** As `settingsKeyOf`, of the settings that may change what a text of SQL means. */
 export function meaningKeyOf(settings: ReadonlyMap<string, string>): string {
-  return settingsKeyOf(new Map([...settings].filter(([name]) => name !== 'application_name')))
+  return settingsKeyOf(new Map([...settings].filter(([name]) => !MEANINGLESS.has(name))))
 }
 
 /**
  * SQL that turns settings `from` into settings `to`; `''` when nothing differs. `set_config` takes a
  * list (search_path, DateStyle) as the startup packet does, which SET with one literal would not.
+ * `initQuery` runs again behind a RESET, which went past what it had set.
  */
 export function differenceSql(
   from: ReadonlyMap<string, string>,
   to: ReadonlyMap<string, string>,
+  initQuery = '',
 ): string {
-  const resets: string[] = []
-  const sets: string[] = []
+  // With the rights of another role not everything could be set; so that one goes first.
+  const acting = [...from.keys()].some(isIdentity)
+  const pieces = acting ? ['RESET session_authorization;RESET role;'] : []
   for (const [name, value] of from) {
+    if (isIdentity(name)) continue
     const wanted = to.get(name)
     if (wanted === undefined || (wanted !== value && isMerged(name))) {
-      resets.push(`RESET ${identifier(name)};`)
+      pieces.push(`RESET ${identifier(name)};`)
     }
   }
-  for (const [name, value] of to) {
-    if (from.get(name) !== value) sets.push(`set_config(${literal(name)},${literal(value)},false)`)
-  }
-  if (sets.length > 0) resets.push(`SELECT ${sets.join(',')}`)
-  return resets.join('')
+  if (pieces.length > 0 && initQuery !== '') pieces.push(`${initQuery}\n;`)
+  const changed = [...to].filter(
+    ([name, value]) => from.get(name) !== value || (acting && isIdentity(name)),
+  )
+  return pieces.join('') + setSql(changed)
+}
+
+/** Who the session acts as: set last, with the rights it still has; the user before the role. */
+const IDENTITY = ['session_authorization', 'role']
+
+function isIdentity(name: string): boolean {
+  return IDENTITY.includes(name)
+}
+
+/** One SELECT that sets all of these; `''` for none. */
+export function setSql(settings: Iterable<readonly [string, string]>): string {
+  const sorted = [...settings].sort(([a], [b]) => IDENTITY.indexOf(a) - IDENTITY.indexOf(b))
+  if (sorted.length === 0) return ''
+  const calls = sorted.map(
+    ([name, value]) => `pg_catalog.set_config(${literal(name)},${literal(value)},false)`,
+  )
+  return `SELECT ${calls.join(',')}`
 }
 
 /** A new DateStyle of `ISO` keeps the old one's order of day and month, which was another client's. */
@@ -46,12 +85,16 @@ function isMerged(name: string): boolean {
 
 /** Books `settings` as those that `server` has from now on; returns the SQL that makes it true. */
 export function bringSettings(
-  server: { settings: ReadonlyMap<string, string>; settingsKey: string },
+  server: {
+    settings: ReadonlyMap<string, string>
+    settingsKey: string
+    readonly initQuery: string
+  },
   settings: ReadonlyMap<string, string>,
   settingsKey: string,
 ): string {
   if (server.settingsKey === settingsKey) return ''
-  const sql = differenceSql(server.settings, settings)
+  const sql = differenceSql(server.settings, settings, server.initQuery)
   server.settings = settings
   server.settingsKey = settingsKey
   return sql
@@ -62,7 +105,7 @@ export function bringSettings(
  * client_encoding the client before had: bytes beyond ASCII are taken as they are, as in a startup
  * packet.
  */
-function literal(text: string): string {
+export function literal(text: string): string {
   const quoted = text.replaceAll("'", "''")
   if (/^[ -[\]-~]*$/.test(text)) return `'${quoted}'`
   const bytes = Buffer.alloc(byteLength(quoted))

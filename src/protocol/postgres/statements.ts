@@ -32,6 +32,7 @@ export interface Shapes {
 }
 
 const NOTHING = Buffer.alloc(0)
+const NO_TYPES = Buffer.alloc(2)
 
 /** Special date and time literals, resolved when a text is parsed (datetime.c, datetktbl). */
 const MOMENT = /'\s*(now|today|tomorrow|yesterday)\b/i
@@ -42,8 +43,10 @@ export class Statements {
   /** Shared with the books of all server connections. */
   readonly shapes: Shapes = { epoch: 0 }
   #byText = new Map<string, Statement>()
-  #next = 1
+  #next = 0
   #limit: number
+  /** Stands where a name has to be taken, whatever by: an empty text is accepted in every state. */
+  readonly placeholder: Statement = this.#make(NOTHING, NO_TYPES)
 
   /** `limit`: how many distinct statements are remembered at once. */
   constructor(limit = 5_000) {
@@ -216,6 +219,11 @@ export class PreparedBook {
     this.#asked.delete(statement)
     if (before === 'absent') this.#held.delete(statement)
     else this.#held.set(statement, UNSURE)
+  }
+
+  /** Somebody else's text may lie under its name. */
+  doubt(statement: Statement): void {
+    this.#held.set(statement, UNSURE)
   }
 
   /** The Close that made room was carried out. */

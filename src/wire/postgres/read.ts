@@ -157,6 +157,27 @@ export function readCommandTag(body: Buffer): string {
   return soleCString(body)
 }
 
+/** The values of a DataRow, as text; null for NULL. */
+export function readDataRow(body: Buffer): (string | null)[] {
+  if (body.length < 2) throw new ProtocolError('insufficient data left in message')
+  const values: (string | null)[] = []
+  let at = 2
+  for (let n = body.readUInt16BE(0); n > 0; n--) {
+    if (at + 4 > body.length) throw new ProtocolError('insufficient data left in message')
+    const length = body.readInt32BE(at)
+    at += 4
+    if (length < 0) {
+      values.push(null)
+      continue
+    }
+    if (at + length > body.length) throw new ProtocolError('insufficient data left in message')
+    values.push(decode(body, at, at + length))
+    at += length
+  }
+  exactEnd(body, at)
+  return values
+}
+
 /** The text of Query, without its NUL. */
 export function readQuery(body: Buffer): Buffer {
   const nul = endOfCString(body, 0, body.length)

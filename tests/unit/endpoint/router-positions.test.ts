@@ -37,6 +37,8 @@ function house() {
       noReader: 'wait',
       borrowTimeout: 1_000,
       pooling: 'transaction',
+    pinning: 'follow',
+    verify: false,
     }),
     database: 'app',
     user: 'weir',

@@ -25,6 +25,8 @@ function rule(balance: Balance): EndpointRule {
     noReader: 'writer',
     borrowTimeout: 1_000,
     pooling: 'transaction',
+    pinning: 'follow',
+    verify: false,
   }
 }
 

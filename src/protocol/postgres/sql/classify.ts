@@ -12,22 +12,33 @@ import {
   CURSOR_WITH_HOLD,
   type Effect,
   effectsOf,
+  INSERT,
+  LOAD,
+  NOTIFY,
   PREPARE,
-  SEQUENCE,
+  SEED,
+  SEQUENCE_READ,
+  SEQUENCE_WRITE,
   SET,
   SET_LOCAL,
   TEMPORARY,
+  UNSEEN,
 } from './effects.ts'
 import { Lexer, TOKEN } from './lexer.ts'
 import { Head } from './statement.ts'
 import {
   CALLS,
   CALLS_ADVISORY_LOCK,
-  CALLS_SEQUENCE,
+  CALLS_LOAD,
+  CALLS_NOTIFY,
+  CALLS_SEED,
+  CALLS_SEQUENCE_READ,
+  CALLS_SEQUENCE_WRITE,
   CALLS_SET_CONFIG,
   HARMLESS,
   NUMBER_MASK,
   quotedCode,
+  SETTINGS_VIEW,
   TEMPORARY_SCHEMA,
   W,
   WRITES,
@@ -39,6 +50,8 @@ export interface Classification {
   statements: number
   /** Each at most once, in the order of `EFFECTS`. */
   effects: readonly Effect[]
+  /** The same as bits of `effects.ts`. */
+  bits: number
   /** Proven: only reads, and running it twice is as good as once. */
   readOnly: boolean
   /** `mixed`: both begins and ends one, in whatever order. */
@@ -70,14 +83,17 @@ class Scan {
   #atomic = 0
   #explain = false
   #onCommitDrop = false
+  #updates = false
   /** Depth inside the parentheses of set_config, 0 when in none. */
   #setConfigDepth = 0
   #setConfigCommas = 0
 
-  // Codes of the two tokens before, and whether the name before stands behind a dot.
+  // Codes of the two tokens before; if the last ends a name of several parts, the part before the
+  // last dot, and what stands before the whole name.
   #last = 0
   #lastButOne = 0
   #schemaOfLast = 0
+  #beforeName = 0
 
   constructor(text: Uint8Array) {
     this.#lexer = new Lexer(text)
@@ -105,6 +121,7 @@ class Scan {
           this.#push(W.QUOTED)
           break
         case TOKEN.STRING:
+          if (this.#setConfigDepth > 0) this.#settingNamed(lexer.start, lexer.end)
           this.#push(W.STRING)
           break
         case TOKEN.NUMBER:
@@ -120,15 +137,19 @@ class Scan {
   #push(code: number): void {
     this.#pushHead(code & NUMBER_MASK)
     this.#empty = false
+    if ((code & SETTINGS_VIEW) !== 0 && this.#updates) this.#effects |= SET
     if (this.#last === W.DOT) this.#schemaOfLast = this.#lastButOne & NUMBER_MASK
-    else this.#schemaOfLast = W.NONE
+    else if (code !== W.DOT) {
+      this.#schemaOfLast = W.NONE
+      this.#beforeName = this.#last & NUMBER_MASK
+    }
     this.#lastButOne = this.#last
     this.#last = code
   }
 
   #pushHead(number: number): void {
     if (this.#head.empty) {
-      if (number === W.OPEN) return
+      if (number === W.OPEN_PAREN) return
       if (number === W.EXPLAIN && !this.#explain) {
         // EXPLAIN ANALYZE runs what it explains: skip to that, options and all.
         this.#explain = true
@@ -136,7 +157,7 @@ class Scan {
         return
       }
       if (this.#explain) {
-        if (this.#depth > 0 || number === W.CLOSE) return
+        if (this.#depth > 0 || number === W.CLOSE_PAREN) return
         if (number === W.ANALYZE || number === W.VERBOSE) return
       }
     }
@@ -146,7 +167,7 @@ class Scan {
   #word(code: number): void {
     const number = code & NUMBER_MASK
     if ((code & WRITES) !== 0) this.#readOnly = false
-    if (number > W.CLOSE) this.#keyword(number)
+    if (number > W.CLOSE_PAREN) this.#keyword(number)
     this.#push(code)
   }
 
@@ -159,6 +180,12 @@ class Scan {
         // SELECT INTO TEMP t; but a table called temp may be inserted into.
         if (last === W.INTO && before !== W.INSERT && before !== W.MERGE) this.#temporary()
         if ((last === W.LOCAL || last === W.GLOBAL) && before === W.INTO) this.#temporary()
+        return
+      case W.INTO:
+        if (last === W.INSERT || last === W.MERGE) this.#effects |= INSERT
+        return
+      case W.UPDATE:
+        this.#updates = true
         return
       case W.HOLD:
         if (last === W.WITH && before === W.CURSOR) this.#effects |= CURSOR_WITH_HOLD
@@ -176,7 +203,8 @@ class Scan {
         if (last === W.FOR) this.#readOnly = false
         return
       case W.ATOMIC:
-        if (last === W.BEGIN && this.#depth === 0 && this.#head.at(0) === W.CREATE) this.#atomic = 1
+        if (last !== W.BEGIN || this.#depth > 0 || this.#explain) return
+        if (this.#head.at(0) === W.CREATE) this.#atomic = 1
         return
       case W.CASE:
         if (this.#atomic > 0) this.#atomic++
@@ -217,24 +245,42 @@ class Scan {
   #open(): void {
     const name = this.#last
     const number = name & NUMBER_MASK
-    const isName = number === W.OTHER || number === W.QUOTED || number > W.CLOSE
+    const isName = number === W.OTHER || number === W.QUOTED || number > W.CLOSE_PAREN
     const schema = this.#schemaOfLast
-    this.#push(W.OPEN)
+    const columns = startsColumns(this.#beforeName) || (this.#explain && this.#head.empty)
+    this.#push(W.OPEN_PAREN)
     this.#depth++
     if (!isName) return
     if ((name & CALLS) !== 0) this.#call(name)
+    if (columns) return
     // A harmless name in somebody's schema is somebody's function.
     const builtIn = schema === W.NONE || schema === W.PG_CATALOG
-    if ((name & HARMLESS) === 0 || !builtIn) this.#readOnly = false
+    if ((name & HARMLESS) !== 0 && builtIn) return
+    this.#readOnly = false
+    if ((name & CALLS) === 0 || !builtIn) this.#effects |= UNSEEN
   }
 
   #call(name: number): void {
-    if ((name & CALLS_SEQUENCE) !== 0) this.#effects |= SEQUENCE
+    if ((name & CALLS_SEQUENCE_WRITE) !== 0) this.#effects |= SEQUENCE_WRITE
+    if ((name & CALLS_SEQUENCE_READ) !== 0) this.#effects |= SEQUENCE_READ
+    if ((name & CALLS_NOTIFY) !== 0) this.#effects |= NOTIFY
+    if ((name & CALLS_SEED) !== 0) this.#effects |= SEED
+    if ((name & CALLS_LOAD) !== 0) this.#effects |= LOAD
     if ((name & CALLS_ADVISORY_LOCK) !== 0) this.#effects |= ADVISORY_LOCK
     if ((name & CALLS_SET_CONFIG) === 0) return
     if (this.#setConfigDepth > 0) this.#effects |= SET // one inside another
     this.#setConfigDepth = this.#depth
     this.#setConfigCommas = 0
+  }
+
+  /** A string inside set_config(): its name may be the one setting that nothing reads back. */
+  #settingNamed(start: number, end: number): void {
+    const string = Buffer.from(
+      this.#lexer.text.buffer,
+      this.#lexer.text.byteOffset + start,
+      end - start,
+    )
+    if (/seed/i.test(string.toString('latin1', 0, 64))) this.#effects |= SEED
   }
 
   #close(): void {
@@ -245,7 +291,7 @@ class Scan {
       this.#setConfigDepth = 0
     }
     if (this.#depth > 0) this.#depth--
-    this.#push(W.CLOSE)
+    this.#push(W.CLOSE_PAREN)
   }
 
   #semicolon(): void {
@@ -279,6 +325,7 @@ class Scan {
     this.#atomic = 0
     this.#explain = false
     this.#onCommitDrop = false
+    this.#updates = false
     this.#setConfigDepth = 0
     this.#last = W.NONE
     this.#lastButOne = W.NONE
@@ -286,7 +333,7 @@ class Scan {
 
   #headEffects(): void {
     if (!this.#head.reads) this.#readOnly = false
-    this.#effects |= this.#head.effects(this.#onCommitDrop)
+    this.#effects |= this.#head.effects(this.#last & NUMBER_MASK, this.#onCommitDrop)
   }
 
   #temporary(): void {
@@ -298,8 +345,26 @@ class Scan {
     return {
       statements: this.#statements,
       effects: effectsOf(this.#effects),
+      bits: this.#effects,
       readOnly: this.#readOnly && (this.#effects & ~SET_LOCAL) === 0,
       transaction: TRANSACTIONS[this.#transaction]!,
     }
+  }
+}
+
+/** What may stand before a name in front of a list of columns, and never before a call. */
+function startsColumns(number: number): boolean {
+  switch (number) {
+    case W.INTO: // INSERT INTO t (a)
+    case W.COPY:
+    case W.TABLE:
+    case W.PREPARE:
+    case W.EXECUTE:
+    case W.AS: // (VALUES (1)) AS t (a), CAST(a AS numeric(5))
+    case W.WITH: // WITH t (a) AS
+    case W.RECURSIVE:
+      return true
+    default:
+      return false
   }
 }

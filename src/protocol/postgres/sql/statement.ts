@@ -5,7 +5,25 @@
  *
  *   CREATE  OR  REPLACE  LOCAL  TEMP  VIEW        the longest there is to know
  */
-import { DISCARD, LISTEN, LOAD, PREPARE, SET, SET_LOCAL, TEMPORARY } from './effects.ts'
+import {
+  CLOSE,
+  CURSOR,
+  DISCARD,
+  DROP,
+  INSERT,
+  LISTEN,
+  LOAD,
+  NOTIFY,
+  PREPARE,
+  RESET,
+  SEED,
+  SET,
+  SET_LOCAL,
+  TEMPORARY,
+  TEMPORARY_LOCAL,
+  UNSEEN,
+} from './effects.ts'
+
 import { W } from './words.ts'
 
 const LENGTH = 6
@@ -55,25 +73,43 @@ export class Head {
     }
   }
 
-  /** Bits of `effects.ts`. @param onCommitDrop whether the statement says ON COMMIT DROP */
-  effects(onCommitDrop: boolean): number {
+  /**
+   * Bits of `effects.ts`.
+   *
+   * @param last number of the statement's last token
+   * @param onCommitDrop whether the statement says ON COMMIT DROP
+   */
+  effects(last: number, onCommitDrop: boolean): number {
     switch (this.at(0)) {
       case W.SET:
-        return this.#set()
+        return this.#set(last) | this.#seed()
       case W.RESET:
-        return SET
+        return SET | RESET | this.#seed()
       case W.PREPARE:
         return this.#isPrepareTransaction() ? 0 : PREPARE
       case W.EXECUTE:
       case W.DEALLOCATE:
         return PREPARE
       case W.DISCARD:
-        return DISCARD
+        return this.at(1) === W.ALL ? DISCARD | SET | RESET : DISCARD
       case W.LISTEN:
       case W.UNLISTEN:
         return LISTEN
       case W.LOAD:
         return LOAD
+      case W.NOTIFY:
+        return NOTIFY
+      case W.DECLARE:
+        return CURSOR
+      case W.CLOSE:
+        return CLOSE
+      case W.DROP:
+        return DROP
+      case W.COPY:
+        return INSERT
+      case W.DO:
+      case W.CALL:
+        return UNSEEN
       case W.CREATE:
         return this.#create(onCommitDrop)
       default:
@@ -99,13 +135,22 @@ export class Head {
     }
   }
 
-  #set(): number {
+  #set(last: number): number {
     const scope = this.at(1)
-    if (scope !== W.LOCAL && scope !== W.TRANSACTION && scope !== W.CONSTRAINTS) return SET
     // SET local.x = 1 sets a variable of that name for the session.
     const next = this.at(2)
-    if (next === W.DOT || next === W.EQUALS || next === W.TO) return SET
-    return scope === W.LOCAL ? SET_LOCAL : 0
+    if (next !== W.DOT && next !== W.EQUALS && next !== W.TO) {
+      if (scope === W.LOCAL) return SET_LOCAL
+      if (scope === W.TRANSACTION || scope === W.CONSTRAINTS) return 0
+    }
+    // SET x TO DEFAULT, SET ROLE NONE, SET NAMES; SET TIME ZONE LOCAL
+    return last === W.DEFAULT || last === W.LOCAL ? SET | RESET : SET
+  }
+
+  /** [SET | RESET] [SESSION | LOCAL] seed: the one setting that is no setting. */
+  #seed(): number {
+    const scoped = this.at(1) === W.SESSION || this.at(1) === W.LOCAL
+    return this.at(scoped ? 2 : 1) === W.SEED ? SEED : 0
   }
 
   #create(onCommitDrop: boolean): number {
@@ -113,7 +158,7 @@ export class Head {
     while (isBeforeTemp(this.at(i))) i++
     if (this.at(i) !== W.TEMP) return 0
     // Gone at commit, so at home in transaction pooling.
-    return onCommitDrop && this.at(i + 1) === W.TABLE ? 0 : TEMPORARY
+    return onCommitDrop && this.at(i + 1) === W.TABLE ? TEMPORARY_LOCAL : TEMPORARY
   }
 
   #end(): number {

@@ -16,59 +16,72 @@ export const W = {
   DOT: 6,
   COMMA: 7,
   EQUALS: 8,
-  OPEN: 9,
-  CLOSE: 10,
-  ABORT: 11,
-  ANALYZE: 12,
-  AND: 13,
-  AS: 14,
-  ATOMIC: 15,
-  BEGIN: 16,
-  CASE: 17,
-  CHAIN: 18,
-  COMMIT: 19,
-  CONSTRAINTS: 20,
-  CREATE: 21,
-  CURSOR: 22,
-  DEALLOCATE: 23,
-  DISCARD: 24,
-  DROP: 25,
-  END: 26,
-  EXECUTE: 27,
-  EXPLAIN: 28,
-  FOR: 29,
-  GLOBAL: 30,
-  HOLD: 31,
-  INSERT: 32,
-  INTO: 33,
-  KEY: 34,
-  LISTEN: 35,
-  LOAD: 36,
-  LOCAL: 37,
-  MERGE: 38,
-  NO: 39,
-  ON: 40,
-  OR: 41,
-  PG_CATALOG: 42,
-  PREPARE: 43,
-  PREPARED: 44,
-  REPLACE: 45,
-  RESET: 46,
-  ROLLBACK: 47,
-  SELECT: 48,
-  SET: 49,
-  SHARE: 50,
-  SHOW: 51,
-  START: 52,
-  TABLE: 53,
-  TEMP: 54,
-  TO: 55,
-  TRANSACTION: 56,
-  TRUE: 57,
-  UNLISTEN: 58,
-  VALUES: 59,
-  VERBOSE: 60,
-  WITH: 61,
+  SEMICOLON: 9,
+  OPEN_PAREN: 10,
+  CLOSE_PAREN: 11,
+  ABORT: 12,
+  ALL: 13,
+  ANALYZE: 14,
+  AND: 15,
+  AS: 16,
+  ATOMIC: 17,
+  BEGIN: 18,
+  CALL: 19,
+  CASE: 20,
+  CHAIN: 21,
+  CLOSE: 22,
+  COMMIT: 23,
+  CONSTRAINTS: 24,
+  COPY: 25,
+  CREATE: 26,
+  CURSOR: 27,
+  DEALLOCATE: 28,
+  DECLARE: 29,
+  DEFAULT: 30,
+  DISCARD: 31,
+  DO: 32,
+  DROP: 33,
+  END: 34,
+  EXECUTE: 35,
+  EXPLAIN: 36,
+  FOR: 37,
+  GLOBAL: 38,
+  HOLD: 39,
+  INSERT: 40,
+  INTO: 41,
+  KEY: 42,
+  LISTEN: 43,
+  LOAD: 44,
+  LOCAL: 45,
+  MERGE: 46,
+  NO: 47,
+  NOTIFY: 48,
+  ON: 49,
+  OR: 50,
+  PG_CATALOG: 51,
+  PREPARE: 52,
+  PREPARED: 53,
+  RECURSIVE: 54,
+  REPLACE: 55,
+  RESET: 56,
+  ROLLBACK: 57,
+  SEED: 58,
+  SELECT: 59,
+  SESSION: 60,
+  SET: 61,
+  SHARE: 62,
+  SHOW: 63,
+  START: 64,
+  TABLE: 65,
+  TEMP: 66,
+  TO: 67,
+  TRANSACTION: 68,
+  TRUE: 69,
+  UNLISTEN: 70,
+  UPDATE: 71,
+  VALUES: 72,
+  VERBOSE: 73,
+  WITH: 74,
 } as const
 
 /** The low bits of a code are its number. */
@@ -79,20 +92,44 @@ export const HARMLESS = 1 << 8
 export const WRITES = 1 << 9
 export const CALLS_SET_CONFIG = 1 << 10
 export const CALLS_ADVISORY_LOCK = 1 << 11
-export const CALLS_SEQUENCE = 1 << 12
-/** Any of the calls that change the session. */
-export const CALLS = CALLS_SET_CONFIG | CALLS_ADVISORY_LOCK | CALLS_SEQUENCE
+export const CALLS_SEQUENCE_WRITE = 1 << 12
+export const CALLS_SEQUENCE_READ = 1 << 13
+export const CALLS_SEED = 1 << 14
+export const CALLS_NOTIFY = 1 << 15
+export const CALLS_LOAD = 1 << 16
+/** A function that does something, but nothing to the session. */
+export const CALLS_KNOWN = 1 << 17
+/** Any of the calls that are known not to hide anything. */
+export const CALLS =
+  CALLS_SET_CONFIG |
+  CALLS_ADVISORY_LOCK |
+  CALLS_SEQUENCE_WRITE |
+  CALLS_SEQUENCE_READ |
+  CALLS_SEED |
+  CALLS_NOTIFY |
+  CALLS_LOAD |
+  CALLS_KNOWN
 /** A schema that lives as long as the session. */
-export const TEMPORARY_SCHEMA = 1 << 13
+export const TEMPORARY_SCHEMA = 1 << 18
+/** The view whose UPDATE is a SET. */
+export const SETTINGS_VIEW = 1 << 19
+/** What stays when a name is quoted. */
+const NAMED = CALLS | TEMPORARY_SCHEMA | SETTINGS_VIEW
 
 /** Second spellings. */
-const ALIASES: Readonly<Record<string, number>> = { analyse: W.ANALYZE, temporary: W.TEMP }
+const ALIASES: Readonly<Record<string, number>> = {
+  analyse: W.ANALYZE,
+  temporary: W.TEMP,
+  // SET ROLE NONE, and SET NAMES with nothing behind it.
+  none: W.DEFAULT,
+  names: W.DEFAULT,
+}
 
 /** Keywords before a parenthesis that is no call. */
-const BEFORE_PARENTHESIS = `all and any array as between by case cast cross cube distinct else
+const BEFORE_PARENTHESIS = `all and any array as between by case cast conflict cross cube distinct else
   except exists fetch filter first from full group grouping having ilike in inner intersect is
   isnull join lateral like limit materialized natural next not notnull offset on only or order outer over
-  partition rollup row rows select sets similar some then union using values when where window
+  partition returning rollup row rows select sets similar some then union using values when where window
   with within`
 
 /** Types that take parentheses. */
@@ -126,7 +163,23 @@ const FUNCTIONS = `abs age array_agg array_length array_position array_remove ar
   to_number to_timestamp to_tsquery to_tsvector translate transaction_timestamp clock_timestamp
   trim trunc ts_headline ts_rank unnest upper variance version websearch_to_tsquery width_bucket`
 
-const SEQUENCE_CALLS = 'currval lastval nextval setval'
+/** Functions of PostgreSQL that do something, in the transaction or to others. */
+const KNOWN_CALLS = `pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock
+  pg_try_advisory_xact_lock_shared pg_cancel_backend pg_terminate_backend pg_sleep pg_sleep_for
+  pg_sleep_until txid_current pg_current_xact_id pg_export_snapshot pg_reload_conf pg_rotate_logfile
+  pg_switch_wal pg_create_restore_point pg_logical_emit_message lo_create lo_creat lo_unlink lo_open
+  lo_get lo_put lo_from_bytea lo_import lo_export lo_close loread lowrite pg_stat_reset`
+
+const SEQUENCE_WRITES = 'nextval setval'
+const SEQUENCE_READS = 'currval lastval'
+const NOTIFY_CALLS = 'pg_notify'
+const SEED_CALLS = 'setseed'
+
+/** What they leave stays with the server process, and nothing that Weir sends could undo it. */
+const LOAD_CALLS = `dblink_connect dblink_connect_u dblink_disconnect dblink_open
+  pg_create_physical_replication_slot pg_create_logical_replication_slot
+  pg_copy_physical_replication_slot pg_copy_logical_replication_slot
+  pg_replication_origin_session_setup pg_replication_origin_session_reset`
 
 /** Session locks only: the xact variants end with their transaction. */
 const ADVISORY_CALLS = `pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock
@@ -154,7 +207,13 @@ for (const text of [BEFORE_PARENTHESIS, TYPES, FUNCTIONS]) flag(text, HARMLESS)
 flag(WRITING_WORDS, WRITES)
 flag('set_config', CALLS_SET_CONFIG)
 flag(ADVISORY_CALLS, CALLS_ADVISORY_LOCK)
-flag(SEQUENCE_CALLS, CALLS_SEQUENCE)
+flag(SEQUENCE_WRITES, CALLS_SEQUENCE_WRITE)
+flag(SEQUENCE_READS, CALLS_SEQUENCE_READ)
+flag(NOTIFY_CALLS, CALLS_NOTIFY)
+flag(SEED_CALLS, CALLS_SEED)
+flag(LOAD_CALLS, CALLS_LOAD)
+flag(KNOWN_CALLS, CALLS_KNOWN)
+flag('pg_settings', SETTINGS_VIEW)
 flag('pg_temp', TEMPORARY_SCHEMA)
 
 /** The code of the unquoted word `text[start, end)`, whose hash the lexer has made. */
@@ -175,11 +234,13 @@ export function wordCode(text: Uint8Array, start: number, end: number, hash: num
  */
 export function quotedCode(text: Uint8Array, start: number, end: number, hash: number): number {
   const code = wordCode(text, start, end, hash)
-  if ((code & (CALLS | TEMPORARY_SCHEMA)) === 0) return W.QUOTED
+  // Settings are found by name in either case, quoted or not.
+  if ((code & NUMBER_MASK) === W.SEED) return W.SEED
+  if ((code & NAMED) === 0) return W.QUOTED
   for (let i = start; i < end; i++) {
     if (text[i]! >= 0x41 && text[i]! <= 0x5a) return W.QUOTED // capitals stay in quotes
   }
-  return W.QUOTED | (code & (CALLS | TEMPORARY_SCHEMA))
+  return W.QUOTED | (code & NAMED)
 }
 
 function sameFolded(text: Uint8Array, start: number, end: number, name: Uint8Array): boolean {

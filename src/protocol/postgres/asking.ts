@@ -1,0 +1,83 @@
+/**
+ * The ask: one query whose columns tell what a session really has now. Rule: nobody models what SET,
+ * ROLLBACK, savepoints or functions do to a session; the server is asked, outside a transaction, and
+ * its answer is the truth. Pure: SQL out, rows in.
+ *
+ *   SELECT current_setting('search_path',true), <temporary objects?>, <held cursors?>, ...
+ */
+import { literal } from './settings.ts'
+
+/** What may be asked, as bits. */
+export const ABOUT = {
+  /** Values of the settings named. */
+  SETTINGS: 1 << 0,
+  /** Which settings differ from those the session began with, so that a RESET is seen as one. */
+  SOURCES: 1 << 1,
+  TEMPORARY: 1 << 2,
+  CURSORS: 1 << 3,
+  LOCKS: 1 << 4,
+  CHANNELS: 1 << 5,
+} as const
+
+export const EVERYTHING = (1 << 6) - 1
+
+export interface Question {
+  /** Bits of `ABOUT`. */
+  readonly about: number
+  /** Settings whose values are asked; lower case. */
+  readonly names: readonly string[]
+}
+
+export interface Answer {
+  /** By the order of the names; null for one that does not exist. */
+  readonly values: readonly (string | null)[]
+  /** Settings set in this session and their values, dotted ones left out; undefined: not asked. */
+  readonly sources: ReadonlyMap<string, string> | undefined
+  readonly temporary: boolean
+  readonly cursors: boolean
+  readonly locks: boolean
+  readonly channels: readonly string[]
+}
+
+const SOURCES = `(SELECT pg_catalog.json_object_agg(name,pg_catalog.current_setting(name)) FROM pg_catalog.pg_settings WHERE source='session')`
+const TEMPORARY = ['class:rel', 'proc:pro', 'type:typ']
+  .map((kind) => kind.split(':'))
+  .map(
+    ([table, prefix]) =>
+      `EXISTS(SELECT FROM pg_catalog.pg_${table} WHERE ${prefix}namespace=pg_catalog.pg_my_temp_schema())`,
+  )
+  .join(' OR ')
+const CURSORS = 'EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)'
+const LOCKS = `EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype='advisory' AND pid=pg_catalog.pg_backend_pid())`
+const CHANNELS = '(SELECT pg_catalog.json_agg(c) FROM pg_catalog.pg_listening_channels() c)'
+
+/** One statement; its row is for `readAnswer` with the same question. */
+export function askSql({ about, names }: Question): string {
+  const columns = names.map((name) => `pg_catalog.current_setting(${literal(name)},true)`)
+  if (about & ABOUT.SOURCES) columns.push(SOURCES)
+  if (about & ABOUT.TEMPORARY) columns.push(TEMPORARY)
+  if (about & ABOUT.CURSORS) columns.push(CURSORS)
+  if (about & ABOUT.LOCKS) columns.push(LOCKS)
+  if (about & ABOUT.CHANNELS) columns.push(CHANNELS)
+  return `SELECT ${columns.join(',')}`
+}
+
+/** `row`: the values of the one row, as text. */
+export function readAnswer({ about, names }: Question, row: readonly (string | null)[]): Answer {
+  let at = names.length
+  const next = (bit: number): string | null => (about & bit ? (row[at++] ?? null) : null)
+  const sources = next(ABOUT.SOURCES)
+  return {
+    values: row.slice(0, names.length),
+    sources: about & ABOUT.SOURCES ? mapOf(sources) : undefined,
+    temporary: next(ABOUT.TEMPORARY) === 't',
+    cursors: next(ABOUT.CURSORS) === 't',
+    locks: next(ABOUT.LOCKS) === 't',
+    channels: JSON.parse(next(ABOUT.CHANNELS) ?? '[]') as string[],
+  }
+}
+
+function mapOf(json: string | null): Map<string, string> {
+  const object = JSON.parse(json ?? '{}') as Record<string, string>
+  return new Map(Object.entries(object).map(([name, value]) => [name.toLowerCase(), value]))
+}

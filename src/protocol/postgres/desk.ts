@@ -1,0 +1,59 @@
+/**
+ * What the parts of a client's conversation work on together: the client's bytes, what goes to the
+ * server and to the client, and how much of the current message is left. Rule: only here are bytes
+ * moved past; a part says whether a message passes, is left out or is replaced.
+ */
+import { ByteCursor } from './byte-cursor.ts'
+import type { ClientStatements } from './client-statements.ts'
+import type { Following } from './following.ts'
+import { Outbox } from './outbox.ts'
+
+/** What a part makes of a message: read on, wait for the rest of it, or a step to tell. */
+export type Verdict = undefined | 'wait' | 'subscribe' | 'need-server'
+
+export class Desk {
+  readonly in = new ByteCursor()
+  readonly toServer = new Outbox()
+  readonly toClient = new Outbox()
+  readonly statements: ClientStatements
+  readonly following: Following
+  /** Longest message that is read whole, bytes. */
+  readonly inspectBytes: number
+  /** Bytes of the current message not passed yet; thrown away instead of forwarded when `drop`. */
+  left = 0
+  drop = false
+  /** Query, Execute and FunctionCall messages sent on so far. */
+  requests = 0
+  /** Of the verdict `subscribe`. */
+  subscription = ''
+  /** The next LISTEN is refused with these bytes, because its channel cannot be had. */
+  refusal: Buffer | undefined
+  /** Channels that the shared listener was found to listen to for this client. */
+  readonly subscribed = new Set<string>()
+
+  constructor(statements: ClientStatements, following: Following, inspectBytes: number) {
+    this.statements = statements
+    this.following = following
+    this.inspectBytes = inspectBytes
+  }
+
+  /** Sends bytes of ours, behind what passed before. */
+  readonly emit = (bytes: Buffer): void => {
+    if (this.in.hasRun) this.toServer.push(this.in.takeRun())
+    this.toServer.push(bytes)
+  }
+
+  /** The message at hand passes, with `behind` after it. The caller knows that all of it is here. */
+  passWith(total: number, behind: Buffer): void {
+    this.in.pos += total
+    this.emit(behind)
+  }
+
+  /** Goes on behind the message at hand, for which something else was sent, or nothing. */
+  leaveOut(total: number): void {
+    const cursor = this.in
+    if (cursor.hasRun) this.toServer.push(cursor.takeRun())
+    cursor.pos += total
+    cursor.dropRun()
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Extended queries: Parse, Bind, Describe, Close, Execute and Sync of a client, with the names of its
+ * statements changed to those the server connection knows. Rule: what a statement does to the
+ * session counts when it is bound, not when it is parsed; what belongs behind it goes inside the
+ * batch.
+ */
+import { FRONTEND } from '../../wire/postgres/codes.ts'
+import { describe, parse } from '../../wire/postgres/frontend.ts'
+import { readParse, readTarget } from '../../wire/postgres/read.ts'
+import { readBindHead, readParseName, renamedBindHead } from './bind-head.ts'
+import type { Desk, Verdict } from './desk.ts'
+import { isUnnamedPortal } from './frontend-rules.ts'
+import { OWED } from './ledger.ts'
+import { refusalOf, refusedSql } from './pin-refusal.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
+import { channelWanted } from './simple-query.ts'
+import { LISTEN, RESET } from './sql/effects.ts'
+import type { Statement } from './statements.ts'
+
+export class ExtendedQueries {
+  #desk: Desk
+  /** What was bound last in the batch at hand, when more than a plain statement. */
+  #bound: Statement | undefined
+  #executes = 0
+  /** A statement of the batch begins or ends a transaction. */
+  #transacts = false
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+  }
+
+  parse(server: PostgresServerConversation, total: number): Verdict {
+    const desk = this.#desk
+    const { in: cursor, statements } = desk
+    server.ledger.openBatch()
+    if (total > desk.inspectBytes) {
+      // Too long to keep for another server connection: it lives and dies on this one.
+      const name = readParseName(cursor.buffer, cursor.pos)
+      if (name === undefined) return 'wait'
+      desk.following.keepsLarge(server, true)
+      statements.parseLarge(server, name)
+      desk.left = total
+      return undefined
+    }
+    if (cursor.available < total) return 'wait'
+    const { name, text, types } = readParse(cursor.body(total))
+    if (name === '') {
+      statements.parseUnnamed(server, text, types)
+      desk.left = total
+      return undefined
+    }
+    statements.parseNamed(server, name, text, types, desk.emit)
+    desk.leaveOut(total)
+    return undefined
+  }
+
+  bind(server: PostgresServerConversation, total: number): Verdict {
+    const desk = this.#desk
+    const { in: cursor, statements } = desk
+    const start = cursor.pos
+    const head = readBindHead(cursor.buffer, start, total, cursor.end)
+    if (head === 'wait') return 'wait'
+    const { portalEnd, nameStart, nameEnd } = head
+    const name = statements.nameIn(cursor.buffer, nameStart, nameEnd)
+    const statement = statements.find(name)
+    this.#bound = undefined
+    if (statement !== undefined) {
+      const verdict = this.#look(server, statement, total)
+      if (verdict === 'refused') return undefined
+      if (verdict !== undefined) return verdict
+    }
+    server.ledger.openBatch()
+    const serverName = statements.bring(server, OWED.BIND, name, desk.emit)
+    if (serverName === name) {
+      desk.left = total
+      return undefined
+    }
+    desk.emit(renamedBindHead(cursor.buffer, start, total - 1, portalEnd, nameEnd, serverName))
+    cursor.pos = nameEnd + 1
+    cursor.dropRun()
+    desk.left = total - (nameEnd + 1 - start)
+    return undefined
+  }
+
+  /** What the statement about to be bound does to the session. */
+  #look(
+    server: PostgresServerConversation,
+    statement: Statement,
+    total: number,
+  ): 'wait' | 'subscribe' | 'refused' | undefined {
+    const desk = this.#desk
+    const { following } = desk
+    const { classification, text } = statement
+    if (classification.transaction !== 'none') this.#transacts = true
+    if (statement.opaque !== undefined) following.unread(server)
+    if (classification.bits === 0 && !following.alert) return undefined
+    if (classification.bits & LISTEN && following.follows) {
+      const channel = channelWanted(text, desk.subscribed)
+      if (channel !== undefined) {
+        if (desk.in.available < total) return 'wait'
+        desk.subscription = channel
+        if (desk.refusal === undefined) return 'subscribe'
+        const refusal = desk.refusal
+        desk.refusal = undefined
+        this.#refuse(server, total, refusal)
+        return 'refused'
+      }
+    }
+    // The statement may have to be refused, and then its Bind is left out.
+    if (following.refuses(classification.bits, text) && desk.in.available < total) return 'wait'
+    const reason = following.sees(server, classification, text, desk.emit)
+    if (reason !== undefined) {
+      this.#refuse(server, total, refusalOf(reason))
+      return 'refused'
+    }
+    this.#bound = statement
+    return undefined
+  }
+
+  /** Something that fails in the Bind's place; the server ignores the rest of the batch by itself. */
+  #refuse(server: PostgresServerConversation, total: number, refusal: Buffer): void {
+    server.ledger.openBatch()
+    server.ledger.push(OWED.PARSE_UNNAMED, {
+      refusal,
+      restore: () => {
+        server.prepared.unnamed = 'unknown'
+      },
+    })
+    this.#desk.emit(parse('', refusedSql(), []))
+    this.#desk.leaveOut(total)
+  }
+
+  execute(server: PostgresServerConversation, total: number): Verdict {
+    const desk = this.#desk
+    const bound = this.#bound
+    const restoring =
+      bound !== undefined && bound.classification.bits & RESET
+        ? desk.following.restoring(bound.text)
+        : ''
+    if (restoring !== '' && desk.in.available < total) return 'wait'
+    server.ledger.openBatch()
+    server.ledger.push(OWED.EXECUTE)
+    desk.requests++
+    this.#executes++
+    if (restoring === '') desk.left = total
+    else desk.passWith(total, server.aside(restoring))
+    return undefined
+  }
+
+  sync(server: PostgresServerConversation, total: number): Verdict {
+    const desk = this.#desk
+    const { ledger } = server
+    if (ledger.copyIn) {
+      desk.left = total
+      return undefined
+    }
+    const { following } = desk
+    const rides =
+      following.mayAsk &&
+      this.#executes === 1 &&
+      !this.#transacts &&
+      server.status === 'idle' &&
+      ledger.readyOwed === 0 &&
+      !ledger.skipping
+    if (rides && desk.in.available < total) return 'wait'
+    ledger.push(OWED.SYNC)
+    ledger.closeBatch()
+    this.reset()
+    if (rides) desk.passWith(total, following.ask(server))
+    else desk.left = total
+    return undefined
+  }
+
+  /** A batch is over. */
+  reset(): void {
+    this.#bound = undefined
+    this.#executes = 0
+    this.#transacts = false
+  }
+
+  /** Describe or Close. */
+  target(server: PostgresServerConversation, type: number, total: number): Verdict {
+    const desk = this.#desk
+    const { in: cursor } = desk
+    if (cursor.available < total) return 'wait'
+    if (!isUnnamedPortal(cursor.buffer, cursor.pos, total)) {
+      const { kind, name } = readTarget(cursor.body(total))
+      if (kind === 'S') return this.#statement(server, type, total, name)
+    }
+    server.ledger.openBatch()
+    server.ledger.push(type === FRONTEND.CLOSE ? OWED.CLOSE : OWED.DESCRIBE)
+    desk.left = total
+    return undefined
+  }
+
+  #statement(
+    server: PostgresServerConversation,
+    type: number,
+    total: number,
+    name: string,
+  ): undefined {
+    const desk = this.#desk
+    server.ledger.openBatch()
+    if (type === FRONTEND.CLOSE) {
+      if (desk.statements.close(server, name) === 'answered') desk.leaveOut(total)
+      else desk.left = total
+      return
+    }
+    const serverName = desk.statements.bring(server, OWED.DESCRIBE, name, desk.emit)
+    if (serverName === name) {
+      desk.left = total
+      return
+    }
+    desk.emit(describe('S', serverName))
+    desk.leaveOut(total)
+  }
+}

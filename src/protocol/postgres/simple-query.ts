@@ -1,0 +1,161 @@
+/**
+ * Simple queries: read whole to see what they do to the session, sent on as they are or with what
+ * belongs behind them. Rule: a plain statement costs one glance; only what may change the session is
+ * read, and only that has anything sent along.
+ */
+import { commandComplete } from '../../wire/postgres/backend.ts'
+import { HEADER } from '../../wire/postgres/codes.ts'
+import { query } from '../../wire/postgres/frontend.ts'
+import { decode } from '../../wire/postgres/text.ts'
+import type { Desk, Verdict } from './desk.ts'
+import { OWED, type Undo } from './ledger.ts'
+import { refusalOf, refusedSql } from './pin-refusal.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
+import { setSql } from './settings.ts'
+import { actionsOf } from './sql/actions.ts'
+import { type Classification, classify } from './sql/classify.ts'
+import { DISCARD, LISTEN, RESET } from './sql/effects.ts'
+import { isPlain } from './sql/glance.ts'
+
+export class SimpleQueries {
+  #desk: Desk
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+  }
+
+  /** A Query of `total` bytes at the cursor. */
+  query(server: PostgresServerConversation, total: number): Verdict {
+    const desk = this.#desk
+    const { in: cursor, following } = desk
+    if (total > desk.inspectBytes) {
+      following.unread(server)
+      this.#book(server, total)
+      return undefined
+    }
+    if (cursor.available < total) return 'wait'
+    const start = cursor.pos + HEADER
+    const end = cursor.pos + total - 1
+    if (!following.alert && isPlain(cursor.buffer, start, end)) {
+      this.#book(server, total)
+      return undefined
+    }
+    const text = cursor.buffer.subarray(start, end)
+    const classification = classify(text)
+    if (classification.bits === 0 && !following.alert) {
+      this.#book(server, total)
+      return undefined
+    }
+    return this.#special(server, text, classification, total)
+  }
+
+  /** Books a Query and lets it pass. */
+  #book(server: PostgresServerConversation, total: number, undo?: Undo): void {
+    const desk = this.#desk
+    this.#owe(server, undo)
+    desk.left = total
+  }
+
+  #owe(server: PostgresServerConversation, undo?: Undo): void {
+    const desk = this.#desk
+    const unnamed = desk.statements.dropUnnamed(server)
+    server.ledger.push(OWED.QUERY, undo === undefined ? unnamed : { ...unnamed, ...undo })
+    desk.requests++
+    server.ledger.closeBatch()
+  }
+
+  #special(
+    server: PostgresServerConversation,
+    text: Buffer,
+    classification: Classification,
+    total: number,
+  ): Verdict {
+    const desk = this.#desk
+    const { following } = desk
+    const { bits } = classification
+    if (bits & LISTEN && following.follows) {
+      const channel = channelWanted(text, desk.subscribed)
+      if (channel !== undefined) {
+        desk.subscription = channel
+        if (desk.refusal === undefined) return 'subscribe'
+        const refusal = desk.refusal
+        desk.refusal = undefined
+        this.#refuse(server, total, refusal)
+        return undefined
+      }
+    }
+    const alone = server.status === 'idle' && server.ledger.empty
+    const owns = following.holds
+    const reason = following.sees(server, classification, text, desk.emit)
+    if (reason !== undefined) {
+      this.#refuse(server, total, refusalOf(reason))
+      return undefined
+    }
+    if (bits & DISCARD && alone && classification.statements === 1 && isDiscardAll(text)) {
+      this.#discardAll(server, total, owns)
+      return undefined
+    }
+    const restoring = bits & RESET ? following.restoring(text) : ''
+    if (restoring === '') this.#owe(server)
+    else this.#owe(server, { own: classification.statements })
+    if (restoring === '') {
+      desk.in.pos += total
+    } else {
+      // In the same query, so that it is undone with it, and the client is told of both at once.
+      desk.emit(query(`${decode(text, 0, text.length)}\n;${restoring}`))
+      desk.leaveOut(total)
+    }
+    const ends = classification.transaction === 'ends'
+    const rides = ends || (alone && classification.transaction === 'none')
+    if (rides && classification.statements === 1 && following.mayAsk) {
+      desk.emit(following.ask(server))
+    }
+    return undefined
+  }
+
+  /** Something that fails in the client's place, so that a transaction fails as it would directly. */
+  #refuse(server: PostgresServerConversation, total: number, refusal: Buffer): void {
+    this.#owe(server, { refusal })
+    this.#desk.emit(query(refusedSql()))
+    this.#desk.leaveOut(total)
+  }
+
+  /**
+   * DISCARD ALL, told as such: the settings in one query that reports to the client what changed,
+   * the rest behind it where this session has left anything (`owns`), and what the client asked for
+   * at start again. Statements that others have prepared stay where nothing is left.
+   */
+  #discardAll(server: PostgresServerConversation, total: number, owns: boolean): void {
+    const desk = this.#desk
+    const { following } = desk
+    const { startSettings, startKey } = following
+    const init = server.initQuery === '' ? '' : `${server.initQuery}\n;`
+    const again = setSql(startSettings)
+    this.#owe(server, { instead: commandComplete('DISCARD ALL') })
+    desk.emit(query(`SET SESSION AUTHORIZATION DEFAULT;RESET ALL;${init}${again}`))
+    desk.leaveOut(total)
+    desk.statements.clear()
+    following.startAnew()
+    if (owns) {
+      desk.emit(server.quietly('DISCARD ALL'))
+      server.forgetState()
+      if (init !== '') desk.emit(server.initialise())
+      if (again !== '') desk.emit(server.quietly(again))
+    }
+    server.settings = startSettings
+    server.settingsKey = startKey
+    if (following.mayAsk) desk.emit(following.ask(server))
+  }
+}
+
+/** The first channel in `text` that is to be listened to and is not yet. */
+export function channelWanted(text: Buffer, subscribed: ReadonlySet<string>): string | undefined {
+  for (const action of actionsOf(text)) {
+    if (action.kind === 'listen' && !subscribed.has(action.channel)) return action.channel
+  }
+  return undefined
+}
+
+export function isDiscardAll(text: Buffer): boolean {
+  return actionsOf(text).some((action) => action.kind === 'discard' && action.what === 'all')
+}
