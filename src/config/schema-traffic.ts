@@ -152,6 +152,14 @@ export const limits = section(
         example: '1MiB',
       },
     ).prefault('1MiB'),
+    notificationBytes: size(
+      { min: 16 * KIB, max: 256 * MIB },
+      {
+        description:
+          'Notifications (LISTEN) that may wait for a client that does not read, or stays in a transaction. A client for which more would wait is closed with SQLSTATE 53400.',
+        example: '1MiB',
+      },
+    ).prefault('1MiB'),
     preparedStatementsPerServer: count(
       { min: 1, max: 100_000, unit: 'statements' },
       {

@@ -124,6 +124,10 @@ export const CATALOGUE: readonly MetricRow[] = [
     'Cancel requests sent on to another instance.', countedBy('peer', (c) => c.peerCancels)),
   row('peer_cancels_failed_total', 'counter', 'count', ['peer'], undefined,
     'Cancel requests that did not get through to another instance, or were one too many at once.', countedBy('peer', (c) => c.peerCancelsFailed)),
+  row('listening_clients', 'gauge', 'clients', E, undefined,
+    'Clients that listen to a channel now, through a shared listener.', perEndpoint((c) => c.listening)),
+  row('notifications_delivered_total', 'counter', 'count', E, undefined,
+    'Notifications given to clients by shared listeners, once for each client.', perEndpoint((c) => c.notificationsDelivered)),
   row('client_received_bytes_total', 'counter', 'bytes', E, undefined,
     'Bytes read from client sessions, login included; inside TLS.', perEndpoint((c) => c.bytesFromClients)),
   row('client_sent_bytes_total', 'counter', 'bytes', E, undefined,
@@ -148,6 +152,16 @@ export const CATALOGUE: readonly MetricRow[] = [
     'Sessions waiting for a lease of this pool.', perPool((p) => p.waiting)),
   row('pool_longest_wait_seconds', 'gauge', 'seconds', P, undefined,
     'How long the first in the queue has waited.', perPool((p) => p.longestWaitMs / 1000)),
+
+  // LISTEN and NOTIFY.
+  row('listeners', 'gauge', 'connections', [], undefined,
+    'Server connections that listen for clients now; they are no part of the pools of clients.', single((s) => s.counted.general.listeners)),
+  row('listened_channels', 'gauge', 'count', [], undefined,
+    'Channels they listen to; one that two of them listen to counts twice.', single((s) => s.counted.general.listenedChannels)),
+  row('listeners_lost_total', 'counter', 'count', [], undefined,
+    'Times such a connection was lost, or could not be had, while clients listened: notifications of that time did not arrive.', single((s) => s.counted.general.listenersLost)),
+  row('notifications_received_total', 'counter', 'count', [], undefined,
+    'Notifications that nodes sent to them.', single((s) => s.counted.general.notificationsReceived)),
 
   // Topology.
   row('topology_epoch', 'gauge', 'count', [], undefined,

@@ -30,6 +30,10 @@ export class EndpointCounters {
   transactions = 0
   /** Cancel requests that named a session of this endpoint. */
   cancels = 0
+  /** Clients that listen to a channel now, by the shared listener. */
+  listening = 0
+  /** Notifications of shared listeners given to clients; one for each client. */
+  notificationsDelivered = 0
   /** Of ended sessions; a scrape adds those of living ones. */
   bytesFromClients = 0
   bytesToClients = 0
@@ -87,6 +91,13 @@ export class GeneralCounters {
   /** Cancel requests sent on, and those of them that did not get there, by the id of the peer. */
   readonly peerCancels = new Reasons()
   readonly peerCancelsFailed = new Reasons()
+  /** Server connections that listen for many clients now, and the channels they listen to. */
+  listeners = 0
+  listenedChannels = 0
+  /** Times the server connection of a listener was lost, or could not be had, while clients listened. */
+  listenersLost = 0
+  /** Notifications that servers sent to listeners. */
+  notificationsReceived = 0
   /** How late timers fire: the delay of everything in this process. */
   readonly loopLag = new LatencyBuckets()
 }

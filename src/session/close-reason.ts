@@ -6,6 +6,7 @@ export const CLOSE_REASONS = [
   'protocol-error',
   'server-lost',
   'idle-timeout',
+  'notifications-overflow',
   'login-failed',
   'draining',
   'internal-error',

@@ -19,12 +19,13 @@ import { SharedListener } from './shared-listener.ts'
 
 /** Changed as things happen; the metrics' general counters have these fields. */
 export interface ListeningCounters {
-  /** Server connections that listen now. */
+  /** Server connections that listen now, and the channels somebody wants them to. */
   listeners: number
-  /** Times one was lost while somebody listened. */
+  listenedChannels: number
+  /** Times one was lost, or could not be had, while somebody listened. */
   listenersLost: number
   /** Notifications that came from servers. */
-  notifications: number
+  notificationsReceived: number
 }
 
 export interface ListeningRooms {
@@ -46,13 +47,6 @@ export class ListenerHub {
 
   constructor(rooms: ListeningRooms) {
     this.#rooms = rooms
-  }
-
-  /** Channels that somebody listens to, each once for every listener. */
-  get channels(): number {
-    let sum = 0
-    for (const listener of this.#byKey.values()) sum += listener.channels
-    return sum
   }
 
   /**

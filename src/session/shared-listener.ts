@@ -50,6 +50,8 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   /** Lost or refused while somebody listened, and not whole again; since then this is what to say. */
   #broken: WeirError | undefined
   #grantedAt = 0
+  /** Of its channels, in the metrics. */
+  #counted = 0
   #retry: Deadline
   #linger: Deadline
   #ended: () => void
@@ -65,11 +67,6 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     this.#linger = new Deadline(() => this.close())
   }
 
-  /** Channels somebody listens to. */
-  get channels(): number {
-    return this.#channels.size
-  }
-
   has(subscriber: Subscriber): boolean {
     return this.#channels.has(subscriber)
   }
@@ -79,6 +76,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     this.#rooms.wheel.cancel(this.#linger)
     const heard = this.#channels.hears(channel) && this.#asked?.end.includes(channel) !== true
     this.#channels.add(subscriber, channel, heard ? undefined : done)
+    this.#count()
     if (heard) done()
     else this.#resume()
   }
@@ -93,7 +91,14 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     this.#fewer()
   }
 
+  #count(): void {
+    const { size } = this.#channels
+    this.#rooms.counters.listenedChannels += size - this.#counted
+    this.#counted = size
+  }
+
   #fewer(): void {
+    this.#count()
     if (this.#channels.size === 0) {
       this.#wait?.cancel()
       this.#wait = undefined
@@ -155,6 +160,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   /** The server cannot be had: whoever waits is told, whoever had it gets it back later. */
   #giveUp(error: WeirError): void {
     this.#channels.refuse(this.#channels.awaited, error)
+    this.#count()
     if (this.#channels.size === 0) {
       this.#fewer()
       return
@@ -176,7 +182,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
       const { channel, message } = conversation
       const pid = this.#rooms.notifiers.of(this.#server!.node, conversation.sender)
       if (pid !== undefined) conversation.sign(pid)
-      this.#rooms.counters.notifications++
+      this.#rooms.counters.notificationsReceived++
       for (const subscriber of this.#channels.of(channel) ?? []) {
         subscriber.notify(channel, message)
       }
@@ -202,6 +208,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
       this.#drop(quietError)
       return
     }
+    this.#count()
     this.#resume()
   }
 

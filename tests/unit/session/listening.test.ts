@@ -23,7 +23,12 @@ type Waiter = RouteWaiter<ServerConnection>
 class Table {
   readonly clock = new FakeClock()
   readonly wheel = new TimerWheel(100, () => this.clock.monotonic())
-  readonly counters = { listeners: 0, listenersLost: 0, notifications: 0 }
+  readonly counters = {
+    listeners: 0,
+    listenedChannels: 0,
+    listenersLost: 0,
+    notificationsReceived: 0,
+  }
   readonly notifiers = new Notifiers()
   readonly log: string[] = []
   readonly borrows: { route: Route<ServerConnection>; waiter: Waiter; cancelled: boolean }[] = []
@@ -196,7 +201,7 @@ describe('The shared listener', () => {
     table.notify('nobody', '4')
     expect(a.heard).toEqual(['jobs 1', 'news 2', 'jobs 3'])
     expect(b.heard).toEqual(['jobs 1', 'jobs 3'])
-    expect(table.counters.notifications).toBe(4)
+    expect(table.counters.notificationsReceived).toBe(4)
   })
 
   it('asks for what was wanted meanwhile in one request', () => {
