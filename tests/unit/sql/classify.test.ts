@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Classification, classify } from '../../../src/protocol/postgres/sql/classify.ts'
+import * as E from '../../../src/protocol/postgres/sql/effects.ts'
 import { CORPUS } from './corpus.ts'
 
 const of = (text: string): Classification => classify(Buffer.from(text))
@@ -15,7 +16,28 @@ describe('effects on the session', () => {
   })
 
   it('names each effect once', () => {
-    expect(of('SET a = 1; SET b = 2; RESET c').effects).toEqual(['set'])
+    expect(of('SET a = 1; SET b = 2; SET c = 3').effects).toEqual(['set'])
+  })
+
+  it.each(CORPUS)('tells %j in bits too', (text) => {
+    const { bits, effects } = of(text)
+    expect(E.EFFECTS.filter((_, i) => bits & (1 << i))).toEqual(effects)
+  })
+
+  it('has a bit of its own for each effect', () => {
+    const bits = [
+      E.SET,
+      E.SET_LOCAL,
+      E.RESET,
+      E.PREPARE,
+      E.DISCARD,
+      E.LISTEN,
+      E.NOTIFY,
+      E.TEMPORARY,
+    ]
+    bits.push(E.CURSOR_WITH_HOLD, E.CURSOR, E.CLOSE, E.DROP, E.ADVISORY_LOCK, E.LOAD, E.SEED)
+    bits.push(E.SEQUENCE_WRITE, E.SEQUENCE_READ, E.INSERT, E.UNSEEN, E.TEMPORARY_LOCAL)
+    expect(bits).toEqual(E.EFFECTS.map((_, i) => 1 << i))
   })
 })
 

@@ -16,6 +16,7 @@ describe('a glance at a text', () => {
     'BEGIN',
     'END;',
     'delete from t',
+    'UPDATE app."orders" SET a = 1',
     'COMMIT AND CHAIN',
   ])('sees at once that nothing of the session changes: %s', (text) => {
     expect(plain(text)).toBe(true)
@@ -27,6 +28,13 @@ describe('a glance at a text', () => {
     'select * INTO temp t from u',
     'SELECT * iNtO x',
     'SELECTED',
+    "UPDATE pg_settings SET setting = '1'",
+    "UPDATE pg_catalog.PG_Settings SET setting = '1'",
+    "UPDATE \t pg_catalog . pg_settings SET setting = '1'",
+    "UPDATE ONLY pg_settings SET setting = '1'",
+    "UPDATE /**/ pg_settings SET setting = '1'",
+    'UPDATE U&"pg\\005fsettings" SET setting = \'1\'',
+    'UPDATE t',
     ' SELECT 1',
     '/* */ SELECT 1',
     'SET a = 1',
@@ -47,6 +55,17 @@ describe('a glance at a text', () => {
     const word = fc.constantFrom(
       ...['select', 'update', 'begin', 'end', 'into', 'temp', 'set', ';', '(', ')', "'", '"', '--'],
       ...['\n', ' ', 'nextval', 'pg_advisory_lock', '$$', '/*', '*/', 'x', '1', ',', 'listen'],
+      ...[
+        'pg_settings',
+        'only',
+        '.',
+        'insert',
+        'default',
+        'pg_catalog',
+        'delete',
+        'commit',
+        'call',
+      ],
     )
     let sure = 0
     fc.assert(

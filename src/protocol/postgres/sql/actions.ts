@@ -127,24 +127,31 @@ function deallocate(reader: Reader, at: number): Action[] {
 }
 
 /** By set_config(), or by an UPDATE of the view of all settings, wherever in the statement. */
-function settingsChanged({ text, tokens }: Reader): Action[] {
-  const found: Action[] = []
-  let updates = false
-  for (let i = 0; i < tokens.length; i++) {
-    const { kind, code } = tokens[i]!
-    if ((code & 0xff) === W.UPDATE) updates = true
-    if (updates && (code & SETTINGS_VIEW) !== 0) found.push({ kind: 'set-unknown' })
+function settingsChanged(reader: Reader): SettingAction[] {
+  const { text, tokens } = reader
+  const found: SettingAction[] = []
+  tokens.forEach(({ kind, code }, i) => {
     if ((code & CALLS_SET_CONFIG) !== 0) found.push(...setConfig(text, tokens, i + 1))
-    if (kind !== TOKEN.UNICODE_QUOTED) continue
+    if ((code & SETTINGS_VIEW) !== 0 && isUpdated(reader, i)) found.push({ kind: 'set-unknown' })
+    if (kind !== TOKEN.UNICODE_QUOTED) return
     const name = nameAt(text, tokens, i)
     if (name?.name === 'set_config') found.push(...setConfig(text, tokens, name.next))
-    if (name === undefined || name.name === 'pg_settings') found.push({ kind: 'set-unknown' })
-  }
+    const unread =
+      name === undefined &&
+      /^(\(|uescape)$/.test(reader.symbolAt(i + 1) ?? reader.wordAt(i + 1) ?? '')
+    if (name?.name === 'pg_settings' || unread) found.push({ kind: 'set-unknown' })
+  })
   return found
 }
 
+function isUpdated(reader: Reader, at: number): boolean {
+  const before = reader.symbolAt(at - 1) === '.' ? at - 3 : at - 1
+  const word = reader.wordAt(before)
+  return word === 'update' || word === 'only' || reader.symbolAt(before) === '('
+}
+
 /** The arguments of a set_config whose opening parenthesis should be at `open`. */
-function setConfig(text: Buffer, tokens: readonly Token[], open: number): Action[] {
+function setConfig(text: Buffer, tokens: readonly Token[], open: number): SettingAction[] {
   if (tokens[open]?.code !== W.OPEN_PAREN) return []
   const args = argumentsFrom(tokens, open + 1)
   const third = args[2]

@@ -137,11 +137,13 @@ class Scan {
   #push(code: number): void {
     this.#pushHead(code & NUMBER_MASK)
     this.#empty = false
-    if ((code & SETTINGS_VIEW) !== 0 && this.#updates) this.#effects |= SET
     if (this.#last === W.DOT) this.#schemaOfLast = this.#lastButOne & NUMBER_MASK
     else if (code !== W.DOT) {
       this.#schemaOfLast = W.NONE
       this.#beforeName = this.#last & NUMBER_MASK
+    }
+    if ((code & SETTINGS_VIEW) !== 0 && this.#updates && isUpdated(this.#beforeName)) {
+      this.#effects |= SET
     }
     this.#lastButOne = this.#last
     this.#last = code
@@ -185,7 +187,7 @@ class Scan {
         if (last === W.INSERT || last === W.MERGE) this.#effects |= INSERT
         return
       case W.UPDATE:
-        this.#updates = true
+        this.#updates = this.#head.empty || startsStatement(last)
         return
       case W.HOLD:
         if (last === W.WITH && before === W.CURSOR) this.#effects |= CURSOR_WITH_HOLD
@@ -367,4 +369,14 @@ function startsColumns(number: number): boolean {
     default:
       return false
   }
+}
+
+/** UPDATE name, UPDATE ONLY name, UPDATE ONLY (name) */
+function isUpdated(beforeName: number): boolean {
+  return beforeName === W.UPDATE || beforeName === W.ONLY || beforeName === W.OPEN_PAREN
+}
+
+/** What may stand before the UPDATE of WITH, PREPARE or a rule, and not before one that is a name. */
+function startsStatement(last: number): boolean {
+  return last === W.OPEN_PAREN || last === W.CLOSE_PAREN || last === W.AS
 }
