@@ -17,6 +17,7 @@ import {
   poolSettings,
 } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
+import { Supply } from './app/supply.ts'
 import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
 import { readSecretFile } from './auth/secret-file.ts'
 import { Secrets } from './auth/secrets.ts'
@@ -26,14 +27,12 @@ import { messageOf, WeirError } from './core/errors.ts'
 import type { Log } from './core/log.ts'
 import { TimerWheel } from './core/timer-wheel.ts'
 import { until } from './core/until.ts'
-import { type Endpoint, endpointOf, Router } from './endpoint/router.ts'
+import { type Endpoint, endpointOf } from './endpoint/router.ts'
 import { Door } from './listener/door.ts'
 import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
-import { PoolSet } from './pool/pools.ts'
 import { PostgresProbe } from './protocol/postgres/probe.ts'
-import type { ServerConnection } from './server/server-connection.ts'
 import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
 import { Sessions } from './session/sessions.ts'
@@ -100,8 +99,7 @@ class RunningApp implements App {
   readonly metrics = new Metrics()
   readonly sessions: Sessions
   readonly store: TopologyStore
-  readonly pools: PoolSet<ServerConnection>
-  readonly router: Router<ServerConnection>
+  readonly supply: Supply
   readonly events: Occurrence[] = []
   #log: Log
   #graceMs: number
@@ -132,8 +130,8 @@ class RunningApp implements App {
     this.#log = log
     this.#graceMs = graceMs
     this.store = new TopologyStore(log)
-    this.pools = new PoolSet<ServerConnection>({
-      open: (key, signal) => this.#servers!.open(key, signal),
+    this.supply = new Supply({
+      open: (key, signal, own) => this.#servers!.open(key, signal, own),
       settings: ({ purpose }) =>
         purpose === 'listen' ? listenPoolSettings(settings) : poolSettings(settings),
       clock,
@@ -141,9 +139,8 @@ class RunningApp implements App {
       random: Math.random,
       observer: poolObserver(this.metrics),
       log,
+      store: this.store,
     })
-    const { store, pools } = this
-    this.router = new Router({ store, pools, clock, wheel: this.#wheel, random: Math.random })
   }
 
   get endpoints() {
@@ -170,7 +167,7 @@ class RunningApp implements App {
       protocol,
       metrics: this.metrics,
       store: this.store,
-      pools: () => this.pools,
+      pools: () => this.supply.pools,
       hint: (hint) => {
         if (!this.#draining) this.#monitor?.hint(hint)
       },
@@ -223,7 +220,8 @@ class RunningApp implements App {
     const idle = limits.idleClientTimeout
     const rooms: Rooms = {
       protocol,
-      router: this.router,
+      router: this.supply.router,
+      dedicated: this.supply.dedicated,
       clock: this.clock,
       wheel: this.#wheel,
       log: this.#log,
@@ -319,15 +317,15 @@ class RunningApp implements App {
     for (const node of now.nodes) {
       const { name } = node.spec
       if (node.connectionLimit !== undefined) {
-        this.pools.budget(name).setLimit(budgetOf(this.settings, node.connectionLimit))
+        this.supply.pools.budget(name).setLimit(budgetOf(this.settings, node.connectionLimit))
       }
       const was = before.nodes.find((n) => n.spec.name === name)
       if (was === undefined) continue
       const fell = node.health === 'down' && was.health !== 'down'
       const demoted = was.role === 'writer' && node.role !== 'writer'
-      if (fell || demoted) this.pools.retireNode(name, node.because)
+      if (fell || demoted) this.supply.retire(name, node.because)
       // What a transaction or a pinned session would still write to a fenced writer is lost.
-      if (demoted && node.health === 'down') this.pools.forceNode(name)
+      if (demoted && node.health === 'down') this.supply.cut(name)
     }
     this.#writers.look(now)
     // While a node is only suspect or away, new clients are still welcomed at once and wait later.
@@ -339,13 +337,13 @@ class RunningApp implements App {
   }
 
   #keepHouse(): void {
-    this.pools.janitor(this.clock.monotonic())
+    this.supply.pools.janitor(this.clock.monotonic())
     for (const { spec, health, since, failedBy } of this.store.current.nodes) {
       // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever. One
       // that only refuses the control connection's login may well serve on the others.
       const silent = failedBy === 'timeout' || failedBy === 'refused'
       const gone = health === 'down' && silent && this.clock.wall() - since >= HOPELESS_MS
-      if (gone) this.pools.forceNode(spec.name)
+      if (gone) this.supply.cut(spec.name)
     }
   }
 
@@ -380,7 +378,7 @@ class RunningApp implements App {
       this.#log.warn({ left }, `closing ${left} busy client sessions: ${messageOf(error)}`)
       this.sessions.closeAll('draining')
     })
-    this.pools.forEach((pool) => {
+    this.supply.pools.forEach((pool) => {
       pool.retire('Weir is stopping')
     })
     clearInterval(this.#housekeeping)

@@ -7,7 +7,7 @@ import { WeirError } from '../core/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address, Network } from '../net/network.ts'
 import type { PoolKey, PoolSet } from '../pool/pools.ts'
-import type { Protocol } from '../protocol/contract.ts'
+import type { Introduction, Protocol } from '../protocol/contract.ts'
 import { type NodeAddress, Opener } from '../server/opener.ts'
 import type { Home, ServerConnection, ServerEvents } from '../server/server-connection.ts'
 import type { TopologyStore } from '../topology/store.ts'
@@ -27,6 +27,12 @@ export interface ServersOptions {
   readonly pools: () => PoolSet<ServerConnection>
   /** Tells the monitor; does nothing once the proxy stops. */
   readonly hint: (hint: Hint) => void
+}
+
+/** What is different about a connection that serves one client alone. */
+export interface OwnOpening {
+  readonly who: Introduction
+  readonly home: Home
 }
 
 /** The pool that a server connection was opened for. */
@@ -62,11 +68,13 @@ export class Servers {
     return this.#live
   }
 
-  open(key: PoolKey, signal: AbortSignal): Promise<ServerConnection> {
-    const pool = this.#options.pools().find(key)
-    const counters = this.#options.metrics.node(key.node)
+  /** @param own for a connection that serves one client alone */
+  open(key: PoolKey, signal: AbortSignal, own?: OwnOpening): Promise<ServerConnection> {
+    const { node, database, user } = key
+    const home = own?.home ?? this.#options.pools().find(key)
+    const counters = this.#options.metrics.node(node)
     counters.requests++
-    return this.#opener.open(this.#addressOf(key.node), key.database, key.user, signal).then(
+    return this.#opener.open(this.#addressOf(node), database, user, signal, own?.who).then(
       (connection) => {
         counters.opened++
         connection.latency = counters.response
@@ -75,12 +83,12 @@ export class Servers {
           this.#live.delete(connection)
           addTraffic(counters, connection)
         }
-        connection.home = pool
+        connection.home = home
         return connection
       },
       (error: unknown) => {
         counters.openFailed++
-        this.#openFailed(key.node, error)
+        this.#openFailed(node, error)
         throw error
       },
     )

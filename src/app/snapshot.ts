@@ -27,7 +27,10 @@ export interface Sources {
   readonly startedAt: number
   readonly clock: Clock
   readonly store: TopologyStore
-  readonly pools: PoolSet<ServerConnection>
+  readonly supply: {
+    readonly pools: PoolSet<ServerConnection>
+    readonly dedicated: { places(node: string): number }
+  }
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly events: readonly Occurrence[]
@@ -88,7 +91,7 @@ export function clientList(sessions: Sessions): ClientStatus[] {
 }
 
 /** By node as they are configured, so that a list that is looked at again has not moved. */
-function poolList({ pools, store }: Sources): PoolStatus[] {
+function poolList({ supply: { pools }, store }: Sources): PoolStatus[] {
   const list: PoolStatus[] = []
   pools.forEach((pool, key) => {
     const stats = pool.stats()
@@ -121,10 +124,14 @@ function userOf({ user, purpose }: PoolKey): string {
   return purpose === undefined ? user : `${user} (${purpose})`
 }
 
-function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]): NodeStatus[] {
+function nodeList(
+  { store, supply: { pools, dedicated } }: Sources,
+  poolStatuses: readonly PoolStatus[],
+): NodeStatus[] {
   return store.current.nodes.map((node) => {
     const { name, host, port } = node.spec
     const own = poolStatuses.filter((p) => p.node === name)
+    const apart = dedicated.places(name)
     return {
       name,
       host,
@@ -134,8 +141,8 @@ function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]
       // What a node said before it went is not known of it now.
       lagMs: node.lagMs === undefined || node.health === 'down' ? null : Math.round(node.lagMs),
       timeline: node.timeline ?? null,
-      leases: own.reduce((sum, p) => sum + p.active, 0),
-      connections: own.reduce((sum, p) => sum + p.total, 0),
+      leases: own.reduce((sum, p) => sum + p.active, apart),
+      connections: own.reduce((sum, p) => sum + p.total, apart),
       budget: node.connectionLimit === undefined ? null : pools.budget(name).limit,
       because: node.because,
     }
@@ -143,7 +150,7 @@ function nodeList({ store, pools }: Sources, poolStatuses: readonly PoolStatus[]
 }
 
 function endpointStatus(
-  { store, pools }: Sources,
+  { store, supply: { pools } }: Sources,
   place: Sources['places'][number],
   clients: readonly ClientStatus[],
 ): EndpointStatus {

@@ -30,6 +30,8 @@ export interface PoolSetOptions<M> {
   random: () => number
   observer: PoolObserver
   log: Log
+  /** Of a set that shares the budgets of another; default one of its own for each node. */
+  budget?: (node: string) => Budget
   /** A pool with nothing in it is forgotten after this long. Default 10 minutes. */
   emptyAfterMs?: number
 }
@@ -130,7 +132,8 @@ export class PoolSet<M extends Member> {
   #node(name: string): NodePools<M> {
     let node = this.#nodes.get(name)
     if (node === undefined) {
-      const budget = new Budget({ node: name, clock: this.#options.clock })
+      const { clock } = this.#options
+      const budget = this.#options.budget?.(name) ?? new Budget({ node: name, clock })
       node = { budget, byDatabase: new Map() }
       this.#nodes.set(name, node)
     }

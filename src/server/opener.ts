@@ -7,7 +7,13 @@ import type tls from 'node:tls'
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
 import type { Address, Network } from '../net/network.ts'
-import type { CancelKey, Protocol, ServerConversation } from '../protocol/contract.ts'
+import type {
+  CancelKey,
+  ConnectOptions,
+  Introduction,
+  Protocol,
+  ServerConversation,
+} from '../protocol/contract.ts'
 import { ServerConnection, type ServerEvents } from './server-connection.ts'
 
 export interface NodeAddress {
@@ -37,6 +43,7 @@ export class Opener {
 
   /**
    * A logged-in server connection of `user` to `database` on `node`.
+   * @param onBehalf the one client it is for, if its bytes are to pass unread
    * @throws WeirError `WEIR_OPEN_REFUSED` when waiting will not mend it, else `WEIR_OPEN_FAILED`
    */
   async open(
@@ -44,9 +51,10 @@ export class Opener {
     database: string,
     user: string,
     signal: AbortSignal,
+    onBehalf?: Introduction,
   ): Promise<ServerConnection> {
     const { link, local } = await this.#connect(node)
-    const login = new Login(this.#options, node, link, { database, user, local })
+    const login = new Login(this.#options, node, link, { database, user, local, onBehalf })
     const abort = (): void => login.fail(new WeirError('WEIR_OPEN_FAILED', 'opening was given up'))
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
@@ -129,12 +137,7 @@ class Login {
   #resolve!: (ready: Ready) => void
   #reject!: (error: WeirError) => void
 
-  constructor(
-    options: OpenerOptions,
-    node: NodeAddress,
-    link: Link,
-    who: { database: string; user: string; local: boolean },
-  ) {
+  constructor(options: OpenerOptions, node: NodeAddress, link: Link, who: ConnectOptions) {
     this.#options = options
     this.#node = node
     this.#link = link

@@ -12,6 +12,8 @@ import type { Network } from '../net/network.ts'
 import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
+import { openForReplication } from './replication-errand.ts'
+import { ReplicationSession } from './replication-session.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
 import { type Cancellable, welcomeKey } from './welcome.ts'
@@ -209,10 +211,6 @@ export class Login implements Receiver {
       }
       this.#enter(named)
     }
-    if (who.replication !== undefined) {
-      this.#refuse('replication', NO_REPLICATION)
-      return
-    }
     if (this.#full()) return
     const route: Route<ServerConnection> = {
       endpoint: this.#endpoint,
@@ -221,6 +219,10 @@ export class Login implements Receiver {
       node: undefined,
       seenLsn: undefined,
       prefer: () => true,
+    }
+    if (who.replication !== undefined) {
+      this.#replicate(who, route)
+      return
     }
     const key = welcomeKey(this.#endpoint.rule.name, who)
     const known = this.#rooms.welcomes.find(key)
@@ -232,11 +234,28 @@ export class Login implements Receiver {
   }
 
   /** From here on the endpoint's borrow timeout counts, and a little more for the answer. */
-  #fetchWelcome(key: string, who: Introduction, route: Route<ServerConnection>): void {
+  #allowBorrowing(): void {
     const { borrowTimeout } = this.#endpoint.rule
     const patience = borrowTimeout === 'unlimited' ? Infinity : borrowTimeout
     const patienceMs = patience === 'nowait' ? 0 : patience
     this.#rooms.wheel.arm(this.#deadline, patienceMs + this.#door.loginTimeoutMs)
+  }
+
+  #replicate(who: Introduction, route: Route<ServerConnection>): void {
+    this.#allowBorrowing()
+    this.#errand = openForReplication(this.#rooms, who, route, (outcome) => {
+      if (outcome instanceof WeirError) {
+        if (!this.#over) this.#refuse('no-server', outcome)
+      } else if (this.#full()) this.#rooms.home(outcome).discard(outcome, 'draining')
+      else
+        this.#enterSession(who, (id, rest) => {
+          new ReplicationSession(this.#rooms, id, this.#link, who, route, outcome).begin(rest)
+        })
+    })
+  }
+
+  #fetchWelcome(key: string, who: Introduction, route: Route<ServerConnection>): void {
+    this.#allowBorrowing()
     const rooms = this.#rooms
     this.#errand = rooms.welcomes.fetch(
       key,
@@ -268,10 +287,16 @@ export class Login implements Receiver {
   ): void {
     // Others may have come in while the welcome was being fetched.
     if (this.#full()) return
+    this.#enterSession(who, (id, rest) => {
+      new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters, rest)
+    })
+  }
+
+  /** @param begin gets the number of the session, and what its client has said already */
+  #enterSession(who: Introduction, begin: (id: number, rest: Buffer) => void): void {
     this.#end()
-    const id = this.#rooms.sessions.nextId()
     const rest = this.#early.length === 0 ? who.rest : Buffer.concat([who.rest, ...this.#early])
-    new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters, rest)
+    begin(this.#rooms.sessions.nextId(), rest)
   }
 
   /** Ends a login from outside: the proxy stops. */
@@ -310,9 +335,3 @@ const TOO_SLOW = new WeirError('WEIR_LOGIN_TIMEOUT', 'canceling authentication d
   sqlstate: '08P01',
   hint: 'limits.loginTimeout bounds the time from connecting to being logged in.',
 })
-
-const NO_REPLICATION = new WeirError(
-  'WEIR_NO_REPLICATION',
-  'replication connections are not supported through Weir',
-  { sqlstate: '0A000', hint: 'Connect to the node itself for replication.' },
-)

@@ -2,10 +2,10 @@
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
-import type { Router } from '../endpoint/router.ts'
+import type { Route, Router, RouteWaiter } from '../endpoint/router.ts'
 import type { EndpointCounters } from '../metrics/counters.ts'
-import type { EvictReason } from '../pool/member.ts'
-import type { Protocol } from '../protocol/contract.ts'
+import type { EvictReason, Wait } from '../pool/member.ts'
+import type { Introduction, Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { Sessions } from './sessions.ts'
 import type { WelcomeBook } from './welcome.ts'
@@ -16,9 +16,23 @@ export interface Home {
   discard(server: ServerConnection, reason: EvictReason): void
 }
 
+/** Server connections that serve one client each, from its welcome to its end. */
+export interface Dedicated {
+  /**
+   * Opens one for `who` where `route` leads, as its own startup message asks for it; exactly one
+   * callback unless cancelled. Its home closes it.
+   */
+  open(
+    who: Introduction,
+    route: Route<ServerConnection>,
+    waiter: RouteWaiter<ServerConnection>,
+  ): Wait
+}
+
 export interface Rooms {
   readonly protocol: Protocol
   readonly router: Router<ServerConnection>
+  readonly dedicated: Dedicated
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly log: Log

@@ -160,16 +160,6 @@ describe('The door refuses', () => {
     await counted(REFUSED, { reason: 'login-timeout' })
   })
 
-  it('replication, and says where to go instead', async () => {
-    const error = await failure(connect(front.url(), { replication: 'database' } as object))
-    expect(error).toMatchObject({
-      code: '0A000',
-      message: 'replication connections are not supported through Weir',
-      hint: 'Connect to the node itself for replication.',
-    })
-    await counted(REFUSED, { reason: 'replication' })
-  })
-
   it('more clients than limits.maxClientConnections', async () => {
     const small = await startFront(house, { config: { limits: { maxClientConnections: 2 } } })
     try {

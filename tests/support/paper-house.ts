@@ -167,6 +167,7 @@ export class PaperHouse {
     this.#rooms = {
       protocol: this.protocol,
       router: pool as unknown as Rooms['router'],
+      dedicated: { open: (_who, route, waiter) => pool.borrow(route, waiter) },
       clock: this.clock,
       wheel: this.wheel,
       log: silentLog,

@@ -1,7 +1,6 @@
 /**
  * The conversation of a server connection whose bytes pass unread: whatever comes goes to its holder
- * at once. Rule: it belongs to one client for its whole life, so it is never clean, never cleaned and
- * never lent on.
+ * at once. Rule: it is clean until its one client has it, and after that never again.
  */
 import type { WeirError } from '../../core/errors.ts'
 import { terminate } from '../../wire/postgres/frontend.ts'
@@ -15,11 +14,11 @@ export class PassingConversation implements ServerConversation {
   readonly status: TransactionStatus = 'idle'
   readonly error: WeirError | undefined
   readonly quietError: WeirError | undefined
-  /** Nobody knows; whoever cancels finds out. */
+  /** Nobody knows what runs; a cancel that finds nothing does no harm. */
   readonly owing = true
   readonly cancelTarget = 'client'
   readonly midMessage = false
-  readonly clean = false
+  clean = true
   readonly injected = 0
   readonly settingsKey = ''
   readonly parameters: ReadonlyMap<string, string>
@@ -59,7 +58,10 @@ export class PassingConversation implements ServerConversation {
     return undefined
   }
 
-  markDirty(): void {}
+  markDirty(): void {
+    this.clean = false
+  }
+
   abandon(): void {}
   reclaim(): void {}
 }

@@ -1,0 +1,54 @@
+/**
+ * Where sessions get their server connections: the pools of everybody with the router over them, and
+ * the connections that serve one client each. Rule: what happens to a node happens to both.
+ */
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
+import type { TimerWheel } from '../core/timer-wheel.ts'
+import { Router } from '../endpoint/router.ts'
+import { type PoolKey, PoolSet } from '../pool/pools.ts'
+import type { PoolObserver, PoolSettings } from '../pool/settings.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { TopologyStore } from '../topology/store.ts'
+import { DedicatedServers } from './dedicated.ts'
+import type { OwnOpening } from './servers.ts'
+
+export interface SupplyOptions {
+  readonly open: (key: PoolKey, signal: AbortSignal, own?: OwnOpening) => Promise<ServerConnection>
+  readonly settings: (key: PoolKey) => PoolSettings
+  readonly store: TopologyStore
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly random: () => number
+  readonly observer: PoolObserver
+  readonly log: Log
+}
+
+export class Supply {
+  readonly pools: PoolSet<ServerConnection>
+  readonly router: Router<ServerConnection>
+  readonly dedicated: DedicatedServers
+
+  constructor(options: SupplyOptions) {
+    const { open } = options
+    const pools = new PoolSet<ServerConnection>({
+      ...options,
+      open: (key, signal) => open(key, signal),
+    })
+    this.pools = pools
+    this.router = new Router({ ...options, pools })
+    this.dedicated = new DedicatedServers({ ...options, pools, router: this.router })
+  }
+
+  /** Nobody is sent to that node any more; what is out there goes on. */
+  retire(node: string, why: string): void {
+    this.pools.retireNode(node, why)
+    this.dedicated.retireNode(node, why)
+  }
+
+  /** Cuts everything that is out there. */
+  cut(node: string): void {
+    this.pools.forceNode(node)
+    this.dedicated.forceNode(node)
+  }
+}
