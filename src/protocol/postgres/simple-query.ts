@@ -84,23 +84,26 @@ export class SimpleQueries {
         return undefined
       }
     }
-    const alone = server.status === 'idle' && server.ledger.empty
+    const alone = server.status === 'idle' && server.ledger.certain
     const owns = following.holds
     const reason = following.sees(server, classification, text, desk.emit)
     if (reason !== undefined) {
       this.#refuse(server, total, refusalOf(reason))
       return undefined
     }
-    if (bits & DISCARD && alone && classification.statements === 1 && isDiscardAll(text)) {
+    const discardsAll = (bits & DISCARD) !== 0 && isDiscardAll(text)
+    if (discardsAll && alone && classification.statements === 1) {
       this.#discardAll(server, total, owns)
       return undefined
     }
     const restoring = bits & RESET ? following.restoring(text) : ''
-    if (restoring === '') this.#owe(server)
-    else this.#owe(server, { own: classification.statements })
-    if (restoring === '') {
+    if (restoring === '' || discardsAll) {
+      this.#owe(server)
       desk.in.pos += total
+      // Most likely it is refused, and so is this; it cannot go into one query with anything.
+      if (discardsAll && restoring !== '') desk.emit(server.silently(restoring))
     } else {
+      this.#owe(server, { own: classification.statements })
       // In the same query, so that it is undone with it, and the client is told of both at once.
       desk.emit(query(`${decode(text, 0, text.length)}\n;${restoring}`))
       desk.leaveOut(total)
