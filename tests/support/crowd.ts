@@ -27,8 +27,8 @@ export interface Alone {
   readonly committed: readonly string[]
   /**
    * It cannot be compared: it ends in a lost connection, or it depends, within one group, on an error
-   * that Weir cannot know of yet (a statement whose Parse or Close was skipped, or a Parse in a
-   * transaction that failed just before).
+   * that Weir cannot know of yet (a Close that was skipped, a Parse of the unnamed statement that was
+   * skipped), or it describes in a failed transaction, where nothing can be prepared again.
    */
   readonly unfit: boolean
 }
@@ -45,13 +45,11 @@ export function alone(script: ClientScript): Alone {
   let unfit = false
   const replies = script.groups.map((group) => {
     undone.clear()
-    const { status } = server
     const pieces = group.map((line) => {
       const name = /^(?:Parse|Close S|Describe S|Bind "[^"]*") "([^"]*)"/.exec(line)?.[1]
       if (name !== undefined && undone.has(name)) unfit = true
-      const reply = server.push(frontendBytes(line))
-      if (/^Parse "[^"]/.test(line) && status !== 'E' && reply.includes('25P02')) unfit = true
-      return reply
+      if (server.status === 'E' && line.startsWith('Describe S')) unfit = true
+      return server.push(frontendBytes(line))
     })
     return Buffer.concat(pieces)
   })

@@ -36,7 +36,10 @@ export interface ModelOptions {
   readonly settings?: ReadonlyMap<string, string>
   /** What committed transactions inserted, in order; shared by all connections of a database. */
   readonly committed: string[]
-  /** Hears of what the server left undone: names of statements in messages it refused or skipped. */
+  /**
+   * Hears of what an error left undone and Weir cannot know of in time: names of statements whose
+   * Close was skipped, and of the unnamed one whose Parse was, or failed behind something else.
+   */
   readonly undone?: (name: string) => void
 }
 
@@ -50,6 +53,8 @@ export class ModelServer {
   #portals = new Map<string, Portal>()
   #work: string[] = []
   #skipping = false
+  /** Messages since the last Sync. */
+  #inBatch = 0
   #copying: 'simple' | 'extended' | undefined
   #copied = 0
   #in: Buffer = Buffer.alloc(0)
@@ -91,25 +96,29 @@ export class ModelServer {
       return
     }
     if (this.#skipping && type !== FRONTEND.SYNC) {
-      if (type === FRONTEND.PARSE) this.#options.undone?.(read.readParse(body).name)
       if (type === FRONTEND.CLOSE) this.#options.undone?.(read.readTarget(body).name)
+      if (type === FRONTEND.PARSE && read.readParse(body).name === '') this.#options.undone?.('')
       return
     }
     if (type === FRONTEND.QUERY) {
+      this.#inBatch = 0
       this.#query(read.readQuery(body).toString())
       return
     }
     if (type === FRONTEND.SYNC) {
       this.#skipping = false
+      this.#inBatch = 0
       this.#settle()
       return
     }
+    this.#inBatch++
     try {
       this.#extended(type, body)
     } catch (error) {
       this.#fail(error)
       this.#skipping = true
-      if (type === FRONTEND.PARSE) this.#options.undone?.(read.readParse(body).name)
+      if (type !== FRONTEND.PARSE || read.readParse(body).name !== '') return
+      if (this.#inBatch > 1) this.#options.undone?.('')
     }
   }
 
@@ -149,7 +158,7 @@ export class ModelServer {
     const text = bytes.toString()
     if (name === '') this.#statements.delete('')
     if (text === 'bad') throw new Refusal('42601', 'syntax error at or near "bad"')
-    this.#refuseInFailed(text)
+    if (text !== '') this.#refuseInFailed(text)
     if (name !== '' && this.#statements.has(name)) {
       throw new Refusal('42P05', `prepared statement "${name}" already exists`)
     }

@@ -17,6 +17,8 @@ export type Emit = (bytes: Buffer) => void
 interface Named {
   statement: Statement
   readonly clientName: string
+  /** Its Parse was sent and has not been answered. */
+  pending?: boolean
   /** Its Parse turned out to have failed: the client has no such name. */
   failed?: true
   /** It was taken already when this one was sent, and the outcome is not known yet. */
@@ -156,11 +158,15 @@ export class ClientStatements {
     this.#makeRoom(server, made, presence === 'unsure', emit)
     prepared.asked(made)
     emit(parse(made.serverName, text, types))
+    named.pending = true
+    const accept = (): void => {
+      named.pending = false
+    }
     const restore = (): void => {
       forget()
       prepared.undo(made, batch, presence)
     }
-    ledger.push(OWED.PARSE, { statement: made, restore, batch })
+    ledger.push(OWED.PARSE, { statement: made, batch, accept, restore })
   }
 
   /**
@@ -182,8 +188,12 @@ export class ClientStatements {
     if (statement.opaque === undefined) {
       presence = prepared.use(statement, batch)
       // Its own text might be refused here, in a failed transaction for one: an empty one never is.
-      if (presence !== 'ready' && presence !== 'asked') statement = this.#statements.placeholder
-      this.#prepare(server, statement, emit)
+      const there = presence === 'ready' || (presence === 'asked' && taken.pending === true)
+      if (!there) {
+        presence = 'ready'
+        statement = this.#statements.placeholder
+        this.#prepare(server, statement, false, emit)
+      }
     }
     emit(parse(statement.serverName, text, types))
     // What took the name may have a Parse under way that fails: then this one is accepted.
@@ -191,7 +201,7 @@ export class ClientStatements {
       prepared.add(statement, batch)
       prepared.asked(statement)
     }
-    const contested: Named = { statement: taken.statement, clientName, over: taken }
+    const contested: Named = { ...taken, over: taken }
     this.#names.set(clientName, contested)
     const own = this.#statements.own(text, types)
     ledger.push(OWED.PARSE_DOOMED, {
@@ -200,6 +210,7 @@ export class ClientStatements {
       accept: () => {
         prepared.doubt(statement)
         contested.statement = own
+        contested.pending = false
         contested.over = undefined
       },
       restore: () => {
@@ -247,7 +258,9 @@ export class ClientStatements {
       return name
     }
     const { statement } = named
-    if (statement.opaque === undefined) this.#prepare(server, statement, emit)
+    if (statement.opaque === undefined) {
+      this.#prepare(server, statement, named.pending === true, emit)
+    }
     server.ledger.push(kind, named)
     return statement.serverName
   }
@@ -278,11 +291,17 @@ export class ClientStatements {
     return kind === OWED.CLOSE ? 'forward' : 'answered'
   }
 
-  #prepare(server: PostgresServerConversation, statement: Statement, emit: Emit): void {
+  /** `pending`: it is wanted under the very name whose Parse may be under way. */
+  #prepare(
+    server: PostgresServerConversation,
+    statement: Statement,
+    pending: boolean,
+    emit: Emit,
+  ): void {
     const { batch } = server.ledger
     const presence = server.prepared.use(statement, batch)
-    if (presence === 'ready' || presence === 'asked') return
-    this.#makeRoom(server, statement, presence === 'unsure', emit)
+    if (presence === 'ready' || (presence === 'asked' && pending)) return
+    this.#makeRoom(server, statement, presence !== 'absent', emit)
     emit(parse(statement.serverName, statement.text, statement.types))
     const restore = (): void => server.prepared.undo(statement, batch, presence)
     server.ledger.push(OWED.PARSE_INJECTED, { statement, batch, restore })

@@ -133,7 +133,7 @@ export class Ledger {
   get startsBatch(): boolean {
     for (let i = this.#end - 1; i >= this.#head; i--) {
       const kind = this.#kinds[i]!
-      if (kind <= OWED.QUIET) return true
+      if (kind <= OWED.ASK) return true
       const safe =
         kind === OWED.PARSE_FAKED || kind === OWED.CLOSE_FAKED || kind === OWED.CLOSE_INJECTED
       if (!safe) return false
