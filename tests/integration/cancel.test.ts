@@ -1,7 +1,9 @@
 /** Cancel requests: they end what the client does now, wherever that is, and nobody else's work. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
+import { PROTOCOL_3_2 } from '../../src/wire/postgres/codes.ts'
+import { cancelRequest, query } from '../../src/wire/postgres/frontend.ts'
+import { writeTestCertificate } from '../support/certificate.ts'
 import {
   type Client,
   cancelKeyOf,
@@ -13,7 +15,9 @@ import {
 } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
-import { exchange } from '../support/raw-session.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { dial, exchange } from '../support/raw-session.ts'
+import { scrape, sumOf } from '../support/scrape.ts'
 
 let house: House
 let narrow: Front
@@ -21,7 +25,7 @@ let direct: Client
 
 beforeAll(async () => {
   house = await startHouse({ ports: FRONT_PORTS })
-  narrow = await startFront(house, { pool: { maxConnections: 1 } })
+  narrow = await startFront(house, { pool: { maxConnections: 1 }, admin: true })
   direct = await connect(house.direct)
 })
 
@@ -100,6 +104,88 @@ describe('A cancel request', () => {
     await client.query('select 1')
     await cancel(narrow.port('writer'), cancelKeyOf(client))
     expect(await one(client, 'select 5')).toBe(5)
+  })
+
+  it('to a client that has left finds nobody', async () => {
+    const client = await connect(narrow.url())
+    const key = cancelKeyOf(client)
+    await client.end()
+    await until(() => narrow.app.snapshot().clients.total === 0, 5_000)
+    const next = await connect(narrow.url())
+    const running = next.query('select pg_sleep(0.2), 3 as n')
+    await until(async () => (await sleepers()) === 1, 5_000)
+    await cancel(narrow.port('writer'), key)
+    expect((await running).rows[0].n).toBe(3)
+  })
+
+  it('closes its connection only when it has landed, so what comes next is safe', async () => {
+    const client = await connect(narrow.url())
+    await client.query('begin')
+    for (let round = 0; round < 60; round++) {
+      await client.query('savepoint s')
+      const outcome = client.query('select pg_sleep(0.002)').catch(() => {})
+      await cancel(narrow.port('writer'), cancelKeyOf(client))
+      await outcome
+      // Also when it hit the savepoint's end: the transaction is the client's own all along.
+      await client.query('rollback to s')
+      expect(await one(client, 'select 5')).toBe(5)
+    }
+    await client.query('rollback')
+  })
+
+  it('with the long key of protocol 3.2 works, and the first bytes of it do not', async () => {
+    const port = narrow.port('writer')
+    const client = await RawClient.open({ port, version: PROTOCOL_3_2 })
+    expect(client.secret).toHaveLength(32)
+    client.write(query('select pg_sleep(600)'))
+    await until(async () => (await sleepers()) === 1, 5_000)
+    for (const length of [4, 31]) {
+      await exchange(port, cancelRequest(client.pid, client.secret.subarray(0, length)))
+    }
+    expect(await sleepers()).toBe(1)
+    await exchange(port, cancelRequest(client.pid, client.secret))
+    expect(await client.until(() => client.count('E') > 0, 5_000)).toBe(true)
+    client.destroy()
+  })
+
+  it('many at once for one statement cost the node few connections', async () => {
+    const client = await connect(narrow.url())
+    const asleep = failure(client.query('select pg_sleep(600)'))
+    await until(async () => (await sleepers()) === 1, 5_000)
+    const sent = async () =>
+      sumOf(await scrape(narrow.adminPort), 'weir_database_cancels_total', { node: 'node-1' })
+    const before = await sent()
+    const key = cancelKeyOf(client)
+    await Promise.all(Array.from({ length: 200 }, () => cancel(narrow.port('writer'), key)))
+    expect((await asleep).code).toBe('57014')
+    expect((await sent()) - before).toBeLessThan(10)
+    expect(await one(client, 'select 5')).toBe(5)
+  })
+
+  it('goes over TLS as well', async () => {
+    const files = await writeTestCertificate(house.directory)
+    const secure = await startFront(house, { config: { tls: { mode: 'required', ...files } } })
+    try {
+      const client = await connect(secure.url(), { ssl: { rejectUnauthorized: false } })
+      const asleep = failure(client.query('select pg_sleep(600)'))
+      await until(async () => (await sleepers()) === 1, 5_000)
+      const { pid, secret } = cancelKeyOf(client)
+      const bytes = Buffer.alloc(4)
+      bytes.writeInt32BE(secret)
+      const socket = await dial(secure.port('writer'), 'localhost')
+      const closed = new Promise((resolve) => socket.once('close', resolve).resume())
+      socket.write(cancelRequest(pid, bytes))
+      expect((await asleep).code).toBe('57014')
+      await closed
+      // And without TLS even where it is required, as Postgres takes it too.
+      const again = failure(client.query('select pg_sleep(600)'))
+      await until(async () => (await sleepers()) === 1, 5_000)
+      await cancel(secure.port('writer'), { pid, secret })
+      expect((await again).code).toBe('57014')
+    } finally {
+      endClients(direct)
+      await secure.end()
+    }
   })
 
   it('never hits another client, however busy the pool', async () => {
