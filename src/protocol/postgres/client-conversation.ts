@@ -19,10 +19,11 @@ import { alone } from './alone.ts'
 import { ClientStatements } from './client-statements.ts'
 import { Desk, type Verdict } from './desk.ts'
 import { ExtendedQueries } from './extended-query.ts'
-import { Following, type Habits } from './following.ts'
+import { Following } from './following.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
+import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { bringSettings, meaningKeyOf } from './settings.ts'
 import { SimpleQueries } from './simple-query.ts'
@@ -103,7 +104,7 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   get settingsKey(): string {
-    return this.#following.settingsKey
+    return this.#following.settings.key
   }
 
   get subscription(): string {
@@ -132,8 +133,11 @@ export class PostgresClientConversation implements ClientConversation {
     server.onDeallocated = () => this.#statements.clear()
     server.onReported = (name) => this.#reported(server, name)
     const following = this.#following
-    if (!following.follows && following.pins.has('configured')) server.notifications = true
-    const sql = bringSettings(server, following.settings, following.settingsKey)
+    if (following.pins.has('configured')) {
+      server.notifications = true
+      server.dirty = true
+    }
+    const sql = bringSettings(server, following.settings.current, following.settings.key)
     return sql === '' ? NOTHING : server.quietly(sql)
   }
 
@@ -163,9 +167,10 @@ export class PostgresClientConversation implements ClientConversation {
     if (bytes.length > 0) return bytes
     this.#desk.subscribed.clear()
     for (const channel of following.channels) this.#desk.subscribed.add(channel)
-    if (this.#realmOf !== following.settingsKey) {
-      this.#realmOf = following.settingsKey
-      this.#statements.realm = this.#realm + meaningKeyOf(following.settings)
+    const { settings } = following
+    if (this.#realmOf !== settings.key) {
+      this.#realmOf = settings.key
+      this.#statements.realm = this.#realm + meaningKeyOf(settings.current)
     }
     return bytes
   }

@@ -135,7 +135,7 @@ export class ExtendedQueries {
     const bound = this.#bound
     const restoring =
       bound !== undefined && bound.classification.bits & RESET
-        ? desk.following.restoring(bound.text)
+        ? desk.following.settings.restoring(bound.text)
         : ''
     if (restoring !== '' && desk.in.available < total) return 'wait'
     server.ledger.openBatch()

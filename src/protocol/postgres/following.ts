@@ -8,8 +8,10 @@
  */
 import type { PinReason, SessionTerms, TransactionStatus } from '../contract.ts'
 import { ABOUT, type Answer, askSql, EVERYTHING, type Question, readAnswer } from './asking.ts'
+import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
+import { FollowedSettings } from './followed-settings.ts'
+import { type Habits, SequenceWatch } from './sequence-watch.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
-import { setSql, settingsKeyOf } from './settings.ts'
 import { type Action, actionsOf } from './sql/actions.ts'
 import { awsPinReason } from './sql/aws.ts'
 import type { Classification } from './sql/classify.ts'
@@ -17,46 +19,8 @@ import { digest } from './sql/digest.ts'
 import * as E from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
-
-/** Which effects raise which doubts. */
-const DOUBTS: readonly (readonly [effects: number, about: number])[] = [
-  [E.SET, ABOUT.SETTINGS],
-  [E.TEMPORARY, ABOUT.TEMPORARY],
-  [E.CURSOR_WITH_HOLD, ABOUT.CURSORS],
-  [E.ADVISORY_LOCK, ABOUT.LOCKS],
-  [E.LISTEN, ABOUT.CHANNELS],
-  [E.DISCARD, EVERYTHING],
-]
-/** For what a doubt pins when it proves true, or when it cannot be settled. */
-const REASONS: readonly (readonly [about: number, reason: PinReason])[] = [
-  [ABOUT.TEMPORARY, 'temporary'],
-  [ABOUT.CURSORS, 'cursor-with-hold'],
-  [ABOUT.LOCKS, 'advisory-lock'],
-  [ABOUT.SETTINGS | ABOUT.SOURCES, 'settings'],
-  [ABOUT.CHANNELS, 'listen'],
-]
-/** Nothing undoes these, so they pin for good. */
-const FOR_GOOD: readonly (readonly [effects: number, reason: PinReason])[] = [
-  [E.LOAD, 'load'],
-  [E.SEED, 'seed'],
-]
-/** What `strict` refuses. Letting go of a lock is one of the calls that hold them. */
-const REFUSED: readonly (readonly [effects: number, reason: PinReason])[] = [
-  [E.TEMPORARY, 'temporary'],
-  [E.CURSOR_WITH_HOLD, 'cursor-with-hold'],
-  [E.ADVISORY_LOCK, 'advisory-lock'],
-  ...FOR_GOOD,
-]
-/** What may have moved a sequence. */
-const MOVES_SEQUENCES = E.SEQUENCE_WRITE | E.INSERT | E.UNSEEN
-/** More settings than this in one transaction are asked for as a whole. */
-const MOST_NAMES = 200
-
-/** What the sessions of one database and user have been seen to need; shared by them. */
-export interface Habits {
-  /** One has read currval or lastval in another transaction than it was made in. */
-  readsSequences: boolean
-}
+/** A question that fails so often outside a transaction is not asked again. */
+const MOST_FAILURES = 2
 
 export interface FollowingOptions {
   readonly terms: SessionTerms
@@ -70,21 +34,17 @@ export interface FollowingOptions {
 export class Following {
   readonly pins = new Map<PinReason, string>()
   readonly channels = new Set<string>()
-  settings: ReadonlyMap<string, string>
-  settingsKey: string
+  readonly settings: FollowedSettings
   /** It has sent a NOTIFY to the server connection it is attached to. */
   notifies = false
-  #options: FollowingOptions
+  #terms: SessionTerms
+  #sequences: SequenceWatch
   /** Bits of `ABOUT` that are not known and have not been asked for yet. */
   #doubts = 0
   /** Those asked for, while the answer is under way. */
   #asked = 0
-  #names = new Set<string>()
-  #askedNames: readonly string[] = []
   /** What gave rise to the doubts, normalised. */
   #digest = ''
-  /** A setting was changed whose name is nowhere to be read. */
-  #nameless = false
   /** Something went by that was too long to read: the server connection is to be reset. */
   #unread = false
   #failures = 0
@@ -94,15 +54,15 @@ export class Following {
   #unlisten = false
 
   constructor(options: FollowingOptions) {
-    this.#options = options
-    this.settings = options.settings
-    this.settingsKey = options.settingsKey
+    this.#terms = options.terms
+    this.settings = new FollowedSettings(options)
+    this.#sequences = new SequenceWatch(options.habits)
     if (options.terms.pinning === 'session') this.pins.set('configured', '')
   }
 
   /** True when every statement has to be read, because it may end or clear something. */
   get alert(): boolean {
-    return this.#unsettled || this.#options.terms.pinning === 'aws'
+    return this.#unsettled || this.#terms.pinning === 'aws'
   }
 
   get #unsettled(): boolean {
@@ -113,43 +73,26 @@ export class Following {
     return this.#unsettled || this.#unlisten
   }
 
-  get doubtful(): boolean {
-    return this.#doubts !== 0
-  }
-
   /** True when nothing distinguishes the session from one that has just begun. */
   get fresh(): boolean {
-    const { settingsKey } = this.#options
-    return this.settingsKey === settingsKey && !this.holds && this.channels.size === 0
+    const { key, start } = this.settings
+    return key === start.settingsKey && !this.holds && this.channels.size === 0
   }
 
-  /** What the client asked for at start, and the key of that. */
-  get startSettings(): ReadonlyMap<string, string> {
-    return this.#options.settings
-  }
-
-  get startKey(): string {
-    return this.#options.settingsKey
-  }
-
-  /** Session state follows the client, instead of pinning it. */
-  get follows(): boolean {
-    return !this.#idle
-  }
-
-  /** The reasons for which it would be wrong to go on without this server connection. */
+  /** The pins, and what may prove to be one: what would be lost with this server connection. */
   get atRisk(): PinReason[] {
-    const reasons = new Set(this.pins.keys())
-    for (const [about, reason] of REASONS) {
-      if ((this.#doubts | this.#asked) & about) reasons.add(reason)
-    }
-    return [...reasons]
+    return [...new Set([...this.pins.keys(), ...reasonsOf(this.#doubts | this.#asked)])]
   }
 
-  /** Where nothing is followed: pinned from the start, or as RDS Proxy does it. */
-  get #idle(): boolean {
-    const { pinning } = this.#options.terms
-    return pinning === 'session' || pinning === 'aws'
+  /** Session state follows the client; elsewhere it is pinned from the start, or as RDS Proxy does. */
+  get follows(): boolean {
+    const { pinning } = this.#terms
+    return pinning !== 'session' && pinning !== 'aws'
+  }
+
+  /** The reason for which a statement with these effects is refused. */
+  refuses(bits: number, text: Buffer): PinReason | undefined {
+    return this.#terms.pinning === 'strict' ? refusedFor(bits, text) : undefined
   }
 
   /**
@@ -165,23 +108,20 @@ export class Following {
     const { bits } = classification
     if (bits & E.NOTIFY) this.notifies = true
     if (bits & (E.SET | E.SET_LOCAL)) server.coloured = true
-    if (this.#idle) {
+    if (!this.follows) {
       this.#aws(server, classification, text)
       return undefined
     }
     const refused = this.refuses(bits, text)
     if (refused !== undefined) return refused
-    this.#sequences(server, bits, text, emit)
-    if (bits & E.PREPARE) {
-      this.#pin('sql-prepare', text)
-      server.dirty = true
-    }
-    for (const [effects, reason] of FOR_GOOD) {
-      if (!(bits & effects)) continue
-      this.#pin(reason, text)
+    if (this.#sequences.sees(server, bits, emit)) this.#pin(server, 'sequence', text)
+    if (bits & E.PREPARE) this.#pin(server, 'sql-prepare', text)
+    const lasting = lastingReason(bits)
+    if (lasting !== undefined) {
+      this.#pin(server, lasting, text)
       server.spoilt = true
     }
-    this.#doubt(server, this.#aboutOf(bits), text)
+    this.#doubt(server, doubtsOf(bits, this.pins, this.#terms.verify), text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
       for (const action of actionsOf(text)) this.#touch(action, server.status === 'idle')
     }
@@ -189,29 +129,11 @@ export class Following {
   }
 
   #aws(server: PostgresServerConversation, classification: Classification, text: Buffer): void {
-    if (this.#options.terms.pinning !== 'aws') return
+    if (this.#terms.pinning !== 'aws') return
     const reason = awsPinReason(classification, text.length)
-    if (reason === undefined || this.pins.has(reason)) return
-    this.#pin(reason, text)
-    server.dirty = true
+    if (reason === undefined) return
+    this.#pin(server, reason, text)
     if (reason === 'listen') server.notifications = true
-  }
-
-  /** The reason for which a statement with these effects would be refused. */
-  refuses(bits: number, text: Buffer): PinReason | undefined {
-    if (this.#options.terms.pinning !== 'strict') return undefined
-    for (const [effects, reason] of REFUSED) if (bits & effects) return reason
-    if (!(bits & E.SET)) return undefined
-    return actionsOf(text).some(({ kind }) => kind === 'set-unknown') ? 'settings' : undefined
-  }
-
-  #aboutOf(bits: number): number {
-    let about = 0
-    for (const [effects, doubt] of DOUBTS) if (bits & effects) about |= doubt
-    if (bits & E.DROP && this.pins.has('temporary')) about |= ABOUT.TEMPORARY
-    if (bits & E.CLOSE && this.pins.has('cursor-with-hold')) about |= ABOUT.CURSORS
-    if (bits & E.UNSEEN && this.#options.terms.verify) about |= EVERYTHING
-    return about
   }
 
   #doubt(server: PostgresServerConversation, about: number, text: Buffer): void {
@@ -221,52 +143,22 @@ export class Following {
     server.dirty = true
   }
 
-  #pin(reason: PinReason, text: Buffer): void {
+  #pin(server: PostgresServerConversation, reason: PinReason, text: Buffer): void {
     if (!this.pins.has(reason)) this.pins.set(reason, digest(text))
+    server.dirty = true
   }
 
-  /** `alone`: outside a transaction, where nothing can take it back. */
   #touch(action: Action, alone: boolean): void {
-    switch (action.kind) {
-      case 'set':
-        if (action.local) break
-        this.#names.add(action.name)
-        if (action.name === 'session_authorization') this.#names.add('role')
-        break
-      case 'reset':
-        this.#names.add(action.name)
-        if (action.name === 'session_authorization') this.#names.add('role')
-        this.#doubts |= ABOUT.SOURCES
-        break
-      case 'unlisten':
-        this.#leaving.push(action.channel)
-        break
-      case 'set-unknown':
-        this.#nameless = true
-        this.#doubts |= ABOUT.SOURCES
-        break
-      case 'discard':
-        if (action.what === 'sequences' || action.what === 'all') this.pins.delete('sequence')
-        if (action.what !== 'all') break
-        this.#leaving.push(undefined)
-        this.#touchAll(alone)
-        break
-      case 'reset-all':
-        this.#touchAll(alone)
-    }
-    if (this.#names.size > MOST_NAMES) this.#nameless = true
+    this.#doubts |= this.settings.touch(action, alone)
+    if (action.kind === 'unlisten') this.#leaving.push(action.channel)
+    if (action.kind !== 'discard') return
+    if (action.what === 'all') this.#leaving.push(undefined)
+    if (action.what === 'all' || action.what === 'sequences') this.pins.delete('sequence')
   }
 
-  #touchAll(alone: boolean): void {
-    for (const name of this.settings.keys()) this.#names.add(name)
-    this.#doubts |= ABOUT.SETTINGS | ABOUT.SOURCES
-    if (alone) this.#nameless = false
-  }
-
-  /** The server reported a new value of this setting while nobody was seen to set it. */
+  /** The server reported a new value of this setting: was somebody seen to set it? */
   reported(server: PostgresServerConversation, name: string): void {
-    if (this.#idle || this.#names.has(name) || this.#askedNames.includes(name)) return
-    this.#names.add(name)
+    if (!this.follows || !this.settings.surprises(name)) return
     this.#doubts |= ABOUT.SETTINGS | ABOUT.SOURCES
     server.dirty = true
   }
@@ -275,64 +167,15 @@ export class Following {
   unread(server: PostgresServerConversation): void {
     server.coloured = true
     server.dirty = true
-    if (this.#idle) return
+    if (!this.follows) return
     this.#unread = true
-    this.#touchAll(false)
-    this.#doubts |= EVERYTHING
+    this.#doubts |= this.settings.touchAll(false) | EVERYTHING
   }
 
-  /**
-   * currval and lastval answer for the server connection, so they are asked where this client has
-   * moved a sequence and nobody else since; elsewhere the server forgets first, and says so. A
-   * client, then all of its kind, that reads them later than it moved them keeps its connection.
-   */
-  #sequences(
-    server: PostgresServerConversation,
-    bits: number,
-    text: Buffer,
-    emit: (bytes: Buffer) => void,
-  ): void {
-    const moves = (bits & MOVES_SEQUENCES) !== 0
-    const { habits } = this.#options
-    if (bits & E.SEQUENCE_READ) {
-      if (!moves && server.status === 'idle') habits.readsSequences = true
-      if (server.sequencesOf !== this && server.sequencesOf !== undefined) {
-        emit(server.aside('DISCARD SEQUENCES'))
-      }
-    }
-    if (!moves && !(bits & E.SEQUENCE_READ)) return
-    server.sequencesOf = this
-    if (moves && habits.readsSequences) {
-      this.#pin('sequence', text)
-      server.dirty = true
-    }
-  }
-
-  /** SQL that brings back what the client asked for at start, behind a RESET of it; `''` for none. */
-  restoring(text: Buffer): string {
-    const { settings } = this.#options
-    if (settings.size === 0) return ''
-    const actions = actionsOf(text)
-    const all = actions.some((a) => a.kind === 'reset-all' || isDiscardAll(a))
-    if (all) return setSql(settings)
-    const names = new Set(actions.map((a) => (a.kind === 'reset' ? a.name : '')))
-    return setSql([...settings].filter(([name]) => names.has(name)))
-  }
-
-  /** Bytes that ask what is in doubt; their answer comes back here. */
-  ask(server: PostgresServerConversation): Buffer {
-    const question: Question = { about: this.#doubts, names: [...this.#names] }
-    this.#asked = question.about
-    this.#askedNames = question.names
-    this.#doubts = 0
-    this.#names.clear()
-    return server.silently(askSql(question), (row, status) => {
-      this.#asked = 0
-      this.#askedNames = []
-      if (row !== undefined && status === 'idle')
-        this.#learn(server, readAnswer(question, row), question)
-      else this.#again(question, status)
-    })
+  /** A statement too long to keep for another server connection is prepared on this one, or none is. */
+  keepsLarge(server: PostgresServerConversation, there: boolean): void {
+    this.#know('large-statement', there)
+    if (there) server.dirty = true
   }
 
   /** Never a second ask before the answer to the first. */
@@ -340,17 +183,28 @@ export class Following {
     return this.#doubts !== 0 && this.#asked === 0
   }
 
-  #again(question: Question, status: TransactionStatus | undefined): void {
-    this.#doubts |= question.about
-    for (const name of question.names) this.#names.add(name)
-    if (status !== 'idle' || ++this.#failures < 2) return
+  /** Bytes that ask what is in doubt; the answer comes back here. */
+  ask(server: PostgresServerConversation): Buffer {
+    const question: Question = { about: this.#doubts, names: this.settings.take() }
+    this.#asked = question.about
+    this.#doubts = 0
+    return server.silently(askSql(question), (row, status) => {
+      const told = row !== undefined && status === 'idle'
+      this.#asked = 0
+      this.settings.taken(!told)
+      if (told) this.#learn(server, readAnswer(question, row), question)
+      else this.#again(question, status)
+    })
+  }
+
+  #again({ about }: Question, status: TransactionStatus | undefined): void {
+    this.#doubts |= about
+    if (status !== 'idle' || ++this.#failures < MOST_FAILURES) return
     // It will not be told: then the state may be there, and only keeping the connection is right.
-    for (const [about, reason] of REASONS) {
-      if (this.#doubts & about) this.pins.set(reason, this.#digest)
-    }
+    for (const reason of reasonsOf(this.#doubts)) this.pins.set(reason, this.#digest)
     this.#doubts = 0
     this.#failures = 0
-    this.#names.clear()
+    this.settings.giveUp()
   }
 
   #learn(server: PostgresServerConversation, answer: Answer, { about, names }: Question): void {
@@ -359,10 +213,12 @@ export class Following {
     if (about & ABOUT.CURSORS) this.#know('cursor-with-hold', answer.cursors)
     if (about & ABOUT.LOCKS) this.#know('advisory-lock', answer.locks)
     if (about & ABOUT.CHANNELS) this.#knowChannels(answer.channels, server.rolledBack)
-    if (about & (ABOUT.SETTINGS | ABOUT.SOURCES)) {
-      this.#know('settings', this.#nameless)
-      this.#knowSettings(server, names, answer)
-    }
+    if (!(about & (ABOUT.SETTINGS | ABOUT.SOURCES))) return
+    const { settings } = this
+    this.#know('settings', settings.nameless)
+    settings.learn(names, answer)
+    server.settings = settings.current
+    server.settingsKey = settings.key
   }
 
   #know(reason: PinReason, there: boolean): void {
@@ -380,40 +236,6 @@ export class Following {
     this.#unlisten = channels.length > 0
   }
 
-  #knowSettings(
-    server: PostgresServerConversation,
-    names: readonly string[],
-    { values, sources }: Answer,
-  ): void {
-    const { settings: asked, settingsKey } = this.#options
-    const next = new Map(this.settings)
-    names.forEach((name, i) => {
-      const value = values[i] ?? null
-      const gone = !asked.has(name) && sources !== undefined && !this.#isSet(name, value, sources)
-      if (value === null || gone) next.delete(name)
-      else next.set(name, value)
-    })
-    for (const [name, value] of sources ?? []) if (!next.has(name)) next.set(name, value)
-    const key = settingsKeyOf(next)
-    this.settings = key === settingsKey ? asked : next
-    this.settingsKey = key
-    server.settings = this.settings
-    server.settingsKey = key
-  }
-
-  /** Whether a setting still has a value of the session's own. */
-  #isSet(name: string, value: string | null, sources: ReadonlyMap<string, string>): boolean {
-    if (name === 'role') return value !== 'none'
-    if (name === 'session_authorization') return value !== this.#options.user
-    return name.includes('.') ? value !== '' : sources.has(name)
-  }
-
-  /** A statement too long to keep for another server connection is prepared on this one, or none is. */
-  keepsLarge(server: PostgresServerConversation, there: boolean): void {
-    this.#know('large-statement', there)
-    if (there) server.dirty = true
-  }
-
   /** At a boundary outside a transaction: what to send so that everything is known and in its place. */
   settle(server: PostgresServerConversation): Buffer {
     if (this.#unlisten) {
@@ -428,13 +250,10 @@ export class Following {
     return NOTHING
   }
 
-  /** As after `DISCARD ALL`, where that needs no server. */
+  /** As after `DISCARD ALL` outside a transaction. */
   startAnew(): void {
-    this.#nameless = false
+    this.settings.nameless = false
     this.pins.delete('sequence')
+    this.pins.delete('sql-prepare')
   }
-}
-
-function isDiscardAll(action: Action): boolean {
-  return action.kind === 'discard' && action.what === 'all'
 }

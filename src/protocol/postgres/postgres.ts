@@ -22,13 +22,13 @@ import type {
 import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
-import type { Habits } from './following.ts'
 import { Greeting } from './greet.ts'
 import type { Authenticated, AuthMethod } from './greet-step.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
-import { fatalBytes } from './refusal.ts'
+import { fatalBytes, warningBytes } from './refusal.ts'
+import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { settingsKeyOf } from './settings.ts'
 import { type Shapes, Statements } from './statements.ts'
@@ -99,6 +99,7 @@ export function postgres(options: PostgresOptions): Protocol {
       new PostgresListener(server as PostgresServerConversation, dialect),
     dialect: (parameters) => parameters.get('client_encoding') ?? '',
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
+    warning: warningBytes,
     refusal: fatalBytes,
   }
 }

@@ -96,7 +96,7 @@ export class SimpleQueries {
       this.#discardAll(server, total, owns)
       return undefined
     }
-    const restoring = bits & RESET ? following.restoring(text) : ''
+    const restoring = bits & RESET ? following.settings.restoring(text) : ''
     if (restoring === '' || discardsAll) {
       this.#owe(server)
       desk.in.pos += total
@@ -131,9 +131,9 @@ export class SimpleQueries {
   #discardAll(server: PostgresServerConversation, total: number, owns: boolean): void {
     const desk = this.#desk
     const { following } = desk
-    const { startSettings, startKey } = following
+    const { settings, settingsKey } = following.settings.start
     const init = server.initQuery === '' ? '' : `${server.initQuery}\n;`
-    const again = setSql(startSettings)
+    const again = setSql(settings)
     this.#owe(server, { instead: commandComplete('DISCARD ALL') })
     desk.emit(query(`SET SESSION AUTHORIZATION DEFAULT;RESET ALL;${init}${again}`))
     desk.leaveOut(total)
@@ -145,8 +145,8 @@ export class SimpleQueries {
       if (init !== '') desk.emit(server.initialise())
       if (again !== '') desk.emit(server.quietly(again))
     }
-    server.settings = startSettings
-    server.settingsKey = startKey
+    server.settings = settings
+    server.settingsKey = settingsKey
     if (following.mayAsk) desk.emit(following.ask(server))
   }
 }

@@ -1,0 +1,132 @@
+/**
+ * The settings of one client, as the server last told them, and which of them may have changed since.
+ * Rule: only names are taken from statements; values come from the server alone.
+ */
+import { ABOUT, type Answer } from './asking.ts'
+import { setSql, settingsKeyOf } from './settings.ts'
+import { type Action, actionsOf } from './sql/actions.ts'
+
+/** With more names than this in doubt at once, the session is held as if one could not be read. */
+const MOST_NAMES = 200
+
+export interface SettingsAtStart {
+  readonly user: string
+  readonly settings: ReadonlyMap<string, string>
+  readonly settingsKey: string
+}
+
+export class FollowedSettings {
+  current: ReadonlyMap<string, string>
+  key: string
+  readonly start: SettingsAtStart
+  /** One was set whose name is nowhere to be read, so nobody can ask for it. */
+  nameless = false
+  #names = new Set<string>()
+  #asked: readonly string[] = []
+
+  constructor(start: SettingsAtStart) {
+    this.start = start
+    this.current = start.settings
+    this.key = start.settingsKey
+  }
+
+  /**
+   * A statement does this. Returns what is in doubt besides (bits of `ABOUT`).
+   *
+   * @param alone outside a transaction, where nothing can take it back
+   */
+  touch(action: Action, alone: boolean): number {
+    switch (action.kind) {
+      case 'set':
+        if (!action.local) this.#name(action.name)
+        return 0
+      case 'reset':
+        this.#name(action.name)
+        return ABOUT.SOURCES
+      case 'set-unknown':
+        this.nameless = true
+        return ABOUT.SOURCES
+      case 'reset-all':
+        return this.touchAll(alone)
+      case 'discard':
+        return action.what === 'all' ? this.touchAll(alone) : 0
+      default:
+        return 0
+    }
+  }
+
+  /** Any of them may have changed; `alone`: and those without a name are gone. */
+  touchAll(alone: boolean): number {
+    for (const name of this.current.keys()) this.#names.add(name)
+    if (alone) this.nameless = false
+    return ABOUT.SETTINGS | ABOUT.SOURCES
+  }
+
+  /** False when a statement was seen to set it, and its value will be asked for anyway. */
+  surprises(name: string): boolean {
+    if (this.#names.has(name) || this.#asked.includes(name)) return false
+    this.#names.add(name)
+    return true
+  }
+
+  #name(name: string): void {
+    this.#names.add(name)
+    // Becoming another user ends the role.
+    if (name === 'session_authorization') this.#names.add('role')
+    if (this.#names.size > MOST_NAMES) this.nameless = true
+  }
+
+  /** The names in doubt, to be asked for now. */
+  take(): readonly string[] {
+    this.#asked = [...this.#names]
+    this.#names.clear()
+    return this.#asked
+  }
+
+  /** The answer has come, or never will: then they are in doubt `again`. */
+  taken(again: boolean): void {
+    if (again) for (const name of this.#asked) this.#names.add(name)
+    this.#asked = []
+  }
+
+  /** They will not be told: nothing is asked any more. */
+  giveUp(): void {
+    this.#names.clear()
+  }
+
+  learn(names: readonly string[], { values, sources }: Answer): void {
+    const { start } = this
+    const next = new Map(this.current)
+    names.forEach((name, i) => {
+      const value = values[i] ?? null
+      const kept = start.settings.has(name) || sources === undefined
+      if (value !== null && (kept || this.#isSet(name, value, sources))) next.set(name, value)
+      else next.delete(name)
+    })
+    for (const [name, value] of sources ?? []) if (!next.has(name)) next.set(name, value)
+    const key = settingsKeyOf(next)
+    this.current = key === start.settingsKey ? start.settings : next
+    this.key = key
+  }
+
+  /** Whether a setting still has a value of the session's own. */
+  #isSet(name: string, value: string, sources: ReadonlyMap<string, string>): boolean {
+    if (name === 'role') return value !== 'none'
+    if (name === 'session_authorization') return value !== this.start.user
+    return name.includes('.') ? value !== '' : sources.has(name)
+  }
+
+  /** SQL that brings back what the client asked for at start, behind a RESET of it; `''` for none. */
+  restoring(text: Buffer): string {
+    const { settings } = this.start
+    if (settings.size === 0) return ''
+    const actions = actionsOf(text)
+    if (actions.some(isResetAll)) return setSql(settings)
+    const names = new Set(actions.map((action) => (action.kind === 'reset' ? action.name : '')))
+    return setSql([...settings].filter(([name]) => names.has(name)))
+  }
+}
+
+function isResetAll(action: Action): boolean {
+  return action.kind === 'reset-all' || (action.kind === 'discard' && action.what === 'all')
+}

@@ -1,0 +1,41 @@
+/**
+ * currval and lastval: they tell what the server connection has seen, so a client may ask only where
+ * it has moved a sequence itself and nobody else since. Rule: the right answer, or the server's own
+ * error that there is none, never the number of another client. A client that reads them later than
+ * it moved them keeps its connection from the next time on, and so do all of its kind.
+ */
+import type { PostgresServerConversation } from './server-conversation.ts'
+import { INSERT, SEQUENCE_READ, SEQUENCE_WRITE, UNSEEN } from './sql/effects.ts'
+
+/** What may move a sequence. */
+const MOVES = SEQUENCE_WRITE | INSERT | UNSEEN
+
+/** What the sessions of one database, user and set of startup settings were seen to need. */
+export interface Habits {
+  /** One has read currval or lastval in another transaction than it was made in. */
+  readsSequences: boolean
+}
+
+export class SequenceWatch {
+  #habits: Habits
+
+  constructor(habits: Habits) {
+    this.#habits = habits
+  }
+
+  /**
+   * A statement with these effects is about to be sent. True when the session has to keep the server
+   * connection for it; `emit` gets what has to go ahead.
+   */
+  sees(server: PostgresServerConversation, bits: number, emit: (bytes: Buffer) => void): boolean {
+    const moves = (bits & MOVES) !== 0
+    if (bits & SEQUENCE_READ) {
+      if (!moves && server.status === 'idle') this.#habits.readsSequences = true
+      if (server.sequencesOf !== undefined && server.sequencesOf !== this) {
+        emit(server.aside('DISCARD SEQUENCES'))
+      }
+    } else if (!moves) return false
+    server.sequencesOf = this
+    return moves && this.#habits.readsSequences
+  }
+}
