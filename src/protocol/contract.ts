@@ -19,6 +19,7 @@ export const PIN_REASONS = [
   'advisory-lock',
   'load',
   'sequence',
+  'seed',
   'unread-text',
   'large-statement',
 ] as const
@@ -36,7 +37,8 @@ export type TransactionStatus = 'idle' | 'open' | 'failed'
  * - `need-server`: the next message needs a server connection; nothing of it was consumed.
  * - `forward`: send `bytes` to the server connection.
  * - `answer`: send `bytes` to the client.
- * - `pin`: the session must keep its server connection; `pin` says why.
+ * - `subscribe`: make sure that notifications of channel `subscription` arrive, then go on; nothing
+ *   was consumed. Whoever cannot do that says `failRequest`.
  * - `goodbye`: the client said it is leaving.
  * - `broken`: the stream is no longer the protocol; `bytes` is what to tell the client, then close.
  */
@@ -45,15 +47,36 @@ export type ClientStep =
   | 'need-server'
   | 'forward'
   | 'answer'
-  | 'pin'
+  | 'subscribe'
   | 'goodbye'
   | 'broken'
 
 /** One client's side of a conversation after login. */
 export interface ClientConversation {
   readonly bytes: Buffer
-  /** The newest reason to pin, and the normalised text of the statement that gave it. */
-  readonly pin: { readonly reason: PinReason; readonly digest: string }
+  /**
+   * Why the session must keep its server connection past boundaries, each with the normalised text
+   * of the statement that gave the reason. True at a boundary after `settle` had nothing to send.
+   */
+  readonly pins: ReadonlyMap<PinReason, string>
+  /** The server connection must not be given back: pinned, or its state is not known yet. */
+  readonly holds: boolean
+  /** The pins, and what may be one once it is known: all that would be lost with the connection. */
+  readonly atRisk: readonly PinReason[]
+  /**
+   * Called at each boundary outside a transaction: bytes to send, which ask the server what this
+   * client's statements have left behind or take it away, after which there will be another
+   * boundary. Empty when all is known.
+   */
+  settle(): Buffer
+  /** Which settings this client has; equal keys mean equal settings. */
+  readonly settingsKey: string
+  /** Of step `subscribe`: the channel. */
+  readonly subscription: string
+  /** Channels it listens to, which its session gets from the shared listener; true as `pins` is. */
+  readonly channels: ReadonlySet<string>
+  /** It has sent a NOTIFY to the server connection it holds now. */
+  readonly notifies: boolean
   /** Requests sent on so far, as `QueryRequests` counts them. */
   readonly requests: number
   push(chunk: Buffer): void
@@ -220,6 +243,67 @@ export interface ConnectOptions {
   readonly database: string
   /** The link is a Unix socket. */
   readonly local: boolean
+  /**
+   * For this client alone: the login carries its own startup settings and replication mode, and what
+   * is said afterwards passes unread. Undefined for a connection that may serve anybody.
+   */
+  readonly onBehalf?: Introduction | undefined
+}
+
+/**
+ * Follows where the messages of one direction begin and end, and reads nothing else. For sessions
+ * whose bytes pass unread.
+ */
+export interface MessageWatch {
+  /** Follows the next `chunk`; the fields then speak of it. */
+  push(chunk: Buffer): void
+  /**
+   * So many bytes of that chunk belong to messages that ended in it. All that comes behind a goodbye
+   * is left out, and the goodbye too.
+   */
+  readonly whole: number
+  /** True when that chunk ended inside a message. */
+  readonly midMessage: boolean
+  /** What the last whole message was: the client leaves, the server says why something failed. */
+  readonly last: 'goodbye' | 'error' | 'other'
+}
+
+/**
+ * What becomes of session state.
+ *
+ * - `follow`: what can follow the client follows it; the rest pins until it is gone.
+ * - `strict`: what would pin is refused.
+ * - `aws`: pins on what RDS Proxy pins on, until the client leaves.
+ * - `session`: pinned from the start.
+ */
+export type Pinning = 'follow' | 'strict' | 'aws' | 'session'
+
+export interface SessionTerms {
+  readonly pinning: Pinning
+  /** After a call of what cannot be seen through, the server is asked what it has changed. */
+  readonly verify: boolean
+}
+
+/** How a shared listener speaks on its server connection; one request at a time. */
+export interface ListenerConversation {
+  /** Bytes to send before all else; empty when nothing is needed. Their reply is swallowed. */
+  opening(): Buffer
+  /**
+   * Bytes of one request: notifications of the channels `begin` from now on, no longer those of
+   * `end`; all or nothing. The reply is swallowed; `quietError` of the server says what was refused.
+   */
+  change(begin: readonly string[], end: readonly string[]): Buffer
+  /** What the server sent, in pieces of any size. */
+  push(chunk: Buffer): void
+  /** Reads one notification into the fields below; false when no whole one is at hand. */
+  next(): boolean
+  readonly channel: string
+  /** The number of the server process that sent it. */
+  readonly sender: number
+  /** All of it, as a client gets it, in memory nobody uses again. */
+  readonly message: Buffer
+  /** Makes `pid` its sender. */
+  sign(pid: number): void
 }
 
 /** What a protocol brings along; the composition root builds one. */
@@ -227,14 +311,22 @@ export interface Protocol {
   readonly name: string
   greet(options: GreetOptions): GreetingMachine
   connect(options: ConnectOptions): ConnectMachine
+  /** Follows the messages that a client or a server sends. */
+  watch(sender: 'client' | 'server'): MessageWatch
   /** A client's conversation after login. */
-  converse(who: Introduction): ClientConversation
+  converse(who: Introduction, terms: SessionTerms): ClientConversation
   /** The bytes that end a login well. */
   welcome(who: Introduction, parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer
   /** A key for a new client, in the form its protocol version knows. */
   newCancelKey(pid: number, who: Introduction): CancelKey
+  /** `dialect`: how the clients read text, see `dialect`. */
+  listen(server: ServerConversation, dialect: string): ListenerConversation
+  /** In which form a client reads text that others wrote; only equals can share a listener. */
+  dialect(parameters: ReadonlyMap<string, string>): string
   /** The request to send over a fresh connection to cancel what runs on a server connection. */
   cancelRequest(key: CancelKey): Buffer
+  /** Bytes that tell a client something it did not ask for. */
+  warning(error: WeirError): Buffer
   /** Bytes that tell a client why it is being closed. */
   refusal(error: WeirError): Buffer
 }
