@@ -148,10 +148,11 @@ export const limits = section(
       { min: KIB, max: 64 * MIB },
       {
         description:
-          'Largest message that is read whole because it may change how a session is pooled. Anything larger passes through unread.',
+          'Largest message that is read whole because it may change how a session is pooled. Anything larger passes through unread, and its server connection is reset behind it.',
+        aws: 'a text above 16 KB pins the session',
         example: '1MiB',
       },
-    ).prefault('1MiB'),
+    ).prefault('16MiB'),
     notificationBytes: size(
       { min: 16 * KIB, max: 256 * MIB },
       {

@@ -65,12 +65,12 @@ export function renamedBindHead(
 }
 
 /**
- * The statement name of the Parse at `start`; undefined when it has not arrived yet. Throws
+ * The statement name of the Parse at `start`, of which the bytes up to `end` are here; undefined when it has not arrived yet. Throws
  * ProtocolError when it is longer than any name.
  */
-export function readParseName(buffer: Buffer, start: number): string | undefined {
+export function readParseName(buffer: Buffer, start: number, end: number): string | undefined {
   const nameEnd = buffer.indexOf(0, start + HEADER)
-  if (nameEnd >= 0) return decode(buffer, start + HEADER, nameEnd)
-  if (buffer.length - start < NAMES_BYTES) return undefined
+  if (nameEnd >= 0 && nameEnd < end) return decode(buffer, start + HEADER, nameEnd)
+  if (end - start < NAMES_BYTES) return undefined
   throw new ProtocolError('invalid string in message')
 }

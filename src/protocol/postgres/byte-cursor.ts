@@ -26,10 +26,20 @@ export class ByteCursor {
       this.#own = false
       return
     }
-    this.buffer = Buffer.concat([this.buffer.subarray(this.runStart, this.end), chunk])
+    if (!this.#own || this.buffer.length - this.end < chunk.length) this.#grow(chunk.length)
+    this.buffer.set(chunk, this.end)
+    this.end += chunk.length
+  }
+
+  /** Makes room for `more` bytes, and twice what is there, since a long message comes in many pieces. */
+  #grow(more: number): void {
+    const waiting = this.end - this.runStart
+    const grown = Buffer.allocUnsafe(waiting + Math.max(more, this.#own ? waiting : 0))
+    this.buffer.copy(grown, 0, this.runStart, this.end)
+    this.buffer = grown
     this.pos -= this.runStart
     this.runStart = 0
-    this.end = this.buffer.length
+    this.end = waiting
     this.#own = true
   }
 

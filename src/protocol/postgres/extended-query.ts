@@ -35,7 +35,7 @@ export class ExtendedQueries {
     server.ledger.openBatch()
     if (total > desk.inspectBytes) {
       // Too long to keep for another server connection: it lives and dies on this one.
-      const name = readParseName(cursor.buffer, cursor.pos)
+      const name = readParseName(cursor.buffer, cursor.pos, cursor.end)
       if (name === undefined) return 'wait'
       desk.following.keepsLarge(server, true)
       statements.parseLarge(server, name)
