@@ -1,0 +1,248 @@
+/**
+ * One message of a node at a time: whose reply it is, what it changes in the books, and whether the
+ * client is told. Rule: only messages that change pooling are read whole; rows and COPY data pass by
+ * unlooked at, however large.
+ */
+import { BACKEND, HEADER, STATUS } from '../../wire/postgres/codes.ts'
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
+import { readDataRow, readErrorFields, readParameterStatus } from '../../wire/postgres/read.ts'
+import type { ServerStep } from '../contract.ts'
+import { bindCompleted, closeCompleted, parseCompleted } from './batch-replies.ts'
+import { inClientWords } from './errands.ts'
+import { type Ledger, OWED, type Undo } from './ledger.ts'
+import { errorFrom } from './refusal.ts'
+import { broken, type Replied } from './replied.ts'
+import type { ReplyStream } from './reply-stream.ts'
+import { effectOfTag } from './tags.ts'
+
+/** Messages that are read whole may be this long; nothing a server says of itself is longer. */
+const READ_WHOLE_BYTES = 4 * 1_048_576
+/** Who says "cached plan must not change result type"; plancache.c of PostgreSQL. */
+const PLAN_CHECK = 'RevalidateCachedQuery'
+
+export class Replies {
+  /** The last reply owed has passed. */
+  boundary = false
+  #server: Replied
+  #stream: ReplyStream
+  #ledger: Ledger
+  /** A table or view was changed in the transaction at hand. */
+  #reshaped = false
+  /** Results of the client's own that the Query at hand has still to give; -1: all are. */
+  #own = -1
+  #row: readonly (string | null)[] | undefined
+
+  constructor(server: Replied, stream: ReplyStream) {
+    this.#server = server
+    this.#stream = stream
+    this.#ledger = server.ledger
+  }
+
+  /** Handles the message at the cursor; 'wait' when it must be read whole and has not arrived. */
+  message(type: number, total: number): ServerStep | 'wait' | undefined {
+    const ledger = this.#ledger
+    const stream = this.#stream
+    switch (type) {
+      case BACKEND.DATA_ROW:
+        if (ledger.head === OWED.ASK) return this.#answerRow(total)
+        return stream.pass(total, this.#hushed)
+      case BACKEND.COPY_DATA:
+      case BACKEND.COPY_DONE:
+      case BACKEND.COPY_OUT_RESPONSE:
+      case BACKEND.COPY_BOTH_RESPONSE:
+      case BACKEND.FUNCTION_CALL_RESPONSE:
+      case BACKEND.NOTICE_RESPONSE:
+        return stream.pass(total, this.#hushed)
+      case BACKEND.ROW_DESCRIPTION:
+      case BACKEND.NO_DATA:
+        return this.#description(total)
+      case BACKEND.PARAMETER_DESCRIPTION:
+        return stream.pass(total, false)
+      case BACKEND.COPY_IN_RESPONSE: {
+        const step = stream.pass(total, this.#hushed)
+        if (step === undefined) ledger.copyStarted()
+        return step
+      }
+      case BACKEND.COMMAND_COMPLETE:
+        return this.#commandComplete(total)
+      case BACKEND.EMPTY_QUERY_RESPONSE:
+      case BACKEND.PORTAL_SUSPENDED: {
+        const step = stream.pass(total, this.#hushed)
+        if (step === undefined && ledger.head === OWED.EXECUTE) ledger.shift()
+        return step
+      }
+      case BACKEND.PARSE_COMPLETE:
+        return parseCompleted(this.#server, stream, total)
+      case BACKEND.BIND_COMPLETE:
+        return bindCompleted(this.#server, stream, total)
+      case BACKEND.CLOSE_COMPLETE:
+        return closeCompleted(this.#server, stream, total)
+      case BACKEND.READY_FOR_QUERY:
+        return this.#ready(total)
+      case BACKEND.ERROR_RESPONSE:
+        return this.#errorResponse(total)
+      case BACKEND.NOTIFICATION_RESPONSE:
+        return stream.pass(total, !this.#server.notifications)
+      case BACKEND.PARAMETER_STATUS:
+        return this.#parameterStatus(total)
+      default:
+        return broken(
+          this.#server,
+          `an unexpected message of type ${JSON.stringify(String.fromCharCode(type))}`,
+        )
+    }
+  }
+
+  /** What arrives now answers something that the client never asked. */
+  get #hushed(): boolean {
+    const { head } = this.#ledger
+    if (head === OWED.QUERY) return this.#own === 0
+    return head === OWED.QUIET || head === OWED.ASK || head === OWED.EXECUTE_INJECTED
+  }
+
+  #description(total: number): ServerStep | undefined {
+    const step = this.#stream.pass(total, this.#hushed)
+    if (step === undefined && this.#ledger.head === OWED.DESCRIBE) this.#ledger.shift()
+    return step
+  }
+
+  #answerRow(total: number): ServerStep | 'wait' | undefined {
+    const cursor = this.#stream.in
+    if (total > READ_WHOLE_BYTES) return broken(this.#server, 'an answer of impossible length')
+    if (cursor.available < total) return 'wait'
+    this.#row = readDataRow(cursor.body(total))
+    return this.#stream.pass(total, true)
+  }
+
+  #commandComplete(total: number): ServerStep | 'wait' | undefined {
+    const cursor = this.#stream.in
+    if (cursor.available < total && total < READ_WHOLE_BYTES) return 'wait'
+    const ledger = this.#ledger
+    const server = this.#server
+    const effect = effectOfTag(cursor.buffer, cursor.pos + HEADER, cursor.pos + total - 1)
+    if (effect === 'deallocated' || effect === 'discarded') {
+      server.prepared.clear()
+      if (effect === 'discarded') {
+        server.settings = new Map()
+        server.settingsKey = ''
+        server.sequencesOf = undefined
+      }
+      if (!this.#hushed && !this.#stream.abandoned) server.onDeallocated?.()
+    } else if (effect === 'rolled-back') {
+      server.rolledBack = true
+    } else if (effect === 'reshaped' && !server.dirty) {
+      // A pinned session's own temporary tables come and go all the time, and concern nobody.
+      server.prepared.outdated()
+      this.#reshaped = true
+    }
+    const step = this.#stream.pass(total, this.#hushed)
+    if (step !== undefined) return step
+    ledger.copyIn = false
+    const { head } = ledger
+    if (head === OWED.EXECUTE || head === OWED.EXECUTE_INJECTED) ledger.shift()
+    else if (head === OWED.QUERY && ledger.headUndo !== undefined) this.#oneOfOwn(ledger.headUndo)
+    return undefined
+  }
+
+  #oneOfOwn({ own }: Undo): void {
+    if (own === undefined) return
+    this.#own = (this.#own < 0 ? own : this.#own) - 1
+  }
+
+  #ready(total: number): ServerStep | 'wait' | undefined {
+    const stream = this.#stream
+    const cursor = stream.in
+    if (total !== 6) return broken(this.#server, 'a ReadyForQuery of wrong length')
+    if (cursor.available < total) return 'wait'
+    const ledger = this.#ledger
+    const head = ledger.head
+    if (head < 0 || head > OWED.ASK) return broken(this.#server, 'an unexpected ReadyForQuery')
+    const step = stream.pass(total, head === OWED.QUIET || head === OWED.ASK)
+    if (step !== undefined) return step
+    if (head === OWED.QUERY) this.#own = -1
+    const server = this.#server
+    const status = cursor.buffer[cursor.pos + HEADER]
+    server.status =
+      status === STATUS.IDLE ? 'idle' : status === STATUS.IN_TRANSACTION ? 'open' : 'failed'
+    if (this.#reshaped && server.status === 'idle') {
+      // Until the commit others went on preparing for the old shape.
+      this.#reshaped = false
+      server.prepared.outdated()
+    }
+    ledger.copyIn = false
+    const answered = head === OWED.ASK ? ledger.headUndo?.answer : undefined
+    ledger.shift()
+    stream.advance()
+    if (answered !== undefined) {
+      const row = this.#row
+      this.#row = undefined
+      answered(row, server.status)
+    }
+    if (ledger.empty) this.boundary = true
+    return undefined
+  }
+
+  #errorResponse(total: number): ServerStep | 'wait' | undefined {
+    const stream = this.#stream
+    const cursor = stream.in
+    if (total > READ_WHOLE_BYTES)
+      return broken(this.#server, 'an error message of impossible length')
+    if (cursor.available < total) return 'wait'
+    if (cursor.hasRun) return stream.run()
+    const ledger = this.#ledger
+    const server = this.#server
+    const head = ledger.head
+    const fields = readErrorFields(cursor.body(total))
+    server.sign = fields.code
+    const fatal = fields.severity === 'FATAL' || fields.severity === 'PANIC'
+    if (head === OWED.ASK && !fatal) {
+      this.#row = undefined
+      return stream.pass(total, true)
+    }
+    if (fatal || head === OWED.QUIET) {
+      const error = errorFrom('WEIR_SERVER_LOST', fields)
+      cursor.pos += total
+      cursor.dropRun()
+      if (!fatal && ledger.length === 1) {
+        // Nothing rides behind it: whoever waits for the boundary can deal with it.
+        server.quietError = error
+        server.dirty = true
+        return undefined
+      }
+      server.error = error
+      return 'broken'
+    }
+    if (head >= OWED.PARSE) {
+      if (fields.code === '0A000' && fields.routine === PLAN_CHECK) server.prepared.outdated()
+      const undo = ledger.headUndo
+      ledger.fail()
+      if (undo !== undefined) return this.#retold(total, undo, fields)
+    } else if (head === OWED.QUERY) {
+      ledger.copyIn = false
+      this.#own = -1
+      if (ledger.headUndo !== undefined) return this.#retold(total, ledger.headUndo, fields)
+    }
+    return stream.pass(total, false)
+  }
+
+  /** The error as the client is to read it. */
+  #retold(total: number, undo: Undo, fields: ErrorFields): ServerStep | undefined {
+    const told = undo.refusal ?? inClientWords(fields, undo)
+    return told === undefined ? this.#stream.pass(total, false) : this.#stream.replace(total, told)
+  }
+
+  #parameterStatus(total: number): ServerStep | 'wait' | undefined {
+    const cursor = this.#stream.in
+    if (total > READ_WHOLE_BYTES) return broken(this.#server, 'a parameter of impossible length')
+    if (cursor.available < total) return 'wait'
+    const { head } = this.#ledger
+    const quiet = head === OWED.QUIET || head === OWED.ASK
+    const step = this.#stream.pass(total, quiet)
+    if (step !== undefined) return step
+    const server = this.#server
+    const { name, value } = readParameterStatus(cursor.body(total))
+    server.parameters.set(name, value)
+    if (!quiet && !this.#stream.abandoned) server.onReported?.(name)
+    return undefined
+  }
+}
