@@ -2,10 +2,10 @@
  * The composition root: the only file that builds everything. Rule: rooms get what they need as
  * parameters from here; nothing is found by a global name.
  */
-import { readFileSync } from 'node:fs'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
+import { hubFor } from './app/hub.ts'
 import { peersFor } from './app/peers.ts'
 import { protocolFor } from './app/protocol.ts'
 import { homeOf, Servers } from './app/servers.ts'
@@ -15,6 +15,7 @@ import {
   listenPoolSettings,
   nodeTlsOptions,
   poolSettings,
+  secureContextFor,
 } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { Supply } from './app/supply.ts'
@@ -33,6 +34,7 @@ import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
 import { PostgresProbe } from './protocol/postgres/probe.ts'
+import type { ListenerHub } from './session/listening.ts'
 import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
 import { Sessions } from './session/sessions.ts'
@@ -112,6 +114,7 @@ class RunningApp implements App {
   #monitor: Monitor | undefined
   #probe: PostgresProbe | undefined
   #servers: Servers | undefined
+  #hub: ListenerHub | undefined
   #peers: Peers | undefined
   #secureContext: tls.SecureContext | undefined
   #housekeeping: NodeJS.Timeout | undefined
@@ -155,11 +158,7 @@ class RunningApp implements App {
     const { settings } = this
     countFromZero(this.metrics, settings)
     await this.#loadSecrets()
-    const { certFile, keyFile, mode } = settings.tls
-    if (mode !== 'off' && certFile !== undefined && keyFile !== undefined) {
-      const cert = readFileSync(certFile)
-      this.#secureContext = tls.createSecureContext({ cert, key: readFileSync(keyFile) })
-    }
+    this.#secureContext = secureContextFor(settings)
     const protocol = protocolFor(settings, this.#secrets, this.#secureContext !== undefined)
     this.#servers = new Servers({
       settings,
@@ -179,6 +178,7 @@ class RunningApp implements App {
       counters: this.metrics.general,
       log: this.#log,
     })
+    this.#hub = hubFor(this, protocol, this.#wheel, this.#log)
     for (const endpoint of settings.endpoints) this.#places.push(this.#place(endpoint, protocol))
     this.store.subscribe((now, before, sentences) => this.#topologyChanged(now, before, sentences))
     this.#startMonitor()
@@ -228,6 +228,8 @@ class RunningApp implements App {
       sessions: this.sessions,
       welcomes: this.#welcomes,
       counters: this.metrics.endpoint(settings.name),
+      hub: this.#hub!,
+      notificationBytes: limits.notificationBytes,
       home: homeOf,
       idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
     }
@@ -378,6 +380,7 @@ class RunningApp implements App {
       this.#log.warn({ left }, `closing ${left} busy client sessions: ${messageOf(error)}`)
       this.sessions.closeAll('draining')
     })
+    this.#hub?.close()
     this.supply.pools.forEach((pool) => {
       pool.retire('Weir is stopping')
     })

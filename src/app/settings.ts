@@ -3,6 +3,7 @@
  * cannot be listened on. Rule: pure translation; a file is read only where a setting names one.
  */
 import { readFileSync } from 'node:fs'
+import tls from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { Address } from '../net/network.ts'
@@ -46,6 +47,13 @@ export function listenPoolSettings(settings: Settings): PoolSettings {
 export function budgetOf({ pool }: Settings, limit: number): number {
   const share = Math.floor((limit * pool.maxConnectionsPercent) / 100)
   return Math.max(1, Math.min(share, limit - 1))
+}
+
+/** The certificate shown to clients; undefined when TLS is off. */
+export function secureContextFor({ tls: t }: Settings): tls.SecureContext | undefined {
+  const { certFile, keyFile, mode } = t
+  if (mode === 'off' || certFile === undefined || keyFile === undefined) return undefined
+  return tls.createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) })
 }
 
 export function nodeTlsOptions({ tls: t }: Settings, node: NodeAddress | undefined) {

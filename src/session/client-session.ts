@@ -8,8 +8,6 @@
  */
 import type { WeirError } from '../core/errors.ts'
 import { Machine } from '../core/machine.ts'
-import { Deadline } from '../core/timer-wheel.ts'
-import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { Route, RouteWaiter } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { Wait } from '../pool/member.ts'
@@ -18,13 +16,16 @@ import type {
   ClientConversation,
   Introduction,
   PinReason,
-  SessionTerms,
   TransactionStatus,
 } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import type { CloseReason } from './close-reason.ts'
+import { Ears } from './ears.ts'
+import { IdleWatch } from './idle-watch.ts'
+import { PinNotes } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
-import type { Rooms } from './rooms.ts'
+import { handBack, type Rooms } from './rooms.ts'
+import { bookBegin, bookEnd } from './session-books.ts'
 import {
   CANCELLED_WHILE_WAITING,
   IDLE_TOO_LONG,
@@ -34,12 +35,8 @@ import {
   sessionLost,
 } from './session-errors.ts'
 import { MOVES, type SessionState } from './session-state.ts'
+import { termsOf } from './session-terms.ts'
 import type { Session } from './sessions.ts'
-
-function termsOf(rule: EndpointRule): SessionTerms {
-  const { pooling, pinning, verify } = rule
-  return { pinning: pooling === 'session' ? 'session' : pinning, verify }
-}
 
 /** While a client waits for a server connection, this much of what it sends on is held (bytes). */
 const HELD_BYTES = 262_144
@@ -51,8 +48,10 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   readonly link: Link
   readonly route: Route<ServerConnection>
   readonly startedAt: number
+  lastActive: number
   readonly pins = new Set<PinReason>()
   #rooms: Rooms
+  #pinNotes: PinNotes
   #machine = new Machine<SessionState>('client session', MOVES, 'welcoming')
   #conversation: ClientConversation
   #lease: ServerConnection | undefined
@@ -61,10 +60,9 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   #requests: RequestWatch
   #acquiring = false
   #pausedForServer = false
-  #lastActive: number
-  #idleDeadline: Deadline | undefined
+  #idleWatch: IdleWatch
   #closeAtBoundary: CloseReason | undefined
-  #inTransaction = false
+  #ears: Ears
 
   constructor(
     rooms: Rooms,
@@ -79,18 +77,25 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.who = who
     this.route = route
     this.startedAt = rooms.clock.wall()
-    this.#lastActive = rooms.clock.monotonic()
+    this.lastActive = rooms.clock.monotonic()
     this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint.rule))
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
+    this.#pinNotes = new PinNotes(rooms, this)
+    this.#idleWatch = new IdleWatch(rooms, this)
     this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
-    const conversation = this.#conversation
-    route.prefer = (server) => server.conversation.settingsKey === conversation.settingsKey
+    this.#ears = new Ears(rooms, this, this.#conversation.channels)
+    route.prefer = ({ conversation }) => conversation.settingsKey === this.#conversation.settingsKey
     link.receiver = this
     rooms.sessions.add(this)
   }
 
   get state(): SessionState {
     return this.#machine.state
+  }
+
+  /** Channels it listens to through the shared listener. */
+  get channels(): ReadonlySet<string> {
+    return this.#conversation.channels
   }
 
   /** The node whose server connection it holds now. */
@@ -103,22 +108,14 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     return this.#machine.is('waiting') ? this.#rooms.clock.monotonic() - this.#waitingSince : 0
   }
 
-  get inTransaction(): boolean {
-    return this.#inTransaction
-  }
-
   /** Login is over: the client may speak. `early` is what it has said already. */
   begin(parameters: ReadonlyMap<string, string>, early = this.who.rest): void {
-    const { protocol, wheel, counters, idleClientTimeoutMs } = this.#rooms
+    const { protocol, counters } = this.#rooms
     this.link.write(protocol.welcome(this.who, parameters, this.cancelKey))
+    this.#ears.dialect = protocol.dialect(parameters)
     this.#machine.to('idle')
-    counters.established++
-    counters.clients++
-    if (this.link.encrypted) counters.clientsTls++
-    if (idleClientTimeoutMs !== undefined) {
-      this.#idleDeadline = new Deadline(() => this.#checkIdle())
-      wheel.arm(this.#idleDeadline, idleClientTimeoutMs)
-    }
+    bookBegin(counters, this.link)
+    this.#idleWatch.begin()
     // First, because what is said may be a reason to pause.
     this.link.resume()
     if (early.length > 0) this.data(early)
@@ -126,15 +123,15 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   data(chunk: Buffer): void {
     if (this.#machine.state === 'closed') return
-    this.#lastActive = this.#rooms.clock.monotonic()
+    this.lastActive = this.#rooms.clock.monotonic()
     this.#conversation.push(chunk)
     this.#pumpAndKeep()
   }
 
   #pump(): void {
     const conversation = this.#conversation
-    // While it waits for a server connection nothing may be pulled: order would be lost.
-    while (this.#machine.state !== 'waiting' && this.#machine.state !== 'closed') {
+    // While it waits nothing may be pulled: order would be lost.
+    while (!this.#waits && this.#machine.state !== 'closed') {
       switch (conversation.next()) {
         case 'starved':
           return
@@ -150,7 +147,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           if (!this.#acquire()) return
           break
         case 'subscribe':
-          if (!this.#subscribe(conversation.subscription)) return
+          if (!this.#ears.subscribe(conversation.subscription)) return
           break
         case 'goodbye':
           this.close('client-quit')
@@ -161,13 +158,18 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           return
       }
     }
-    if (this.#machine.state === 'waiting' && conversation.waitingBytes > HELD_BYTES)
-      this.link.pause()
+    if (this.#waits && conversation.waitingBytes > HELD_BYTES) this.link.pause()
+  }
+
+  /** For a server connection, or for a channel to be listened to. */
+  get #waits(): boolean {
+    return this.#ears.waits || this.#machine.state === 'waiting'
   }
 
   #forward(bytes: Buffer): void {
     const server = this.#lease!.link
-    this.#requests.sent(this.#lastActive)
+    this.#requests.sent(this.lastActive)
+    if (this.#conversation.notifies) this.#ears.notifies(this.#lease)
     server.write(bytes)
     if (!server.congested || this.#pausedForServer) return
     this.#pausedForServer = true
@@ -189,7 +191,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
       return true
     }
     this.#waitingSince = clock.monotonic()
-    this.#requests.asked(this.#lastActive)
+    this.#requests.asked(this.lastActive)
     this.#machine.to('waiting')
     this.#acquiring = true
     const wait = router.borrow(this.route, this)
@@ -199,16 +201,17 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     return false
   }
 
-  /** False when it has to wait until the channel is listened to. */
-  #subscribe(_channel: string): boolean {
-    this.#conversation.failRequest(INTERNAL)
-    return true
+  subscribed(error: WeirError | undefined, waited: boolean): void {
+    if (error !== undefined) this.#conversation.failRequest(error)
+    if (!waited) return
+    this.link.resume()
+    this.#pumpAndKeep()
   }
 
   granted(server: ServerConnection): void {
     this.#wait = undefined
-    this.#lastActive = this.#rooms.clock.monotonic()
-    this.#rooms.counters.borrow.record(this.#lastActive - this.#waitingSince)
+    this.lastActive = this.#rooms.clock.monotonic()
+    this.#rooms.counters.borrow.record(this.lastActive - this.#waitingSince)
     this.#attach(server)
     this.link.resume()
     if (!this.#acquiring) this.#pumpAndKeep()
@@ -247,27 +250,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     server.onDrained = () => this.#resumeClient()
     const ahead = this.#conversation.attach(server.conversation)
     if (ahead.length > 0) server.link.write(ahead)
-    if (this.#conversation.holds) this.#notePins()
-  }
-
-  /** Tells what has pinned the session and what no longer does. */
-  #notePins(): void {
-    const { pins } = this.#conversation
-    const client = this.id
-    const endpoint = this.route.endpoint.rule.name
-    for (const [reason, digest] of pins) {
-      if (this.pins.has(reason)) continue
-      this.pins.add(reason)
-      this.#rooms.counters.pins.add(reason)
-      if (reason === 'configured') continue
-      const message = 'session pinned to its server connection'
-      this.#rooms.log.info({ client, endpoint, reason, digest }, message)
-    }
-    for (const reason of this.pins) {
-      if (pins.has(reason)) continue
-      this.pins.delete(reason)
-      this.#rooms.log.info({ client, endpoint, reason }, 'session no longer pinned for this')
-    }
+    if (this.#conversation.holds) this.#pinNotes.look(this.#conversation.pins)
   }
 
   reply(bytes: Buffer): boolean {
@@ -277,30 +260,27 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   drained(): void {
     this.#lease?.link.resume()
-    if (!this.#pausedForServer && this.#machine.state !== 'waiting') this.link.resume()
+    if (!this.#pausedForServer && !this.#waits) this.link.resume()
+    this.#ears.drained()
   }
 
   boundary(status: TransactionStatus): void {
     this.link.flush() // The answer is whole: the client need not wait for our own books.
-    this.#answered()
-    this.#inTransaction = status !== 'idle'
-    if (this.#inTransaction || !this.#conversation.atMessageEnd) return
-    const bytes = this.#conversation.settle()
+    const conversation = this.#conversation
+    this.lastActive = this.#rooms.clock.monotonic()
+    this.#requests.answered(conversation.requests, this.lastActive, this.#lease?.latency)
+    if (status !== 'idle' || !conversation.atMessageEnd) return
+    const bytes = conversation.settle()
     if (bytes.length > 0) {
       this.#lease?.link.write(bytes)
       return
     }
     this.#rooms.counters.transactions++
-    const { holds } = this.#conversation
-    if (holds || this.pins.size > 0) this.#notePins()
+    const { holds, pins } = conversation
+    if (holds || this.pins.size > 0) this.#pinNotes.look(pins)
     if (!holds) this.#release()
+    this.#ears.settle()
     if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
-  }
-
-  #answered(): void {
-    const { requests } = this.#conversation
-    this.#lastActive = this.#rooms.clock.monotonic()
-    this.#requests.answered(requests, this.#lastActive, this.#lease?.latency)
   }
 
   /** Takes the lease out of this session; what becomes of it is up to the caller. */
@@ -308,7 +288,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     const server = this.#lease
     if (server === undefined) return undefined
     this.#lease = undefined
-    this.#inTransaction = false
+    this.#ears.notifies(undefined)
     server.onDrained = undefined
     this.#conversation.detach()
     if (this.#pausedForServer) this.#resumeClient()
@@ -318,8 +298,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   #release(): void {
     const server = this.#unlease()!
     this.#machine.to('idle')
-    server.letGo()
-    this.#rooms.home(server).release(server)
+    handBack(this.#rooms, server, false)
   }
 
   serverLost(error: WeirError): void {
@@ -340,6 +319,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     }
     this.link.write(outcome)
     this.#machine.to('idle')
+    this.#ears.settle()
     this.#pumpAndKeep()
   }
 
@@ -353,24 +333,21 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
       this.#failPending(CANCELLED_WHILE_WAITING)
       return undefined
     }
+    if (this.#ears.giveUp()) {
+      this.subscribed(CANCELLED_WHILE_WAITING, true)
+      return undefined
+    }
     return this.#lease?.cancel()
   }
 
-  #checkIdle(): void {
-    const limit = this.#rooms.idleClientTimeoutMs
-    if (limit === undefined || this.#machine.is('closed')) return
-    const idleFor = this.#rooms.clock.monotonic() - this.#lastActive
-    if (idleFor >= limit && !this.#busy) {
-      this.#refuse(IDLE_TOO_LONG, 'idle-timeout')
-      return
-    }
-    this.#rooms.wheel.arm(this.#idleDeadline!, Math.max(1_000, limit - idleFor))
+  idleTooLong(): void {
+    this.#refuse(IDLE_TOO_LONG, 'idle-timeout')
   }
 
   /** Ends the session politely: at once when it is idle, else at its next boundary. */
   shutDown(reason: CloseReason): void {
     if (this.#machine.is('closed')) return
-    if (this.#busy) this.#closeAtBoundary = reason
+    if (this.busy) this.#closeAtBoundary = reason
     else this.#refuse(SHUT_DOWN, reason)
   }
 
@@ -382,10 +359,14 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   /** Waiting, in a transaction, or owed a reply. */
-  get #busy(): boolean {
-    if (this.#machine.is('waiting')) return true
+  get busy(): boolean {
+    return this.#waits || !this.quiet
+  }
+
+  /** No transaction is open and no answer is owed. */
+  get quiet(): boolean {
     const server = this.#lease?.conversation
-    return server !== undefined && (server.owing || server.status !== 'idle')
+    return server === undefined || (!server.owing && server.status === 'idle')
   }
 
   #refuse(error: WeirError, reason: CloseReason): void {
@@ -408,21 +389,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#pausedForServer = false
     const server = this.#unlease()
     this.#machine.to('closed')
-    if (this.#idleDeadline !== undefined) this.#rooms.wheel.cancel(this.#idleDeadline)
+    this.#idleWatch.end()
+    this.#ears.leave()
     this.#rooms.sessions.delete(this)
-    const { counters } = this.#rooms
-    counters.closed.add(reason)
-    counters.bytesFromClients += this.link.bytesRead
-    counters.bytesToClients += this.link.bytesWritten
-    counters.clients--
-    if (this.link.encrypted) counters.clientsTls--
+    bookEnd(this.#rooms.counters, this.link, reason)
     this.link.end()
     this.#rooms.log.debug({ client: this.id, reason }, 'client session closed')
-    if (server === undefined) return
-    server.letGo()
-    if (torn) {
-      this.#rooms.home(server).discard(server, 'broken')
-      server.destroy('broken')
-    } else this.#rooms.home(server).release(server)
+    if (server !== undefined) handBack(this.#rooms, server, torn)
   }
 }

@@ -13,7 +13,7 @@ import type { Router } from '../endpoint/router.ts'
 import type { Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { Subscribed, Subscriber } from './channels.ts'
-import type { Notifiers } from './notifiers.ts'
+import { Notifiers } from './notifiers.ts'
 import type { Home } from './rooms.ts'
 import { SharedListener } from './shared-listener.ts'
 
@@ -35,11 +35,12 @@ export interface ListeningRooms {
   readonly wheel: TimerWheel
   readonly log: Log
   readonly counters: ListeningCounters
-  readonly notifiers: Notifiers
   home(server: ServerConnection): Home
 }
 
 export class ListenerHub {
+  /** Who sends what is notified. */
+  readonly notifiers = new Notifiers()
   #rooms: ListeningRooms
   #byKey = new Map<string, SharedListener>()
   #bySubscriber = new Map<Subscriber, SharedListener>()
@@ -94,7 +95,7 @@ export class ListenerHub {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
     const name = `${rule.kind === 'writer' ? 'writer' : rule.name}/${database}`
-    const listener = new SharedListener(this.#rooms, name, subscriber, () => {
+    const listener = new SharedListener(this.#rooms, this.notifiers, name, subscriber, () => {
       this.#byKey.delete(key)
     })
     this.#byKey.set(key, listener)

@@ -7,13 +7,13 @@ export interface NotificationReceiver {
   readonly listens: boolean
   /** Whether the client listens to that channel now. */
   wants(channel: string): boolean
-  deliver(message: Buffer): void
+  deliver(message: Buffer, channel: string | undefined): void
   /** More waits than may: the client cannot be kept. Called once. */
   overflowed(bytes: number): void
 }
 
 interface Waiting {
-  readonly channel: string
+  readonly channel: string | undefined
   readonly message: Buffer
 }
 
@@ -38,12 +38,12 @@ export class NotificationQueue {
     return this.#bytes
   }
 
-  /** `message` must stay as it is. */
-  push(channel: string, message: Buffer): void {
+  /** `message` must stay as it is. One without a channel is for whoever listens to anything. */
+  push(channel: string | undefined, message: Buffer): void {
     if (this.#closed) return
     const receiver = this.#receiver
     if (this.#waiting.length === 0 && receiver.listens) {
-      if (receiver.wants(channel)) receiver.deliver(message)
+      this.#give(channel, message)
       return
     }
     this.#waiting.push({ channel, message })
@@ -64,9 +64,14 @@ export class NotificationQueue {
       if (this.#closed || !receiver.listens) break
       given++
       this.#bytes -= message.length + ENTRY_BYTES
-      if (receiver.wants(channel)) receiver.deliver(message)
+      this.#give(channel, message)
     }
     this.#waiting = given === this.#waiting.length ? [] : this.#waiting.slice(given)
+  }
+
+  #give(channel: string | undefined, message: Buffer): void {
+    if (channel !== undefined && !this.#receiver.wants(channel)) return
+    this.#receiver.deliver(message, channel)
   }
 
   clear(): void {

@@ -7,6 +7,7 @@ import type { EndpointCounters } from '../metrics/counters.ts'
 import type { EvictReason, Wait } from '../pool/member.ts'
 import type { Introduction, Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import type { ListenerHub } from './listening.ts'
 import type { Sessions } from './sessions.ts'
 import type { WelcomeBook } from './welcome.ts'
 
@@ -29,6 +30,21 @@ export interface Dedicated {
   ): Wait
 }
 
+/** The holder lets go of `server`; one that is `torn` in the middle of a message is given up. */
+export function handBack(
+  rooms: Pick<Rooms, 'home'>,
+  server: ServerConnection,
+  torn: boolean,
+): void {
+  server.letGo()
+  if (!torn) {
+    rooms.home(server).release(server)
+    return
+  }
+  rooms.home(server).discard(server, 'broken')
+  server.destroy('broken')
+}
+
 export interface Rooms {
   readonly protocol: Protocol
   readonly router: Router<ServerConnection>
@@ -39,6 +55,10 @@ export interface Rooms {
   readonly sessions: Sessions
   readonly welcomes: WelcomeBook
   readonly counters: EndpointCounters
+  /** Where clients listen to channels, whoever's connection that is. */
+  readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave' | 'notifiers'>
+  /** Most that may wait for one client, bytes. */
+  readonly notificationBytes: number
   /** Milliseconds a client may be silent; undefined for ever. */
   readonly idleClientTimeoutMs: number | undefined
   /** The pool that a server connection was borrowed from. */

@@ -19,6 +19,7 @@ import { PostgresServerConversation } from '../../src/protocol/postgres/server-c
 import { settingsKeyOf } from '../../src/protocol/postgres/settings.ts'
 import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
+import { Notifiers } from '../../src/session/notifiers.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
 import { Sessions } from '../../src/session/sessions.ts'
 import { WelcomeBook } from '../../src/session/welcome.ts'
@@ -126,6 +127,9 @@ export interface PaperHouseOptions {
   readonly inspectBytes?: number
   readonly initQuery?: string
   readonly idleClientTimeoutMs?: number
+  /** Default: one that listens to anything at once and hears nothing. */
+  readonly hub?: Rooms['hub']
+  readonly notificationBytes?: number
   /** Hears what happens besides bytes, as short sentences. */
   readonly note?: (text: string) => void
   /** How a server connection is called in them. */
@@ -137,6 +141,13 @@ export interface PaperPool {
   tryBorrow(route: Route<ServerConnection>): ServerConnection | undefined
   borrow(route: Route<ServerConnection>, waiter: RouteWaiter<ServerConnection>): Wait
   home(server: ServerConnection): Home
+}
+
+const WILLING_HUB: Rooms['hub'] = {
+  notifiers: new Notifiers(),
+  subscribe: (_subscriber, _channel, done) => done(),
+  unsubscribe: () => {},
+  leave: () => {},
 }
 
 export class PaperHouse {
@@ -174,6 +185,8 @@ export class PaperHouse {
       sessions: this.sessions,
       welcomes: new WelcomeBook(),
       counters: this.counters,
+      hub: options.hub ?? WILLING_HUB,
+      notificationBytes: options.notificationBytes ?? 1_048_576,
       idleClientTimeoutMs: options.idleClientTimeoutMs,
       home: (server) => pool.home(server),
     }
@@ -211,8 +224,8 @@ export class PaperHouse {
         noReader: 'wait',
         borrowTimeout: 'unlimited',
         pooling: 'transaction',
-    pinning: 'follow',
-    verify: false,
+        pinning: 'follow',
+        verify: false,
       }),
       database: 'app',
       user: 'weir',

@@ -217,6 +217,8 @@ export class PostgresClientConversation implements ClientConversation {
           : this.#discard(type, length + 1)
       if (step === 'wait') break
       if (step === 'subscribe' && cursor.hasRun) return this.#forwardRun()
+      // Whoever goes on without `failRequest` has seen to it.
+      if (step === 'subscribe') desk.subscribed.add(desk.subscription)
       if (step !== undefined) return step
     }
     return cursor.hasRun ? this.#forwardRun() : this.#starved()
@@ -314,6 +316,7 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   failRequest(error: WeirError): void {
+    this.#desk.subscribed.delete(this.#desk.subscription)
     if (this.#server !== undefined) {
       // The channel of a LISTEN cannot be had: it fails where it stands.
       this.#desk.refusal = errorBytesOf(error, 'ERROR')

@@ -8,15 +8,13 @@
 import { BACKEND, HEADER } from '../../wire/postgres/codes.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { endOfCString } from '../../wire/postgres/read.ts'
-import { byteLength, decode } from '../../wire/postgres/text.ts'
+import { decode } from '../../wire/postgres/text.ts'
 import type { ListenerConversation } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
 /** A payload has less than 8000 bytes (async.c) and a channel 63; conversion may make four of one. */
 const LONGEST_NOTIFICATION = 65_536
-/** Longest name in bytes: NAMEDATALEN less its zero. */
-const LONGEST_NAME = 63
 const NOTHING = Buffer.alloc(0)
 
 export class PostgresListener implements ListenerConversation {
@@ -97,22 +95,6 @@ export class PostgresListener implements ListenerConversation {
     this.sender = pid
     this.message.writeInt32BE(pid, HEADER)
   }
-}
-
-/**
- * A channel as the server will call it: names are cut to 63 bytes, between characters.
- * @param channel already folded to lower case where it was not quoted
- */
-export function channelName(channel: string): string {
-  if (byteLength(channel) <= LONGEST_NAME) return channel
-  let name = ''
-  let length = 0
-  for (const char of channel) {
-    length += byteLength(char)
-    if (length > LONGEST_NAME) break
-    name += char
-  }
-  return name
 }
 
 function quoted(channel: string): string {

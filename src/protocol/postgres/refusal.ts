@@ -1,21 +1,30 @@
 /** Errors in the form a Postgres client reads them. */
 import { WeirError } from '../../core/errors.ts'
-import { errorResponse, readyForQuery } from '../../wire/postgres/backend.ts'
+import { errorResponse, noticeResponse, readyForQuery } from '../../wire/postgres/backend.ts'
 import type { ErrorFields, Severity } from '../../wire/postgres/error-fields.ts'
 
 export function errorBytesOf(error: WeirError, severity: Severity): Buffer {
-  return errorResponse({
+  return errorResponse(fieldsOf(error, severity))
+}
+
+function fieldsOf(error: WeirError, severity: Severity): ErrorFields {
+  return {
     severity,
     code: error.sqlstate,
     message: error.message,
     ...(error.detail === undefined ? {} : { detail: error.detail }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
-  })
+  }
 }
 
 /** After this the connection closes. */
 export function fatalBytes(error: WeirError): Buffer {
   return errorBytesOf(error, 'FATAL')
+}
+
+/** The client reads it when it likes; nothing depends on it. */
+export function warningBytes(error: WeirError): Buffer {
+  return noticeResponse(fieldsOf(error, 'WARNING'))
 }
 
 /** What a node said, as an error of ours that keeps its SQLSTATE and words. */

@@ -1,6 +1,6 @@
 /** What a shared listener reads and says: whole notifications out of pieces, and its own requests. */
 import { expect, it } from 'vitest'
-import { channelName, PostgresListener } from '../../../src/protocol/postgres/listener.ts'
+import { PostgresListener } from '../../../src/protocol/postgres/listener.ts'
 import { PostgresServerConversation } from '../../../src/protocol/postgres/server-conversation.ts'
 import {
   noticeResponse,
@@ -105,11 +105,4 @@ it('refuses a notification longer than any', () => {
   head.writeInt32BE(1_000_000, 1)
   heard.push(head)
   expect(() => heard.next()).toThrow('impossible length')
-})
-
-it('cuts names where the server does: at 63 bytes, between characters', () => {
-  expect(channelName('n'.repeat(63))).toHaveLength(63)
-  expect(channelName('n'.repeat(64))).toBe('n'.repeat(63))
-  expect(channelName(`${'n'.repeat(62)}ß`)).toBe('n'.repeat(62))
-  expect(channelName('jobs')).toBe('jobs')
 })

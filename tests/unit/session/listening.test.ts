@@ -8,7 +8,6 @@ import type { Route, RouteWaiter } from '../../../src/endpoint/router.ts'
 import type { ServerConnection } from '../../../src/server/server-connection.ts'
 import type { Subscriber } from '../../../src/session/channels.ts'
 import { ListenerHub } from '../../../src/session/listening.ts'
-import { Notifiers } from '../../../src/session/notifiers.ts'
 import {
   commandComplete,
   errorResponse,
@@ -29,7 +28,6 @@ class Table {
     listenersLost: 0,
     notificationsReceived: 0,
   }
-  readonly notifiers = new Notifiers()
   readonly log: string[] = []
   readonly borrows: { route: Route<ServerConnection>; waiter: Waiter; cancelled: boolean }[] = []
   readonly back: { server: ServerConnection; how: string }[] = []
@@ -61,7 +59,6 @@ class Table {
       info: (_fields, text) => this.log.push(text),
     },
     counters: this.counters,
-    notifiers: this.notifiers,
     home: () => this.#home,
   })
   /** Borrows are refused at once while this is set. */
@@ -271,8 +268,8 @@ describe('The shared listener', () => {
 
   it('names as sender the client that notified', () => {
     const a = listening('jobs')
-    table.notifiers.note('node-1', 900, 41)
-    table.notifiers.note('node-2', 901, 42)
+    table.hub.notifiers.note('node-1', 900, 41)
+    table.hub.notifiers.note('node-2', 901, 42)
     table.notify('jobs', 'known', 900)
     table.notify('jobs', 'unknown', 901)
     expect(a.messages).toEqual([

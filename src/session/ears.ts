@@ -1,0 +1,185 @@
+/**
+ * What one client listens to, and how it hears it: subscribes at the shared listener ahead of the
+ * client's LISTEN, follows what became of it, and hands notifications to the link between
+ * transactions. Rule: the conversation's `channels` are the truth; a subscription is only the means,
+ * so it may be there early and stay late, and what arrives meanwhile is sorted out at delivery.
+ */
+import { WeirError } from '../core/errors.ts'
+import type { Link } from '../net/link.ts'
+import type { CancelKey } from '../protocol/contract.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { Subscriber } from './channels.ts'
+import { NotificationQueue, type NotificationReceiver } from './notification-queue.ts'
+import type { Rooms } from './rooms.ts'
+
+/** The client session, as its ears see it. */
+export interface Listener {
+  readonly id: number
+  readonly link: Link
+  readonly route: Subscriber['route']
+  /** No transaction is open and no answer is owed. */
+  readonly quiet: boolean
+  /** What its clients take for the number of its server process. */
+  readonly cancelKey: CancelKey
+  /** The channel of its LISTEN is listened to, or cannot be; it `waited` for that. */
+  subscribed(error: WeirError | undefined, waited: boolean): void
+  cut(reason: 'notifications-overflow', error: WeirError): void
+}
+
+export class Ears implements Subscriber, NotificationReceiver {
+  readonly route: Subscriber['route']
+  /** How the client reads text; known when its login is over. */
+  dialect = ''
+  #rooms: Rooms
+  #session: Listener
+  #channels: ReadonlySet<string>
+  #queue: NotificationQueue
+  #subscribed = new Set<string>()
+  /** What the client waits for before its LISTEN may go on. */
+  #pending: string | undefined
+  /** The server connection that is known to send this client's notifications. */
+  #sendsBy: ServerConnection | undefined
+  /** Counted as listening. */
+  #counted = false
+
+  /** `channels`: what the client listens to, as it changes. */
+  constructor(rooms: Rooms, session: Listener, channels: ReadonlySet<string>) {
+    this.#rooms = rooms
+    this.#session = session
+    this.route = session.route
+    this.#channels = channels
+    this.#queue = new NotificationQueue(this, rooms.notificationBytes)
+  }
+
+  /** The client waits until the channel of its LISTEN is listened to. */
+  get waits(): boolean {
+    return this.#pending !== undefined
+  }
+
+  /** The client is about to LISTEN. False when it has to wait until `subscribed` is called. */
+  subscribe(channel: string): boolean {
+    this.#pending = channel
+    this.#subscribed.add(channel)
+    let waited = false
+    this.#rooms.hub.subscribe(this, channel, (error) => {
+      this.#pending = undefined
+      if (error !== undefined) this.#subscribed.delete(channel)
+      this.#session.subscribed(error, waited)
+    })
+    waited = this.waits
+    return !waited
+  }
+
+  /** The client no longer waits, if it did: `subscribed` will not be called. */
+  giveUp(): boolean {
+    const channel = this.#pending
+    if (channel === undefined) return false
+    this.#pending = undefined
+    this.#drop(channel)
+    return true
+  }
+
+  /** The client sends a NOTIFY by this server connection, or has done so since it holds it. */
+  notifies(server: ServerConnection | undefined): void {
+    if (this.#sendsBy === server) return
+    this.#sendsBy = server
+    const process = server?.conversation.cancelKey?.pid
+    if (server === undefined || process === undefined) return
+    this.#rooms.hub.notifiers.note(server.node, process, this.#session.cancelKey.pid)
+  }
+
+  #drop(channel: string): void {
+    this.#subscribed.delete(channel)
+    this.#rooms.hub.unsubscribe(this, channel)
+  }
+
+  /** A transaction has ended and `channels` are true: the subscriptions follow, what waits is given. */
+  settle(): void {
+    for (const channel of this.#subscribed) {
+      if (!this.#channels.has(channel) && channel !== this.#pending) this.#drop(channel)
+    }
+    for (const channel of this.#channels) {
+      if (!this.#subscribed.has(channel)) this.#catchUp(channel)
+    }
+    this.#count(this.#channels.size > 0)
+    this.#queue.flush()
+  }
+
+  /** It listens, and nobody saw it coming: inside a function, or under a name spelt otherwise. */
+  #catchUp(channel: string): void {
+    this.#subscribed.add(channel)
+    this.#rooms.hub.subscribe(this, channel, (error) => {
+      if (error === undefined) return
+      this.#subscribed.delete(channel)
+      this.#rooms.log.warn(
+        { client: this.#session.id, reason: error.message },
+        'cannot listen for a client that has a channel already; tried again after its next statement',
+      )
+    })
+  }
+
+  #count(listening: boolean): void {
+    if (this.#counted === listening) return
+    this.#counted = listening
+    if (listening) this.#rooms.counters.listening++
+    else this.#rooms.counters.listening--
+  }
+
+  notify(channel: string, message: Buffer): void {
+    this.#queue.push(channel, message)
+  }
+
+  missed(error: WeirError): void {
+    if (this.#channels.size === 0) return
+    this.#queue.push(undefined, this.#rooms.protocol.warning(missedBecause(error)))
+  }
+
+  /** The client has read what was written. */
+  drained(): void {
+    this.#queue.flush()
+  }
+
+  get listens(): boolean {
+    return this.#session.quiet && !this.#session.link.congested
+  }
+
+  wants(channel: string): boolean {
+    return this.#channels.has(channel)
+  }
+
+  deliver(message: Buffer, channel: string | undefined): void {
+    if (channel !== undefined) this.#rooms.counters.notificationsDelivered++
+    this.#session.link.write(message)
+  }
+
+  overflowed(bytes: number): void {
+    this.#session.cut('notifications-overflow', tooMany(bytes, this.#rooms.notificationBytes))
+  }
+
+  /** The client goes. */
+  leave(): void {
+    this.#pending = undefined
+    this.#count(false)
+    this.#queue.clear()
+    this.#rooms.hub.leave(this)
+  }
+}
+
+function tooMany(bytes: number, most: number): WeirError {
+  return new WeirError(
+    'WEIR_NOTIFICATIONS_OVERFLOW',
+    `terminating connection because ${bytes} bytes of notifications wait for it, more than limits.notificationBytes (${most})`,
+    {
+      sqlstate: '53400',
+      hint: 'A client that listens must read what it is sent, and not stay in a transaction.',
+    },
+  )
+}
+
+function missedBecause(error: WeirError): WeirError {
+  return new WeirError(
+    'WEIR_NOTIFICATIONS_LOST',
+    'notifications may have been lost: the server connection that listens for this client was replaced',
+    { sqlstate: '01000', detail: error.message },
+  )
+}

@@ -1,0 +1,51 @@
+/**
+ * Ends a client that has been silent for too long outside of any work. Rule: one coarse deadline,
+ * armed anew when it finds the client awake, so that activity itself costs nothing.
+ */
+import type { Clock } from '../core/clock.ts'
+import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
+
+/** A client, as far as its silence goes. */
+export interface Watched {
+  /** When it last did anything, monotonic milliseconds. */
+  readonly lastActive: number
+  /** Waiting, in a transaction, or owed an answer. */
+  readonly busy: boolean
+  idleTooLong(): void
+}
+
+export interface IdleWatchRooms {
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  /** Milliseconds a client may be silent; undefined for ever. */
+  readonly idleClientTimeoutMs: number | undefined
+}
+
+export class IdleWatch {
+  #rooms: IdleWatchRooms
+  #client: Watched
+  #deadline: Deadline | undefined
+
+  constructor(rooms: IdleWatchRooms, client: Watched) {
+    this.#rooms = rooms
+    this.#client = client
+  }
+
+  begin(): void {
+    const { wheel, idleClientTimeoutMs } = this.#rooms
+    if (idleClientTimeoutMs === undefined) return
+    this.#deadline = new Deadline(() => this.#check(idleClientTimeoutMs))
+    wheel.arm(this.#deadline, idleClientTimeoutMs)
+  }
+
+  #check(limitMs: number): void {
+    const { clock, wheel } = this.#rooms
+    const idleFor = clock.monotonic() - this.#client.lastActive
+    if (idleFor >= limitMs && !this.#client.busy) this.#client.idleTooLong()
+    else wheel.arm(this.#deadline!, Math.max(1_000, limitMs - idleFor))
+  }
+
+  end(): void {
+    if (this.#deadline !== undefined) this.#rooms.wheel.cancel(this.#deadline)
+  }
+}

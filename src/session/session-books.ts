@@ -1,0 +1,21 @@
+/**
+ * What is counted of a session when it begins and when it ends. Rule: what was added at the beginning
+ * is taken away at the end, so that the gauges come back to zero.
+ */
+import type { EndpointCounters } from '../metrics/counters.ts'
+import type { Link } from '../net/link.ts'
+import type { CloseReason } from './close-reason.ts'
+
+export function bookBegin(counters: EndpointCounters, link: Link): void {
+  counters.established++
+  counters.clients++
+  if (link.encrypted) counters.clientsTls++
+}
+
+export function bookEnd(counters: EndpointCounters, link: Link, reason: CloseReason): void {
+  counters.closed.add(reason)
+  counters.bytesFromClients += link.bytesRead
+  counters.bytesToClients += link.bytesWritten
+  counters.clients--
+  if (link.encrypted) counters.clientsTls--
+}
