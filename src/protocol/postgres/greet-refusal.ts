@@ -31,6 +31,17 @@ export function refuseHttp(): Refused {
   return { kind: 'refused', bytes: HTTP_ANSWER, reason: 'http', message }
 }
 
+/** A driver told to end before it had begun; nobody listens any more, and Postgres says nothing. */
+export function refuseGoodbye(): Refused {
+  const message = 'a goodbye instead of a startup packet'
+  return { kind: 'refused', bytes: Buffer.alloc(0), reason: 'junk', message }
+}
+
+/** The start of a Terminate message; as the length of a startup packet it is above a gigabyte. */
+export function isGoodbye(bytes: Buffer): boolean {
+  return bytes.readUInt32BE(0) === 0x58_00_00_00
+}
+
 /** @param inTls TLS is up already, so an alert of its own would be noise inside it */
 export function refuseDirectTls(inTls: boolean): Refused {
   const bytes = inTls ? Buffer.alloc(0) : TLS_ALERT

@@ -13,10 +13,12 @@ import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
 import { ClientProof, chooseMethod } from './greet-proof.ts'
 import {
+  isGoodbye,
   refusal,
   refusalFor,
   refuseDirectTls,
   refuseEarlyBytes,
+  refuseGoodbye,
   refuseHttp,
   refuseLookup,
   refuseProof,
@@ -154,6 +156,7 @@ export class Greeting {
       case 'http':
         return this.#refuse(refuseHttp())
       case 'junk': {
+        if (isGoodbye(this.#inbox.bytes)) return this.#refuse(refuseGoodbye())
         const reason = packet.sqlstate === '0A000' ? 'unsupported-protocol' : this.#junkReason()
         return this.#refuse(refusal(reason, { code: packet.sqlstate, message: packet.why }))
       }

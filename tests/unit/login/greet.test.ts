@@ -193,6 +193,11 @@ describe('a stranger', () => {
     expect(refusal(next(door(), bytes)).slice(0, 2)).toEqual([reason, sqlstate])
   })
 
+  it('who says goodbye before saying who it is hears nothing, as from Postgres', () => {
+    const step = next(door(), Buffer.from('X\0\0\0\x04', 'latin1'))
+    expect(step).toMatchObject({ kind: 'refused', reason: 'junk', bytes: Buffer.alloc(0) })
+  })
+
   it('who never finishes leaves the greeting starved', () => {
     expect(next(door(), startup().subarray(0, -1))).toEqual({ kind: 'starved' })
   })
