@@ -6,37 +6,10 @@
  *   clients ──subscribe──> hub ──> listener of (writer, app, UTF8) ──LISTEN──> one server connection
  *           <──notify── fan-out <──────────────────────────────────notification──┘
  */
-import type { Clock } from '../core/clock.ts'
-import type { Log } from '../core/log.ts'
-import type { TimerWheel } from '../core/timer-wheel.ts'
-import type { Router } from '../endpoint/router.ts'
-import type { Protocol } from '../protocol/contract.ts'
-import type { ServerConnection } from '../server/server-connection.ts'
 import type { Subscribed, Subscriber } from './channels.ts'
+import type { ListeningRooms } from './listening-rooms.ts'
 import { Notifiers } from './notifiers.ts'
-import type { Home } from './rooms.ts'
 import { SharedListener } from './shared-listener.ts'
-
-/** Changed as things happen; the metrics' general counters have these fields. */
-export interface ListeningCounters {
-  /** Server connections that listen now, and the channels somebody wants them to. */
-  listeners: number
-  listenedChannels: number
-  /** Times one was lost, or could not be had, while somebody listened. */
-  listenersLost: number
-  /** Notifications that came from servers. */
-  notificationsReceived: number
-}
-
-export interface ListeningRooms {
-  readonly protocol: Pick<Protocol, 'listen'>
-  readonly router: Pick<Router<ServerConnection>, 'borrow'>
-  readonly clock: Clock
-  readonly wheel: TimerWheel
-  readonly log: Log
-  readonly counters: ListeningCounters
-  home(server: ServerConnection): Home
-}
 
 export class ListenerHub {
   /** Who sends what is notified. */

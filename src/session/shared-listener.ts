@@ -16,7 +16,7 @@ import type { Wait } from '../pool/member.ts'
 import type { ListenerConversation } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import { type Change, Channels, type Subscribed, type Subscriber } from './channels.ts'
-import type { ListeningRooms } from './listening.ts'
+import type { ListeningRooms } from './listening-rooms.ts'
 import type { Notifiers } from './notifiers.ts'
 
 /** So long the connection is kept when nobody listens any more (ms). */

@@ -39,8 +39,8 @@ it('a client whose row was cut in half by a lost server is told nothing: it woul
 
 it('a pinned session that does nothing ends at once when the proxy stops', () => {
   const { link, serverLink, said, session } = table()
-  link.deliver(query('listen x'))
-  serverLink.deliver(Buffer.concat([commandComplete('LISTEN'), readyForQuery('I')]))
+  link.deliver(query("load 'x'"))
+  serverLink.deliver(Buffer.concat([commandComplete('LOAD'), readyForQuery('I')]))
   expect(session.pins.size).toBe(1)
   session.shutDown('draining')
   expect(session.state).toBe<SessionState>('closed')
@@ -49,10 +49,10 @@ it('a pinned session that does nothing ends at once when the proxy stops', () =>
 
 it('a pinned session in the middle of a query ends at its boundary', () => {
   const { link, serverLink, said, session } = table()
-  link.deliver(query('listen x'))
+  link.deliver(query("load 'x'"))
   session.shutDown('draining')
   expect(session.state).toBe<SessionState>('leased')
-  serverLink.deliver(Buffer.concat([commandComplete('LISTEN'), readyForQuery('I')]))
+  serverLink.deliver(Buffer.concat([commandComplete('LOAD'), readyForQuery('I')]))
   expect(session.state).toBe<SessionState>('closed')
   expect(said()).toContain('57P01')
 })
