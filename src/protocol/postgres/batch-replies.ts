@@ -14,6 +14,7 @@ export function parseCompleted(
 ): ServerStep | undefined {
   const { ledger } = server
   const { head } = ledger
+  if (head === OWED.ASK) return stream.pass(total, true)
   if (head < OWED.PARSE || head > OWED.PARSE_UNNAMED_INJECTED) {
     return broken(server, 'an unexpected ParseComplete')
   }
@@ -49,6 +50,7 @@ export function closeCompleted(
 ): ServerStep | undefined {
   const { ledger } = server
   const { head } = ledger
+  if (head === OWED.ASK) return stream.pass(total, true)
   if (head !== OWED.CLOSE && head !== OWED.CLOSE_INJECTED) {
     return broken(server, 'an unexpected CloseComplete')
   }
@@ -57,6 +59,7 @@ export function closeCompleted(
   if (step !== undefined) return step
   const evicted = injected ? ledger.headUndo?.statement : undefined
   if (evicted !== undefined) server.prepared.closed(evicted)
+  ledger.headUndo?.accept?.()
   ledger.shift()
   return undefined
 }

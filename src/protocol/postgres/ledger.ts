@@ -6,6 +6,7 @@
  *   sent:    Parse(injected)  Bind   Execute  Sync
  *   ledger:  [swallow '1']    ['2']  ['C']    ['Z']      an error drops all up to the next Sync
  */
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import type { CancelTarget, TransactionStatus } from '../contract.ts'
 import type { Statement } from './statements.ts'
 
@@ -49,7 +50,9 @@ export interface Undo {
   readonly statement?: Statement
   /** `failed`: the message itself was refused; otherwise the server skipped it unread. */
   readonly restore?: (failed: boolean) => void
-  /** The server has accepted the message. */
+  /** Of QUERY: a statement of it has failed. */
+  readonly failed?: () => void
+  /** The server has accepted the message; of QUERY: a statement of it, one call for each. */
   readonly accept?: () => void
   /** For PARSE: its batch. */
   readonly batch?: number
@@ -57,10 +60,14 @@ export interface Undo {
   readonly clientName?: string
   /** Of QUERY: only the results of so many statements are the client's, the rest are ours. */
   readonly own?: number
-  /** Of QUERY: told instead of all results, when none is an error. */
+  /** Of QUERY: told instead of all results, when none is an error. Of EXECUTE: instead of its tag. */
   readonly instead?: Buffer
   /** What the client is told instead of the error that must come. */
   readonly refusal?: Buffer
+  /** An error as the client is to read it; undefined when it is told as it is. */
+  readonly retell?: (fields: ErrorFields) => Buffer | undefined
+  /** Of ASK: it has failed. */
+  readonly refused?: (fields: ErrorFields) => void
   /** Of ASK: the values of the row, undefined when there is none, and how the transaction stands. */
   readonly answer?: Answered
 }

@@ -31,6 +31,8 @@ export class Replies {
   /** Results of the client's own that the Query at hand has still to give; -1: all are. */
   #own = -1
   #row: readonly (string | null)[] | undefined
+  /** The Query at hand has failed, or the client has been told what it is told instead. */
+  #told = false
 
   constructor(server: Replied, stream: ReplyStream) {
     this.#server = server
@@ -96,7 +98,9 @@ export class Replies {
   /** What arrives now answers something that the client never asked. */
   get #hushed(): boolean {
     const { head } = this.#ledger
-    if (head === OWED.QUERY) return this.#own === 0
+    if (head === OWED.QUERY) {
+      return this.#own === 0 || this.#ledger.headUndo?.instead !== undefined
+    }
     return head === OWED.QUIET || head === OWED.ASK || head === OWED.EXECUTE_INJECTED
   }
 
@@ -135,12 +139,21 @@ export class Replies {
       server.prepared.outdated()
       this.#reshaped = true
     }
+    const { head, headUndo } = ledger
+    if (head === OWED.EXECUTE && headUndo?.instead !== undefined) {
+      if (cursor.hasRun) return this.#stream.run()
+      headUndo.accept?.()
+      ledger.shift()
+      return this.#stream.replace(total, headUndo.instead)
+    }
     const step = this.#stream.pass(total, this.#hushed)
     if (step !== undefined) return step
     ledger.copyIn = false
-    const { head } = ledger
+    if (headUndo !== undefined && head !== OWED.ASK) {
+      if (head === OWED.QUERY) this.#oneOfOwn(headUndo)
+      headUndo.accept?.()
+    }
     if (head === OWED.EXECUTE || head === OWED.EXECUTE_INJECTED) ledger.shift()
-    else if (head === OWED.QUERY && ledger.headUndo !== undefined) this.#oneOfOwn(ledger.headUndo)
     return undefined
   }
 
@@ -157,8 +170,16 @@ export class Replies {
     const ledger = this.#ledger
     const head = ledger.head
     if (head < 0 || head > OWED.ASK) return broken(this.#server, 'an unexpected ReadyForQuery')
+    const instead = head === OWED.QUERY ? ledger.headUndo?.instead : undefined
+    if (instead !== undefined && !this.#told && !stream.abandoned) {
+      if (cursor.hasRun) return stream.run()
+      this.#told = true
+      stream.bytes = instead
+      return 'forward'
+    }
     const step = stream.pass(total, head === OWED.QUIET || head === OWED.ASK)
     if (step !== undefined) return step
+    this.#told = false
     if (head === OWED.QUERY) this.#own = -1
     const server = this.#server
     const status = cursor.buffer[cursor.pos + HEADER]
@@ -197,6 +218,7 @@ export class Replies {
     const fatal = fields.severity === 'FATAL' || fields.severity === 'PANIC'
     if (head === OWED.ASK && !fatal) {
       this.#row = undefined
+      ledger.headUndo?.refused?.(fields)
       return stream.pass(total, true)
     }
     if (fatal || head === OWED.QUIET) {
@@ -220,14 +242,17 @@ export class Replies {
     } else if (head === OWED.QUERY) {
       ledger.copyIn = false
       this.#own = -1
-      if (ledger.headUndo !== undefined) return this.#retold(total, ledger.headUndo, fields)
+      this.#told = true
+      const undo = ledger.headUndo
+      undo?.failed?.()
+      if (undo !== undefined) return this.#retold(total, undo, fields)
     }
     return stream.pass(total, false)
   }
 
   /** The error as the client is to read it. */
   #retold(total: number, undo: Undo, fields: ErrorFields): ServerStep | undefined {
-    const told = undo.refusal ?? inClientWords(fields, undo)
+    const told = undo.refusal ?? (undo.retell?.(fields) || inClientWords(fields, undo))
     return told === undefined ? this.#stream.pass(total, false) : this.#stream.replace(total, told)
   }
 

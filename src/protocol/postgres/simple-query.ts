@@ -59,7 +59,7 @@ export class SimpleQueries {
   #owe(server: PostgresServerConversation, undo?: Undo): void {
     const desk = this.#desk
     const unnamed = desk.statements.dropUnnamed(server)
-    server.ledger.push(OWED.QUERY, undo === undefined ? unnamed : { ...unnamed, ...undo })
+    server.ledger.push(OWED.QUERY, undo === undefined ? unnamed : both(undo, unnamed))
     desk.requests++
     server.ledger.closeBatch()
   }
@@ -149,6 +149,15 @@ export class SimpleQueries {
     server.settingsKey = settingsKey
     if (following.mayAsk) desk.emit(following.ask(server))
   }
+}
+
+function both(undo: Undo, unnamed: Undo | undefined): Undo {
+  if (unnamed === undefined) return undo
+  const restore = (failed: boolean): void => {
+    undo.restore?.(failed)
+    unnamed.restore?.(failed)
+  }
+  return { ...undo, restore }
 }
 
 /** The first channel in `text` that is to be listened to and is not yet. */
