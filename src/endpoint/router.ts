@@ -34,6 +34,8 @@ export interface Route<M extends Member> {
   seenLsn: bigint | undefined
   /** Among idle connections one that this likes is taken first. */
   prefer: (member: M) => boolean
+  /** Liked above all others, wherever among the idle it is; undefined nearly always. */
+  wanted?: ((member: M) => boolean) | undefined
   /** What it was lent last; it counts only in a pool that rotates. */
   last?: M
   /** The router's own memory: the pool chosen under this very topology. */
@@ -85,7 +87,7 @@ export class Router<M extends Member> {
     const topology = this.#options.store.current
     const { chosen } = route
     if (chosen !== undefined && chosen.topology === topology && chosen.pool.lends) {
-      return lent(route, chosen.pool.tryBorrow(route.prefer, route.last))
+      return lent(route, chosen.pool.tryBorrow(route.prefer, route.last, route.wanted))
     }
     const choice = this.choose(route)
     if (!('node' in choice)) return undefined
@@ -95,7 +97,7 @@ export class Router<M extends Member> {
     const { database, user, purpose } = route
     const pool = this.#options.pools.get({ node: choice.node, database, user, purpose })
     route.chosen = { topology, pool }
-    return lent(route, pool.tryBorrow(route.prefer, route.last))
+    return lent(route, pool.tryBorrow(route.prefer, route.last, route.wanted))
   }
 
   /**

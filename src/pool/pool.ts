@@ -96,10 +96,20 @@ export class Pool<M extends Member> {
    * The fast path: an idle member, most recently used first; among the first few, one that `prefer`
    * likes wins. Undefined when none is idle, others wait already, or the pool does not lend now.
    * Only under `rotate` it counts what the borrower had `last`: that one is not lent to it while
-   * another is idle or can be opened.
+   * another is idle or can be opened. One that is `wanted` comes before all.
    */
-  tryBorrow(prefer?: (member: M) => boolean, last?: M): M | undefined {
+  tryBorrow(
+    prefer?: (member: M) => boolean,
+    last?: M,
+    wanted?: (member: M) => boolean,
+  ): M | undefined {
     if (this.#line.length > 0 || this.#life.state !== 'serving') return undefined
+    const best = wanted === undefined ? undefined : this.#roster.takeWanted(wanted)
+    if (best !== undefined && best.member.condition() !== 'broken') {
+      this.#tally.borrowed++
+      return best.member
+    }
+    if (best !== undefined) this.#evict(best, 'broken', true)
     if (this.#roster.rotates && last !== undefined && this.#opensInsteadOf(last)) return undefined
     for (;;) {
       const slot = this.#roster.takeIdle(prefer, last)

@@ -130,6 +130,13 @@ export class Roster<M> {
     return slot
   }
 
+  /** The idle slot that `wanted` is looking for, wherever it stands; it becomes leased. */
+  takeWanted(wanted: (member: M) => boolean): Slot<M> | undefined {
+    const slot = this.#idle.find(({ member }) => wanted(member))
+    if (slot !== undefined) this.move(slot, 'leased')
+    return slot
+  }
+
   move(slot: Slot<M>, to: Place): void {
     const from = slot.place
     if (!MOVES[from].includes(to)) throw new Error(`BUG: pool member ${from} -> ${to}`)

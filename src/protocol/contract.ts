@@ -69,6 +69,8 @@ export interface ClientConversation {
    * boundary. Empty when all is known.
    */
   settle(): Buffer
+  /** After `need-server`: the only one that can answer as this client expects, if it is to be had. */
+  readonly wants: ServerConversation | undefined
   /** Which settings this client has; equal keys mean equal settings. */
   readonly settingsKey: string
   /** Of step `subscribe`: the channel. */

@@ -184,6 +184,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   /** False when the session waits now; true when it got a server connection or was refused at once. */
   #acquire(): boolean {
     const { router, clock, counters } = this.#rooms
+    const { wants } = this.#conversation
+    this.route.wanted = wants && (({ conversation }) => conversation === wants)
     const ready = router.tryBorrow(this.route)
     if (ready !== undefined) {
       counters.borrow.record(0)

@@ -4,11 +4,11 @@
  */
 import { closeComplete, commandComplete, parseComplete } from '../../wire/postgres/backend.ts'
 import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
-import { readParse, readTarget } from '../../wire/postgres/read.ts'
+import { readBindNames, readParse, readTarget } from '../../wire/postgres/read.ts'
 import type { Desk } from './desk.ts'
 import { channelWanted, isDiscardAll } from './simple-query.ts'
 import { classify } from './sql/classify.ts'
-import { DISCARD, LISTEN } from './sql/effects.ts'
+import { DISCARD, LISTEN, SEQUENCE_READ } from './sql/effects.ts'
 
 export interface Answered {
   readonly answer: Buffer | undefined
@@ -25,6 +25,9 @@ export function alone(
   total: number,
 ): Answered | 'need-server' | 'subscribe' | 'wait' {
   const { in: cursor, statements } = desk
+  desk.wants = undefined
+  const reads = desk.following.sequences.knowing !== undefined && readsSequences(desk, type, total)
+  if (reads) desk.wants = desk.following.sequences.knowing
   switch (type) {
     case FRONTEND.SYNC:
       return { answer: undefined, ready: true }
@@ -78,4 +81,20 @@ function aloneQuery(desk: Desk, total: number): Answered | 'need-server' | 'subs
     return 'subscribe'
   }
   return 'need-server'
+}
+
+/** The message at hand asks for currval or lastval. */
+function readsSequences(desk: Desk, type: number, total: number): boolean {
+  const { in: cursor, statements } = desk
+  if (total > desk.inspectBytes || cursor.available < total) return false
+  if (type === FRONTEND.QUERY) {
+    const text = cursor.buffer.subarray(cursor.pos + HEADER, cursor.pos + total - 1)
+    return (classify(text).bits & SEQUENCE_READ) !== 0
+  }
+  if (type === FRONTEND.PARSE) {
+    return (classify(readParse(cursor.body(total)).text).bits & SEQUENCE_READ) !== 0
+  }
+  if (type !== FRONTEND.BIND) return false
+  const statement = statements.find(readBindNames(cursor.body(total)).statement)
+  return statement !== undefined && (statement.classification.bits & SEQUENCE_READ) !== 0
 }

@@ -40,13 +40,8 @@ export interface Answer {
 }
 
 const SOURCES = `(SELECT pg_catalog.json_object_agg(name,pg_catalog.current_setting(name)) FROM pg_catalog.pg_settings WHERE source='session')`
-const TEMPORARY = ['class:rel', 'proc:pro', 'type:typ']
-  .map((kind) => kind.split(':'))
-  .map(
-    ([table, prefix]) =>
-      `EXISTS(SELECT FROM pg_catalog.pg_${table} WHERE ${prefix}namespace=pg_catalog.pg_my_temp_schema())`,
-  )
-  .join(' OR ')
+// All that a temporary schema holds hangs on it, whatever kind it is of; Postgres empties it so.
+const TEMPORARY = `EXISTS(SELECT FROM pg_catalog.pg_depend WHERE refclassid='pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid=pg_catalog.pg_my_temp_schema())`
 const CURSORS = 'EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)'
 const LOCKS = `EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype='advisory' AND pid=pg_catalog.pg_backend_pid())`
 const CHANNELS = '(SELECT pg_catalog.json_agg(c) FROM pg_catalog.pg_listening_channels() c)'

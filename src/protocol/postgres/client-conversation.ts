@@ -107,6 +107,10 @@ export class PostgresClientConversation implements ClientConversation {
     return this.#following.settings.key
   }
 
+  get wants(): ServerConversation | undefined {
+    return this.#desk.wants
+  }
+
   get subscription(): string {
     return this.#desk.subscription
   }

@@ -7,6 +7,7 @@ import { ByteCursor } from './byte-cursor.ts'
 import type { ClientStatements } from './client-statements.ts'
 import type { Following } from './following.ts'
 import { Outbox } from './outbox.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
 
 /** What a part makes of a message: read on, wait for the rest of it, or a step to tell. */
 export type Verdict = undefined | 'wait' | 'subscribe' | 'need-server'
@@ -24,6 +25,8 @@ export class Desk {
   drop = false
   /** Query, Execute and FunctionCall messages sent on so far. */
   requests = 0
+  /** Of the verdict `need-server`: the one that the message at hand should go to. */
+  wants: PostgresServerConversation | undefined
   /** Of the verdict `subscribe`. */
   subscription = ''
   /** The next LISTEN is refused with these bytes, because its channel cannot be had. */

@@ -44,13 +44,22 @@ const REFUSED: readonly (readonly [effects: number, reason: PinReason])[] = [
   ...FOR_GOOD,
 ]
 
-/** Bits of `ABOUT` that a statement with these effects puts in doubt. */
+/** A statement that runs a program, which may do anything. */
+const RUNS_PROGRAM = /(^|[;/\n])\s*(do|call)\b/i
+
+/**
+ * Bits of `ABOUT` that a statement with these effects puts in doubt.
+ *
+ * @param verify functions that cannot be seen through raise doubts, too
+ */
 export function doubtsOf(
   bits: number,
+  text: Buffer,
   pins: ReadonlyMap<PinReason, string>,
   verify: boolean,
 ): number {
-  let about = bits & E.UNSEEN && verify ? EVERYTHING : 0
+  const unseen = bits & E.UNSEEN && (verify || RUNS_PROGRAM.test(text.toString('latin1')))
+  let about = unseen ? EVERYTHING : 0
   for (const [effects, doubt] of DOUBTS) if (bits & effects) about |= doubt
   for (const [effects, reason, doubt] of ENDS)
     if (bits & effects && pins.has(reason)) about |= doubt

@@ -113,7 +113,8 @@ export class FollowedSettings {
   #isSet(name: string, value: string, sources: ReadonlyMap<string, string>): boolean {
     if (name === 'role') return value !== 'none'
     if (name === 'session_authorization') return value !== this.start.user
-    return name.includes('.') ? value !== '' : sources.has(name)
+    // One that was made up in the session stays known to it, if only as an empty string.
+    return name.includes('.') || sources.has(name)
   }
 
   /** SQL that brings back what the client asked for at start, behind a RESET of it; `''` for none. */

@@ -38,7 +38,7 @@ export class Following {
   /** It has sent a NOTIFY to the server connection it is attached to. */
   notifies = false
   #terms: SessionTerms
-  #sequences: SequenceWatch
+  readonly sequences: SequenceWatch
   /** Bits of `ABOUT` that are not known and have not been asked for yet. */
   #doubts = 0
   /** Those asked for, while the answer is under way. */
@@ -56,7 +56,7 @@ export class Following {
   constructor(options: FollowingOptions) {
     this.#terms = options.terms
     this.settings = new FollowedSettings(options)
-    this.#sequences = new SequenceWatch(options.habits)
+    this.sequences = new SequenceWatch(options.habits)
     if (options.terms.pinning === 'session') this.pins.set('configured', '')
   }
 
@@ -114,14 +114,14 @@ export class Following {
     }
     const refused = this.refuses(bits, text)
     if (refused !== undefined) return refused
-    if (this.#sequences.sees(server, bits, emit)) this.#pin(server, 'sequence', text)
+    if (this.sequences.sees(server, bits, emit)) this.#pin(server, 'sequence', text)
     if (bits & E.PREPARE) this.#pin(server, 'sql-prepare', text)
     const lasting = lastingReason(bits)
     if (lasting !== undefined) {
       this.#pin(server, lasting, text)
       server.spoilt = true
     }
-    this.#doubt(server, doubtsOf(bits, this.pins, this.#terms.verify), text)
+    this.#doubt(server, doubtsOf(bits, text, this.pins, this.#terms.verify), text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
       for (const action of actionsOf(text)) this.#touch(action, server.status === 'idle')
     }

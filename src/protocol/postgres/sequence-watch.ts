@@ -18,9 +18,16 @@ export interface Habits {
 
 export class SequenceWatch {
   #habits: Habits
+  /** Where this client has moved a sequence last. */
+  #server: PostgresServerConversation | undefined
 
   constructor(habits: Habits) {
     this.#habits = habits
+  }
+
+  /** The server connection that knows what this client would read; undefined when none does any more. */
+  get knowing(): PostgresServerConversation | undefined {
+    return this.#server?.sequencesOf === this ? this.#server : undefined
   }
 
   /**
@@ -36,6 +43,7 @@ export class SequenceWatch {
       }
     } else if (!moves) return false
     server.sequencesOf = this
+    this.#server = server
     return moves && this.#habits.readsSequences
   }
 }
