@@ -110,7 +110,7 @@ const CASES: Record<string, [text: string, actions: string][]> = {
     ['SELECT set_config($1, $2, true)', ''],
     ["SELECT set_config(name, setting, 'f') FROM x", 'set-unknown'],
     ["SELECT U&\"set!005fconfig\" UESCAPE '!' ('a', 'b', false)", 'set a'],
-    ['SELECT U&"set\\zz"(1)', 'set-unknown'],
+    ['SELECT U&"set!zz" UESCAPE \'!\' (1)', 'set-unknown'],
     ["UPDATE pg_settings SET setting = 'a' WHERE name = 'b'", 'set-unknown'],
     ['ALTER SYSTEM SET work_mem = 1; ALTER ROLE bob SET search_path = a', ''],
     ['ALTER DATABASE app RESET ALL', ''],

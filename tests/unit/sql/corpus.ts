@@ -80,7 +80,7 @@ export const CORPUS: readonly Line[] = [
   ["SELECT set_config('a', set_config('b', 'c', true), true)", 'set set-local'], // the inner one
   ["SELECT set_config(is_local => false, setting_name => 'a', new_value => true)", 'set'],
   ["SELECT set_config('a', 'b', true", 'set'],
-  ["SELECT U&\"set\\005fconfig\"('a', 'b', false)", 'set unseen'],
+  ["SELECT U&\"set\\005fconfig\"('a', 'b', false)", 'set'],
   ['ALTER ROLE bob SET search_path = a', ''],
   ['ALTER SYSTEM SET work_mem = 1', ''],
   ['ALTER DATABASE app RESET ALL', ''],
@@ -237,4 +237,15 @@ export const CORPUS: readonly Line[] = [
   ["SELECT app.nextval('a')", 'sequence-write unseen'],
   ['WITH RECURSIVE t (n) AS (SELECT 1) SELECT * FROM (VALUES (1)) AS v (a)', ''],
   ['EXPLAIN (COSTS off) SELECT 1', ''],
+  // Names with escapes.
+  ['CREATE TABLE U&"pg\\005ftemp".t (a int)', 'temporary'],
+  ['SELECT U&"my\\005ff"(1) FROM U&"x"', 'unseen'],
+  [
+    'SELECT U&"x!0061" UESCAPE \'!\' (1) FROM t',
+    'set notify advisory-lock load seed sequence-write sequence-read unseen', // may be any name
+  ],
+  ['UPDATE U&"pg!005fsettings" UESCAPE \'!\' SET setting = 1', 'set'],
+  ['CREATE TABLE U&"pg!005ftemp" UESCAPE \'!\' . t AS SELECT 1', 'temporary'],
+  ['SELECT a AS U&"x!0061" UESCAPE \'!\' FROM t', ''],
+  ["SELECT U&'x!0061' UESCAPE '!', uescape FROM t", ''],
 ]

@@ -131,15 +131,17 @@ function settingsChanged(reader: Reader): SettingAction[] {
   const { text, tokens } = reader
   const found: SettingAction[] = []
   tokens.forEach(({ kind, code }, i) => {
-    if ((code & CALLS_SET_CONFIG) !== 0) found.push(...setConfig(text, tokens, i + 1))
     if ((code & SETTINGS_VIEW) !== 0 && isUpdated(reader, i)) found.push({ kind: 'set-unknown' })
-    if (kind !== TOKEN.UNICODE_QUOTED) return
+    if (kind !== TOKEN.UNICODE_QUOTED) {
+      if ((code & CALLS_SET_CONFIG) !== 0) found.push(...setConfig(text, tokens, i + 1))
+      return
+    }
     const name = nameAt(text, tokens, i)
     if (name?.name === 'set_config') found.push(...setConfig(text, tokens, name.next))
-    const unread =
-      name === undefined &&
-      /^(\(|uescape)$/.test(reader.symbolAt(i + 1) ?? reader.wordAt(i + 1) ?? '')
-    if (name?.name === 'pg_settings' || unread) found.push({ kind: 'set-unknown' })
+    const escaped = reader.wordAt(i + 1) === 'uescape'
+    if (escaped && (name === undefined || name.name === 'pg_settings')) {
+      found.push({ kind: 'set-unknown' })
+    }
   })
   return found
 }

@@ -7,6 +7,7 @@
  *   statement:  SET  LOCAL  search_path  =  ...      the head, six tokens, decides by first word
  *   anywhere:   nextval (    pg_temp .    into temp  name and what follows decide
  */
+import { isUpdated, opensClause, startsColumns, startsStatement } from './context.ts'
 import {
   ADVISORY_LOCK,
   CURSOR_WITH_HOLD,
@@ -26,6 +27,7 @@ import {
 } from './effects.ts'
 import { Lexer, TOKEN } from './lexer.ts'
 import { Head } from './statement.ts'
+import { unicodeCode } from './unicode.ts'
 import {
   CALLS,
   CALLS_ADVISORY_LOCK,
@@ -40,6 +42,7 @@ import {
   quotedCode,
   SETTINGS_VIEW,
   TEMPORARY_SCHEMA,
+  UNICODE,
   W,
   WRITES,
   wordCode,
@@ -57,6 +60,10 @@ export interface Classification {
   /** `mixed`: both begins and ends one, in whatever order. */
   transaction: 'none' | 'begins' | 'ends' | 'mixed'
 }
+
+/** What a call can do. */
+const ANY_CALL =
+  SET | ADVISORY_LOCK | LOAD | SEED | NOTIFY | SEQUENCE_READ | SEQUENCE_WRITE | UNSEEN
 
 /** By the bits of `Head.transaction`, `BEGINS` and `ENDS`. */
 const TRANSACTIONS: readonly Classification['transaction'][] = ['none', 'begins', 'ends', 'mixed']
@@ -84,6 +91,7 @@ class Scan {
   #explain = false
   #onCommitDrop = false
   #updates = false
+  #anyName = false
   /** Depth inside the parentheses of set_config, 0 when in none. */
   #setConfigDepth = 0
   #setConfigCommas = 0
@@ -116,9 +124,7 @@ class Scan {
           this.#push(quotedCode(lexer.text, lexer.start + 1, lexer.end - 1, lexer.hash))
           break
         case TOKEN.UNICODE_QUOTED:
-          // Escapes may spell any name, set_config among them; too rare to be worth decoding.
-          this.#effects |= SET
-          this.#push(W.QUOTED)
+          this.#push(unicodeCode(lexer.text, lexer.start, lexer.end) | UNICODE)
           break
         case TOKEN.STRING:
           if (this.#setConfigDepth > 0) this.#settingNamed(lexer.start, lexer.end)
@@ -183,6 +189,12 @@ class Scan {
         if (last === W.INTO && before !== W.INSERT && before !== W.MERGE) this.#temporary()
         if ((last === W.LOCAL || last === W.GLOBAL) && before === W.INTO) this.#temporary()
         return
+      case W.UESCAPE:
+        // The name before it is spelled with another escape character: it may be any name.
+        if ((this.#last & UNICODE) === 0) return
+        this.#anyName = true
+        if (this.#updates) this.#effects |= SET
+        return
       case W.INTO:
         if (last === W.INSERT || last === W.MERGE) this.#effects |= INSERT
         return
@@ -230,7 +242,7 @@ class Scan {
         this.#push(W.COMMA)
         return
       case 0x2e: // .
-        if ((this.#last & TEMPORARY_SCHEMA) !== 0) this.#temporary()
+        if ((this.#last & TEMPORARY_SCHEMA) !== 0 || this.#anyName) this.#temporary()
         this.#push(W.DOT)
         return
       case 0x3d: // =
@@ -249,15 +261,16 @@ class Scan {
     const number = name & NUMBER_MASK
     const isName = number === W.OTHER || number === W.QUOTED || number > W.CLOSE_PAREN
     const schema = this.#schemaOfLast
-    const columns = startsColumns(this.#beforeName) || (this.#explain && this.#head.empty)
+    const columns = startsColumns(this.#beforeName) || number === W.EXPLAIN
     this.#push(W.OPEN_PAREN)
     this.#depth++
+    if (this.#anyName) this.#effects |= ANY_CALL
     if (!isName) return
     if ((name & CALLS) !== 0) this.#call(name)
     if (columns) return
     // A harmless name in somebody's schema is somebody's function.
     const builtIn = schema === W.NONE || schema === W.PG_CATALOG
-    if ((name & HARMLESS) !== 0 && builtIn) return
+    if ((name & HARMLESS) !== 0 && builtIn && opensClause(number, this.#beforeName)) return
     this.#readOnly = false
     if ((name & CALLS) === 0 || !builtIn) this.#effects |= UNSEEN
   }
@@ -328,6 +341,7 @@ class Scan {
     this.#explain = false
     this.#onCommitDrop = false
     this.#updates = false
+    this.#anyName = false
     this.#setConfigDepth = 0
     this.#last = W.NONE
     this.#lastButOne = W.NONE
@@ -352,31 +366,4 @@ class Scan {
       transaction: TRANSACTIONS[this.#transaction]!,
     }
   }
-}
-
-/** What may stand before a name in front of a list of columns, and never before a call. */
-function startsColumns(number: number): boolean {
-  switch (number) {
-    case W.INTO: // INSERT INTO t (a)
-    case W.COPY:
-    case W.TABLE:
-    case W.PREPARE:
-    case W.EXECUTE:
-    case W.AS: // (VALUES (1)) AS t (a), CAST(a AS numeric(5))
-    case W.WITH: // WITH t (a) AS
-    case W.RECURSIVE:
-      return true
-    default:
-      return false
-  }
-}
-
-/** UPDATE name, UPDATE ONLY name, UPDATE ONLY (name) */
-function isUpdated(beforeName: number): boolean {
-  return beforeName === W.UPDATE || beforeName === W.ONLY || beforeName === W.OPEN_PAREN
-}
-
-/** What may stand before the UPDATE of WITH, PREPARE or a rule, and not before one that is a name. */
-function startsStatement(last: number): boolean {
-  return last === W.OPEN_PAREN || last === W.CLOSE_PAREN || last === W.AS
 }

@@ -5,6 +5,7 @@
  */
 import { TOKEN } from './lexer.ts'
 import type { Token } from './split.ts'
+import { unescaped } from './unicode.ts'
 
 /** NAMEDATALEN - 1 (src/include/pg_config_manual.h). */
 const NAME_BYTES = 63
@@ -76,28 +77,6 @@ function unicodeName(text: Buffer, tokens: readonly Token[], at: number): Name |
   return name === undefined
     ? undefined
     : { name: cut(name), start, end: constant.end, next: at + 3 }
-}
-
-/** Four hexadecimal digits, a plus sign and six, or the escape character `by` itself. */
-function unescaped(inside: string, by: string): string | undefined {
-  const parts = inside.split(by)
-  let name = parts[0]!
-  for (let i = 1; i < parts.length; i++) {
-    const part = parts[i]!
-    if (part === '' && i + 1 < parts.length) {
-      name += by + parts[++i]!
-      continue
-    }
-    const digits = /^(?:\+(?<six>[0-9a-f]{6})|(?<four>[0-9a-f]{4}))(?<rest>.*)$/is.exec(
-      part,
-    )?.groups
-    const point = Number.parseInt(digits?.six ?? digits?.four ?? '', 16)
-    if (!(point > 0 && point <= 0x10ffff)) return undefined
-    // Halves of surrogate pairs join because the string is UTF-16.
-    name += point > 0xffff ? String.fromCodePoint(point) : String.fromCharCode(point)
-    name += digits?.rest ?? ''
-  }
-  return name
 }
 
 /** At a character's end, as pg_mbcliplen does it. */

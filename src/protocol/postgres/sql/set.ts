@@ -129,7 +129,7 @@ function characteristics(reader: Reader, at: number, local: boolean): SettingAct
 }
 
 function isAssignment(reader: Reader, at: number): boolean {
-  return reader.symbolAt(at) === '=' || reader.symbolAt(at) === '.' || reader.wordAt(at) === 'to'
+  return /^([=.]|to|from)$/.test(reader.symbolAt(at) ?? reader.wordAt(at) ?? '')
 }
 
 /** Parts joined by dots; in either case, quoted or not, it is the same setting. */

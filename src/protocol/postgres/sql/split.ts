@@ -4,6 +4,7 @@
  * same number in both; statements without a token do not count.
  */
 import { Lexer, TOKEN, type TokenKind } from './lexer.ts'
+import { unicodeCode } from './unicode.ts'
 import { NUMBER_MASK, quotedCode, W, wordCode } from './words.ts'
 
 /** White space and comments are no tokens; a symbol is one byte. */
@@ -69,7 +70,7 @@ function codeOf(lexer: Lexer): number {
     case TOKEN.QUOTED:
       return quotedCode(text, start + 1, end - 1, lexer.hash)
     case TOKEN.UNICODE_QUOTED:
-      return W.QUOTED
+      return unicodeCode(text, start, end)
     case TOKEN.STRING:
       return W.STRING
     case TOKEN.SYMBOL:

@@ -139,7 +139,7 @@ export class Head {
     const scope = this.at(1)
     // SET local.x = 1 sets a variable of that name for the session.
     const next = this.at(2)
-    if (next !== W.DOT && next !== W.EQUALS && next !== W.TO) {
+    if (!isAssignment(next)) {
       if (scope === W.LOCAL) return SET_LOCAL
       if (scope === W.TRANSACTION || scope === W.CONSTRAINTS) return 0
     }
@@ -175,6 +175,11 @@ export class Head {
   #isPrepareTransaction(): boolean {
     return this.at(1) === W.TRANSACTION && this.at(2) === W.STRING
   }
+}
+
+/** Behind a name that a setting is called by. */
+function isAssignment(number: number): boolean {
+  return number === W.DOT || number === W.EQUALS || number === W.TO || number === W.FROM
 }
 
 function isBeforeTemp(number: number): boolean {
