@@ -9,7 +9,8 @@
  *   ! S1 lost                    -- C takes S1             them
  */
 
-import type { ClientSession } from '../../src/session/client-session.ts'
+import type { ServerConnection } from '../../src/server/server-connection.ts'
+import type { Session } from '../../src/session/sessions.ts'
 import { asLines, backendBytes, frontendBytes } from './message-text.ts'
 import { PaperHouse, type PaperLink, ScriptedPool, TOO_LONG } from './paper-house.ts'
 
@@ -71,7 +72,7 @@ function parse(text: string): Script {
 class Stage {
   #house: PaperHouse
   #pool: ScriptedPool
-  #clients = new Map<string, Side & { session: ClientSession }>()
+  #clients = new Map<string, Side & { session: Session }>()
   #servers = new Map<string, Side & { id: number }>()
   #names = new Map<unknown, string>()
   #lines: string[] = []
@@ -98,19 +99,31 @@ class Stage {
       },
       this.#pool,
     )
+    if (head.includes('replication')) {
+      this.#addReplication('C', 'S')
+      return
+    }
     for (let i = 1; i <= servers; i++) this.#addServer(serverName(i))
     const clients = number('clients', 1)
     for (let i = 1; i <= clients; i++) this.#addClient(clients === 1 ? 'C' : `C${i}`, head)
   }
 
-  #addServer(name: string): void {
-    const { server, link } = this.#house.server((bytes) => this.#arrive(`P>${name}`, bytes), {
-      lost: (_server, leased) => {
-        this.#lines.push(`-- ${name} is lost${leased ? '' : ', leased to nobody'}`)
-      },
-    })
+  #addServer(name: string, passes = false): ServerConnection {
+    const lost = (_server: ServerConnection, leased: boolean): void => {
+      this.#lines.push(`-- ${name} is lost${leased ? '' : ', leased to nobody'}`)
+    }
+    const sent = (bytes: Buffer): void => this.#arrive(`P>${name}`, bytes)
+    const { server, link } = this.#house.server(sent, { lost }, passes)
     this.#servers.set(name, { name, link, id: server.id })
-    this.#pool.add(server)
+    if (!passes) this.#pool.add(server)
+    return server
+  }
+
+  #addReplication(client: string, server: string): void {
+    const sent = (bytes: Buffer): void => this.#arrive(`P>${client}`, bytes)
+    const own = this.#addServer(server, true)
+    const { session, link } = this.#house.replicationClient(sent, own)
+    this.#clients.set(client, { name: client, link, session })
   }
 
   #addClient(name: string, head: readonly string[]): void {

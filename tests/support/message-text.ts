@@ -93,6 +93,8 @@ export function backendBytes(line: string): Buffer {
       return frame(BACKEND.COPY_IN_RESPONSE, Buffer.from([0, 0, 0]))
     case 'CopyOutResponse':
       return frame(BACKEND.COPY_OUT_RESPONSE, Buffer.from([0, 0, 0]))
+    case 'CopyBothResponse':
+      return frame(BACKEND.COPY_BOTH_RESPONSE, Buffer.from([0, 0, 0]))
     case 'CopyData':
       return frame(BACKEND.COPY_DATA, bytesOf(text(0)))
     case 'FunctionCallResponse':
@@ -205,6 +207,8 @@ function backendLine(type: number, body: Buffer): string | undefined {
       return 'CopyInResponse'
     case BACKEND.COPY_OUT_RESPONSE:
       return 'CopyOutResponse'
+    case BACKEND.COPY_BOTH_RESPONSE:
+      return 'CopyBothResponse'
     case BACKEND.COPY_DATA:
       return `CopyData ${quote(textOf(body))}`
     case BACKEND.FUNCTION_CALL_RESPONSE:

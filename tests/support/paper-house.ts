@@ -14,12 +14,14 @@ import { EndpointCounters } from '../../src/metrics/counters.ts'
 import { type Link, nobody, type Receiver } from '../../src/net/link.ts'
 import type { EvictReason, Wait } from '../../src/pool/member.ts'
 import type { Introduction, Protocol } from '../../src/protocol/contract.ts'
+import { PassingConversation } from '../../src/protocol/postgres/passing-conversation.ts'
 import { postgres } from '../../src/protocol/postgres/postgres.ts'
 import { PostgresServerConversation } from '../../src/protocol/postgres/server-conversation.ts'
 import { settingsKeyOf } from '../../src/protocol/postgres/settings.ts'
 import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
 import { Notifiers } from '../../src/session/notifiers.ts'
+import { ReplicationSession } from '../../src/session/replication-session.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
 import { Sessions } from '../../src/session/sessions.ts'
 import { WelcomeBook } from '../../src/session/welcome.ts'
@@ -201,59 +203,50 @@ export class PaperHouse {
     const link = new PaperLink(this.turn, (bytes) => {
       if (welcomed) sent(bytes)
     })
-    const who: Introduction & { protocolMinor: 0 } = {
-      user: 'weir',
-      database: 'app',
-      endpoint: undefined,
-      replication: undefined,
-      settings,
-      settingsKey: settingsKeyOf(settings),
-      rest: Buffer.alloc(0),
-      protocolMinor: 0,
-    }
-    const route: Route<ServerConnection> = {
-      endpoint: endpointOf({
-        name: 'writer',
-        kind: 'writer',
-        customType: 'ANY',
-        staticMembers: undefined,
-        excludedMembers: undefined,
-        node: undefined,
-        balance: 'random',
-        maxLagMs: undefined,
-        noReader: 'wait',
-        borrowTimeout: 'unlimited',
-        pooling: 'transaction',
-        pinning: 'follow',
-        verify: false,
-      }),
-      database: 'app',
-      user: 'weir',
-      node: undefined,
-      seenLsn: undefined,
-      prefer: () => true,
-    }
-    const session = new ClientSession(this.#rooms, this.#nextClient++, link, who, route)
+    const who = introduction(settings, undefined)
+    const session = new ClientSession(this.#rooms, this.#nextClient++, link, who, writerRoute())
     session.begin(new Map())
     this.turn.flush()
     welcomed = true
     return { session, link }
   }
 
-  /** A logged-in server connection. */
+  /** A logged-in replication client on a server connection of its own. */
+  replicationClient(
+    sent: (bytes: Buffer) => void,
+    server: ServerConnection,
+  ): { session: ReplicationSession; link: PaperLink } {
+    let welcomed = false
+    const link = new PaperLink(this.turn, (bytes) => {
+      if (welcomed) sent(bytes)
+    })
+    const who = introduction(new Map(), 'true')
+    const id = this.#nextClient++
+    const session = new ReplicationSession(this.#rooms, id, link, who, writerRoute(), server)
+    session.begin(who.rest)
+    this.turn.flush()
+    welcomed = true
+    return { session, link }
+  }
+
+  /** A logged-in server connection; `passes`: of the kind whose bytes pass unread. */
   server(
     sent: (bytes: Buffer) => void,
     events: { lost?: (server: ServerConnection, leased: boolean) => void } = {},
+    passes = false,
   ): { server: ServerConnection; link: PaperLink } {
     const link = new PaperLink(this.turn, sent)
     const id = this.#nextServer++
     const name = this.#options.serverName?.(id) ?? `S${id}`
-    const conversation = new PostgresServerConversation({
-      parameters: new Map(),
-      cancelKey: { pid: id, secret: Buffer.alloc(4) },
-      preparedLimit: this.#options.preparedPerServer ?? 100,
-      initQuery: this.#options.initQuery ?? '',
-    })
+    const cancelKey = { pid: id, secret: Buffer.alloc(4) }
+    const conversation = passes
+      ? new PassingConversation(new Map(), cancelKey)
+      : new PostgresServerConversation({
+          parameters: new Map(),
+          cancelKey,
+          preparedLimit: this.#options.preparedPerServer ?? 100,
+          initQuery: this.#options.initQuery ?? '',
+        })
     const server = new ServerConnection(id, 'node-1', link, conversation, {
       lost: (lost, _error, leased) => events.lost?.(lost, leased),
       sign: () => {},
@@ -264,6 +257,47 @@ export class PaperHouse {
     })
     link.resume()
     return { server, link }
+  }
+}
+
+function introduction(
+  settings: ReadonlyMap<string, string>,
+  replication: string | undefined,
+): Introduction & { protocolMinor: 0 } {
+  return {
+    user: 'weir',
+    database: 'app',
+    endpoint: undefined,
+    replication,
+    settings,
+    settingsKey: settingsKeyOf(settings),
+    rest: Buffer.alloc(0),
+    protocolMinor: 0,
+  }
+}
+
+function writerRoute(): Route<ServerConnection> {
+  return {
+    endpoint: endpointOf({
+      name: 'writer',
+      kind: 'writer',
+      customType: 'ANY',
+      staticMembers: undefined,
+      excludedMembers: undefined,
+      node: undefined,
+      balance: 'random',
+      maxLagMs: undefined,
+      noReader: 'wait',
+      borrowTimeout: 'unlimited',
+      pooling: 'transaction',
+      pinning: 'follow',
+      verify: false,
+    }),
+    database: 'app',
+    user: 'weir',
+    node: undefined,
+    seenLsn: undefined,
+    prefer: () => true,
   }
 }
 
