@@ -73,6 +73,8 @@ export interface ClientStatus {
   /** Node of the lease it holds, or of the reader it keeps. */
   readonly node: string | null
   readonly pins: readonly string[]
+  /** What it listens to through the shared listener. */
+  readonly channels: readonly string[]
   /** Milliseconds it has been waiting for a lease; null when it is not. */
   readonly waitedMs: number | null
 }

@@ -86,6 +86,7 @@ export function clientList(sessions: Sessions): ClientStatus[] {
     state: session.state,
     node: session.leasedNode ?? session.route.node ?? null,
     pins: [...session.pins],
+    channels: [...session.channels],
     waitedMs: session.state === 'waiting' ? Math.round(session.waitedMs) : null,
   }))
 }

@@ -26,6 +26,7 @@ export class ReplicationSession implements Session, Receiver, Holder {
   readonly link: Link
   readonly route: Route<ServerConnection>
   readonly pins: ReadonlySet<PinReason> = new Set([PIN])
+  readonly channels: ReadonlySet<string> = new Set()
   readonly waitedMs = 0
   #rooms: Rooms
   #server: ServerConnection

@@ -20,6 +20,7 @@ export interface Session {
   readonly link: { readonly bytesRead: number; readonly bytesWritten: number }
   readonly state: string
   readonly pins: ReadonlySet<string>
+  readonly channels: ReadonlySet<string>
   readonly leasedNode: string | undefined
   readonly waitedMs: number
   /** Resolves when that has had its effect; undefined when there is nothing to wait for. */

@@ -71,6 +71,7 @@ describe('the admin port', () => {
       state: 'waiting',
       node: null,
       pins: ['temporary-table'],
+      channels: ['jobs'],
       waitedMs: 12,
     }
     await start({ clients: () => [one] })
