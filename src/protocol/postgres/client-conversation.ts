@@ -24,6 +24,7 @@ import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import type { Habits } from './sequence-watch.ts'
+import type { Senders } from './senders.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { bringSettings, meaningKeyOf } from './settings.ts'
 import { SimpleQueries } from './simple-query.ts'
@@ -49,6 +50,7 @@ export interface ClientConversationOptions {
   readonly statements: Statements
   readonly habits: Habits
   readonly terms: SessionTerms
+  readonly senders: Senders
   /** Longest message that is read whole, bytes. */
   readonly inspectBytes: number
 }
@@ -119,10 +121,6 @@ export class PostgresClientConversation implements ClientConversation {
     return this.#following.channels
   }
 
-  get notifies(): boolean {
-    return this.#following.notifies
-  }
-
   push(chunk: Buffer): void {
     this.#desk.in.push(chunk)
   }
@@ -134,19 +132,20 @@ export class PostgresClientConversation implements ClientConversation {
   attach(server: ServerConversation): Buffer {
     if (!(server instanceof PostgresServerConversation)) throw new Error('BUG: foreign server')
     this.#server = server
-    server.onDeallocated = () => this.#statements.clear()
+    server.onDeallocated = () => this.#statements.names.deallocated()
     server.onReported = (name) => this.#reported(server, name)
     const following = this.#following
     if (following.pins.has('configured')) {
       server.notifications = true
       server.dirty = true
     }
+    const parted = following.parts(server)
     const sql = bringSettings(server, following.settings.current, following.settings.key)
-    return sql === '' ? NOTHING : server.quietly(sql)
+    if (sql === '') return parted
+    return parted.length === 0 ? server.quietly(sql) : Buffer.concat([parted, server.quietly(sql)])
   }
 
   detach(): void {
-    this.#following.notifies = false
     const server = this.#server
     if (server === undefined) return
     server.onDeallocated = undefined

@@ -1,60 +1,42 @@
 /**
- * A client's own names for its prepared statements, and what has to be sent ahead so that the server
- * connection at hand knows them. Rule: the books change when a message is sent, and are put back
- * when its reply turns out to be an error (the ledger calls `restore`).
+ * Prepared statements of one client by protocol messages: its own names, and what has to be sent
+ * ahead so that the server connection at hand knows them. Rule: the books change when a message is
+ * sent, and are put back when its reply turns out to be an error (the ledger calls `restore`).
  */
-import { close, parse } from '../../wire/postgres/frontend.ts'
+import { parse } from '../../wire/postgres/frontend.ts'
 import { decode } from '../../wire/postgres/text.ts'
+import { ClientNames, type Named, outcomeOf } from './client-names.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
+import { type Emit, makeRoom, place } from './shelf.ts'
 import { NAME_PREFIX, type Presence, type Statement, type Statements } from './statements.ts'
 import { UnnamedStatement } from './unnamed-statement.ts'
 
-/** Bytes for the server, in order. */
-export type Emit = (bytes: Buffer) => void
-
-/** Goes into the ledger as it is, so that an error can be told in the client's own words. */
-interface Named {
-  statement: Statement
-  readonly clientName: string
-  /** Its Parse was sent and has not been answered. */
-  pending?: boolean
-  /** Its Parse turned out to have failed: the client has no such name. */
-  failed?: true
-  /** It was taken already when this one was sent, and the outcome is not known yet. */
-  over?: Named | undefined
-}
-
-function hasFailed(named: Named): boolean {
-  if (named.over !== undefined) return hasFailed(named.over)
-  return named.failed === true
-}
-
 export class ClientStatements {
+  readonly names: ClientNames
   #statements: Statements
-  #names = new Map<string, Named>()
-  #unnamed = new UnnamedStatement()
+  #unnamed: UnnamedStatement
   #lastName = ''
-  #realm: string
 
   /** `realm`: equal for clients to whom a text means the same (database, user, settings). */
   constructor(statements: Statements, realm: string) {
     this.#statements = statements
-    this.#realm = realm
+    this.names = new ClientNames(statements, realm)
+    this.#unnamed = new UnnamedStatement(this.names)
   }
 
   get size(): number {
-    return this.#names.size
+    return this.names.size
   }
 
   /** The client's settings have changed: the same text may mean something else from now on. */
   set realm(realm: string) {
-    this.#realm = realm
+    this.names.realm = realm
   }
 
   /** A statement is in use that only the server connection at hand knows. */
   get keepsLarge(): boolean {
-    for (const { statement } of this.#names.values()) if (statement.opaque) return true
+    for (const { statement } of this.names.values()) if (statement.opaque) return true
     return this.find('')?.opaque === true
   }
 
@@ -73,7 +55,7 @@ export class ClientStatements {
   }
 
   find(name: string): Statement | undefined {
-    return name === '' ? this.#unnamed.statement : this.#names.get(name)?.statement
+    return name === '' ? this.#unnamed.statement : this.names.get(name)?.statement
   }
 
   /**
@@ -86,7 +68,7 @@ export class ClientStatements {
 
   /** `DEALLOCATE ALL` and `DISCARD ALL` took all names away. */
   clear(): void {
-    this.#names.clear()
+    this.names.clear()
     this.#unnamed.clear()
   }
 
@@ -94,7 +76,7 @@ export class ClientStatements {
    * Parse of the unnamed statement: it goes as it is. The caller forwards the message itself.
    */
   parseUnnamed(server: PostgresServerConversation, text: Buffer, types: Buffer): void {
-    const statement = this.#statements.intern(text, types, this.#realm)
+    const statement = this.names.intern(server, text, types)
     server.ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
   }
 
@@ -108,12 +90,12 @@ export class ClientStatements {
       server.ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
       return
     }
-    const before = this.#names.get(name)
-    this.#names.set(name, { statement, clientName: name })
+    const before = this.names.get(name)
+    this.names.set(name, this.names.entry(name, statement))
     server.ledger.push(OWED.PARSE_UNNAMED, {
       restore: () => {
-        if (before === undefined) this.#names.delete(name)
-        else this.#names.set(name, before)
+        if (before === undefined) this.names.delete(name)
+        else this.names.set(name, before)
       },
     })
   }
@@ -126,17 +108,15 @@ export class ClientStatements {
     types: Buffer,
     emit: Emit,
   ): void {
-    const taken = this.#names.get(name)
+    const { names } = this
+    const taken = names.get(name)
     if (taken !== undefined) {
       this.#parseTaken(server, taken, text, types, emit)
       return
     }
     const { ledger, prepared } = server
     const { batch } = ledger
-    // A pinned session may have changed settings, and no other will meet what it prepared.
-    let statement = server.dirty
-      ? this.#statements.own(text, types)
-      : this.#statements.intern(text, types, this.#realm)
+    let statement = names.intern(server, text, types)
     let presence = prepared.use(statement, batch)
     if (presence !== 'absent' && !(server.status !== 'failed' && ledger.certain)) {
       // Whether this Parse will be skipped or refused is not known yet, so the server is asked, and
@@ -145,17 +125,17 @@ export class ClientStatements {
       presence = 'absent'
     }
     const made = statement
-    const named: Named = { statement: made, clientName: name }
-    this.#names.set(name, named)
+    const named = names.entry(name, made)
+    names.set(name, named)
     const forget = (): void => {
-      named.failed = true
-      if (this.#names.get(name) === named) this.#names.delete(name)
+      named.gone = true
+      if (names.get(name) === named) names.delete(name)
     }
     if (presence === 'ready') {
       ledger.push(OWED.PARSE_FAKED, { restore: forget })
       return
     }
-    this.#makeRoom(server, made, presence === 'unsure', emit)
+    makeRoom(server, made, presence === 'unsure', emit)
     prepared.asked(made)
     emit(parse(made.serverName, text, types))
     named.pending = true
@@ -180,6 +160,7 @@ export class ClientStatements {
     types: Buffer,
     emit: Emit,
   ): void {
+    const { names } = this
     const { ledger, prepared } = server
     const { batch } = ledger
     const { clientName } = taken
@@ -192,7 +173,7 @@ export class ClientStatements {
       if (!there) {
         presence = 'ready'
         statement = this.#statements.placeholder
-        this.#prepare(server, statement, false, emit)
+        place(server, statement, prepared.use(statement, batch), emit)
       }
     }
     emit(parse(statement.serverName, text, types))
@@ -202,22 +183,24 @@ export class ClientStatements {
       prepared.asked(statement)
     }
     const contested: Named = { ...taken, over: taken }
-    this.#names.set(clientName, contested)
-    const own = this.#statements.own(text, types)
+    names.set(clientName, contested)
+    const own = names.entry(clientName, this.#statements.own(text, types))
+    const put = (named: Named | undefined): void => {
+      if (names.get(clientName) !== contested) return
+      if (named === undefined) names.delete(clientName)
+      else names.set(clientName, named)
+    }
     ledger.push(OWED.PARSE_DOOMED, {
       statement,
       clientName,
       accept: () => {
         prepared.doubt(statement)
-        contested.statement = own
-        contested.pending = false
-        contested.over = undefined
+        contested.became = own
+        put(own)
       },
       restore: () => {
         if (presence === 'asked') prepared.undo(statement, batch, 'unsure')
-        if (this.#names.get(clientName) !== contested) return
-        if (hasFailed(taken)) this.#names.delete(clientName)
-        else this.#names.set(clientName, taken)
+        put(outcomeOf(taken))
       },
     })
   }
@@ -228,17 +211,17 @@ export class ClientStatements {
    * own other sessions would otherwise wait for itself.
    */
   parseAlone(name: string, text: Buffer, types: Buffer): boolean {
-    if (name === '' || this.#names.has(name)) return false
-    const statement = this.#statements.find(text, types, this.#realm)
+    if (name === '' || this.names.has(name)) return false
+    const statement = this.#statements.find(text, types, this.names.realm)
     if (statement === undefined) return false
     if (statement.provenAt !== this.#statements.shapes.epoch) return false
-    this.#names.set(name, { statement, clientName: name })
+    this.names.set(name, this.names.entry(name, statement))
     return true
   }
 
   /** Close of a named statement with no server connection at hand. */
   closeAlone(name: string): void {
-    this.#names.delete(name)
+    this.names.delete(name)
   }
 
   /**
@@ -251,24 +234,28 @@ export class ClientStatements {
       server.ledger.push(kind)
       return name
     }
-    const named = this.#names.get(name) ?? this.#unknown(name)
+    const { names } = this
+    const named = names.current(server, name) ?? this.#unknown(name)
     if (named === undefined) {
       // The server says so (26000).
       server.ledger.push(kind)
       return name
     }
-    const { statement } = named
-    if (statement.opaque === undefined) {
-      this.#prepare(server, statement, named.pending === true, emit)
+    if (named.statement.opaque !== undefined) {
+      server.ledger.push(kind, named)
+      return named.statement.serverName
     }
-    server.ledger.push(kind, named)
+    const statement = names.pick(server, named)
+    place(server, statement, names.presence, emit)
+    const own = statement === named.statement
+    server.ledger.push(kind, own ? named : { statement, clientName: name })
     return statement.serverName
   }
 
   /** A name that looks like ours must not find one of ours. */
   #unknown(name: string): Named | undefined {
     if (!name.startsWith(NAME_PREFIX)) return undefined
-    return { statement: this.#statements.opaque(` ${name}`), clientName: name }
+    return this.names.entry(name, this.#statements.opaque(` ${name}`))
   }
 
   /** Close of a statement: named ones only in our books, the server keeps its copy for others. */
@@ -277,56 +264,19 @@ export class ClientStatements {
       server.ledger.push(OWED.CLOSE, this.#unnamed.set(server, undefined))
       return 'forward'
     }
-    const named = this.#names.get(name)
+    const { names } = this
+    const named = names.get(name)
     if (named === undefined) {
       server.ledger.push(OWED.CLOSE_FAKED)
       return 'answered'
     }
-    this.#names.delete(name)
+    names.delete(name)
     const kind = named.statement.opaque === undefined ? OWED.CLOSE_FAKED : OWED.CLOSE
     const restore = (): void => {
-      if (!hasFailed(named)) this.#names.set(name, named)
+      const outcome = outcomeOf(named)
+      if (outcome !== undefined) names.set(name, outcome)
     }
     server.ledger.push(kind, { restore })
     return kind === OWED.CLOSE ? 'forward' : 'answered'
-  }
-
-  /** `pending`: it is wanted under the very name whose Parse may be under way. */
-  #prepare(
-    server: PostgresServerConversation,
-    statement: Statement,
-    pending: boolean,
-    emit: Emit,
-  ): void {
-    const { batch } = server.ledger
-    const presence = server.prepared.use(statement, batch)
-    if (presence === 'ready' || (presence === 'asked' && pending)) return
-    this.#makeRoom(server, statement, presence !== 'absent', emit)
-    emit(parse(statement.serverName, statement.text, statement.types))
-    const restore = (): void => server.prepared.undo(statement, batch, presence)
-    server.ledger.push(OWED.PARSE_INJECTED, { statement, batch, restore })
-    server.injected++
-  }
-
-  #makeRoom(
-    server: PostgresServerConversation,
-    statement: Statement,
-    closeFirst: boolean,
-    emit: Emit,
-  ): void {
-    if (closeFirst) {
-      emit(close('S', statement.serverName))
-      server.ledger.push(OWED.CLOSE_INJECTED)
-    }
-    const { prepared, ledger } = server
-    prepared.add(statement, ledger.batch)
-    // Behind an error the server closes nothing: what is booked here comes back at once.
-    while (!ledger.skipping) {
-      const evicted = prepared.evict(statement)
-      if (evicted === undefined) return
-      emit(close('S', evicted.serverName))
-      const restore = (): void => prepared.kept(evicted)
-      ledger.push(OWED.CLOSE_INJECTED, { statement: evicted, restore })
-    }
   }
 }

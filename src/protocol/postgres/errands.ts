@@ -14,11 +14,11 @@ const ASIDE = 'weir:aside'
  * Runs `sql`, one statement, between two messages of a batch. The one before is closed first, since
  * nobody knows whether an error kept it from being closed.
  */
-export function asideBytes(ledger: Ledger, sql: string): Buffer {
+export function asideBytes(ledger: Ledger, sql: string | Buffer, undo?: Undo): Buffer {
   ledger.push(OWED.CLOSE_INJECTED)
   ledger.push(OWED.PARSE_INJECTED)
   ledger.push(OWED.BIND_INJECTED)
-  ledger.push(OWED.EXECUTE_INJECTED)
+  ledger.push(OWED.EXECUTE_INJECTED, undo)
   ledger.push(OWED.CLOSE_INJECTED)
   return Buffer.concat([
     close('S', ASIDE),

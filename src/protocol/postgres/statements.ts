@@ -15,10 +15,25 @@ export interface Statement {
   /** Parameter types as in the Parse message: Int16 count, Int32 each. */
   readonly types: Buffer
   readonly classification: Classification
+  /** Others of the same realm use it too. */
+  readonly shared: boolean
   /** Epoch of `Shapes` at which a server has last accepted it; -1 for never. */
   provenAt: number
   /** Its text was not kept: it cannot be brought to another server connection. */
   readonly opaque?: true
+  /** Prepared by SQL: `text` is what stands behind the name, `classification` is of this body. */
+  readonly body?: Buffer
+}
+
+/** A text that names another statement, as the client wrote it. */
+export interface Face {
+  readonly text: Buffer
+  readonly types: Buffer
+}
+
+/** The PREPARE that makes a statement prepared by SQL. */
+export function prepareSql({ serverName, text }: Statement): Buffer {
+  return Buffer.concat([Buffer.from(`PREPARE "${serverName}"`), text])
 }
 
 /**
@@ -33,6 +48,8 @@ export interface Shapes {
 
 const NOTHING = Buffer.alloc(0)
 const NO_TYPES = Buffer.alloc(2)
+/** Stands for the types of a statement prepared by SQL, which its text tells. */
+const SQL = Buffer.from('SQL')
 
 /** Special date and time literals, resolved when a text is parsed (datetime.c, datetktbl). */
 const MOMENT = /'\s*(now|today|tomorrow|yesterday)\b/i
@@ -43,10 +60,12 @@ export class Statements {
   /** Shared with the books of all server connections. */
   readonly shapes: Shapes = { epoch: 0 }
   #byText = new Map<string, Statement>()
-  #next = 0
+  #next = 1
   #limit: number
   /** Stands where a name has to be taken, whatever by: an empty text is accepted in every state. */
-  readonly placeholder: Statement = this.#make(NOTHING, NO_TYPES)
+  readonly placeholder: Statement = this.#called('taken', '')
+  /** Does nothing, and fails where any command would: in a failed transaction. */
+  readonly idle: Statement = this.#called('idle', 'UNLISTEN "weir"')
 
   /** `limit`: how many distinct statements are remembered at once. */
   constructor(limit = 5_000) {
@@ -63,13 +82,46 @@ export class Statements {
    * arguments may be reused.
    */
   intern(text: Buffer, types: Buffer, realm: string): Statement {
-    if (text.length > SHARED_TEXT_BYTES) return this.#make(text, types)
+    if (text.length > SHARED_TEXT_BYTES) return this.#make(text, types, false)
     const key = keyOf(text, types, realm)
-    const known = this.#byText.get(key)
-    if (known !== undefined) return known
-    const made = this.#make(text, types)
-    // Such a literal means the moment of its Parse, so each Parse has to be its own.
-    if (MOMENT.test(text.toString('latin1'))) return made
+    return this.#byText.get(key) ?? this.#remember(key, this.#make(text, types, !isMoment(text)))
+  }
+
+  /**
+   * As `intern`, of a statement prepared by SQL.
+   *
+   * @param tail what stands behind its name: types in parentheses, AS and the body
+   * @param body where in `tail` the body begins
+   */
+  internSql(tail: Buffer, body: number, realm: string): Statement {
+    if (tail.length > SHARED_TEXT_BYTES) return this.ownSql(tail, body, false)
+    const key = keyOf(tail, SQL, realm)
+    return this.#byText.get(key) ?? this.#remember(key, this.ownSql(tail, body, !isMoment(tail)))
+  }
+
+  ownSql(tail: Buffer, body: number, shared = false): Statement {
+    const made = this.#make(tail, NO_TYPES, shared)
+    const own = made.text.subarray(body)
+    return { ...made, classification: classify(own), body: own }
+  }
+
+  /** The same text and types in another realm. */
+  again(statement: Statement, realm: string): Statement {
+    const { text, types, body } = statement
+    if (body === undefined) return this.intern(text, types, realm)
+    const key = keyOf(text, SQL, realm)
+    return this.#byText.get(key) ?? this.#remember(key, { ...this.twin(statement), shared: true })
+  }
+
+  /** The same for one client alone. */
+  twin(statement: Statement): Statement {
+    const serverName = `${NAME_PREFIX}${this.#next++}`
+    return { ...statement, serverName, shared: false, provenAt: -1 }
+  }
+
+  #remember(key: string, made: Statement): Statement {
+    // A literal that means the moment of its Parse: so each Parse has to be its own.
+    if (!made.shared) return made
     if (this.#byText.size >= this.#limit) {
       // Oldest first. Whoever holds a forgotten statement goes on using it; a new client of the
       // same text gets a new name, which costs one more Parse and nothing else.
@@ -88,24 +140,36 @@ export class Statements {
 
   /** A statement for one client alone, whose settings are its own by now. */
   own(text: Buffer, types: Buffer): Statement {
-    return this.#make(text, types)
+    return this.#make(text, types, false)
   }
 
   /** Stands for a statement too long to keep, which its server alone knows, under `name`. */
   opaque(name: string): Statement {
-    return { ...this.#make(NOTHING, NOTHING), serverName: name, opaque: true }
+    return { ...this.#make(NOTHING, NOTHING, false), serverName: name, opaque: true }
   }
 
-  #make(text: Buffer, types: Buffer): Statement {
+  #called(name: string, text: string): Statement {
+    const bytes = Buffer.from(text)
+    const classification = classify(bytes)
+    const serverName = NAME_PREFIX + name
+    return { serverName, text: bytes, types: NO_TYPES, classification, shared: false, provenAt: -1 }
+  }
+
+  #make(text: Buffer, types: Buffer, shared: boolean): Statement {
     const ownText = Buffer.from(text)
     return {
       serverName: `${NAME_PREFIX}${this.#next++}`,
       text: ownText,
       types: Buffer.from(types),
       classification: classify(ownText),
+      shared,
       provenAt: -1,
     }
   }
+}
+
+function isMoment(text: Buffer): boolean {
+  return MOMENT.test(text.toString('latin1'))
 }
 
 function keyOf(text: Buffer, types: Buffer, realm: string): string {
@@ -236,10 +300,8 @@ export class PreparedBook {
     if (this.#leaving.delete(statement)) this.#held.set(statement, UNSURE)
   }
 
+  /** The server has dropped all it knew; what is under way was sent behind that. */
   clear(): void {
-    this.#held.clear()
-    this.#leaving.clear()
-    this.#asked.clear()
-    this.unnamed = undefined
+    for (const [statement, state] of this.#held) if (state < 0) this.#held.delete(statement)
   }
 }

@@ -4,6 +4,7 @@
  * have skipped is left out of the chain of changes, in whatever order that becomes known.
  */
 import { close, parse } from '../../wire/postgres/frontend.ts'
+import { type ClientNames, inDoubt } from './client-names.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import type { PreparedBook, Statement } from './statements.ts'
@@ -15,10 +16,13 @@ class Change implements Undo {
   /** Undefined as soon as nobody can need it. */
   before: Change | undefined
   skipped = false
+  /** The realm in which `to` is shared; undefined when it is this client's own. */
+  readonly realm: string | undefined
   #prepared: PreparedBook | undefined
 
-  constructor(prepared?: PreparedBook, to?: Statement, before?: Change) {
+  constructor(prepared?: PreparedBook, to?: Statement, realm?: string, before?: Change) {
     this.#prepared = prepared
+    this.realm = to?.shared ? realm : undefined
     this.to = to
     this.before = before
   }
@@ -37,6 +41,11 @@ class Change implements Undo {
 
 export class UnnamedStatement {
   #last = new Change()
+  #names: ClientNames
+
+  constructor(names: ClientNames) {
+    this.#names = names
+  }
 
   get statement(): Statement | undefined {
     return this.#change.to
@@ -59,7 +68,7 @@ export class UnnamedStatement {
     const before = this.#change
     const { prepared, ledger } = server
     if (ledger.certain) before.before = undefined
-    const change = new Change(prepared, statement, before)
+    const change = new Change(prepared, statement, this.#names.realm, before)
     // If this is skipped the old one stays on the server, and that may be another client's.
     const harmless = ledger.startsBatch || (this.#isThere(server) && prepared.unnamed === before.to)
     this.#last = change
@@ -84,7 +93,13 @@ export class UnnamedStatement {
   /** Makes sure that the server connection has it. */
   bring(server: PostgresServerConversation, emit: (bytes: Buffer) => void): void {
     const { prepared, ledger } = server
-    const { statement } = this
+    const change = this.#change
+    if (change.realm !== undefined && prepared.unnamed !== change.to) {
+      // It would be parsed under other settings than where others use it.
+      const strange = change.realm !== this.#names.realm || inDoubt(server)
+      if (strange) change.to = this.#names.statements.twin(change.to!)
+    }
+    const statement = change.to
     if (prepared.unnamed === statement && this.#isThere(server)) return
     prepared.unnamed = statement
     prepared.unnamedFrom = ledger.batch

@@ -1,0 +1,147 @@
+/**
+ * What one client calls its prepared statements, and which statement of ours stands for each on the
+ * server connection at hand. Rule: a statement shared between clients is used only by those to whom
+ * its text means the same; whoever's settings are in doubt parses for itself alone.
+ */
+import type { PostgresServerConversation } from './server-conversation.ts'
+import type { Face, Presence, Statement, Statements } from './statements.ts'
+
+/** Goes into the ledger as it is, so that an error can be told in the client's own words. */
+export interface Named {
+  readonly statement: Statement
+  readonly clientName: string
+  /** The realm in which `statement` is shared; undefined when it is this client's own. */
+  readonly realm: string | undefined
+  /** What the client asked for, where something else was prepared for it. */
+  readonly face?: Face | undefined
+  /** Its Parse was sent and has not been answered. */
+  pending?: boolean
+  /** Its Parse turned out to have failed: the client has no such name. */
+  gone?: true
+  /** It was taken already when this one was sent, and the outcome is not known yet. */
+  over?: Named | undefined
+  /** What it is now, since a Parse of a name that seemed to be taken was accepted. */
+  became?: Named
+  /** Stands in for a shared `statement` where that is not to be parsed. */
+  twin?: Statement
+}
+
+/** What has become of it: undefined when its Parse failed. */
+export function outcomeOf(named: Named): Named | undefined {
+  if (named.became !== undefined) return outcomeOf(named.became)
+  if (named.over !== undefined) return outcomeOf(named.over)
+  return named.gone ? undefined : named
+}
+
+/** Whether settings may differ from those that a client is known to have. */
+export function inDoubt(server: PostgresServerConversation): boolean {
+  return server.dirty || server.coloured
+}
+
+export class ClientNames {
+  readonly statements: Statements
+  #byName = new Map<string, Named>()
+  #realm: string
+  /** Of the statement that `pick` returned last. */
+  presence: Presence = 'absent'
+
+  /** `realm`: equal for clients to whom a text means the same (database, user, settings). */
+  constructor(statements: Statements, realm: string) {
+    this.statements = statements
+    this.#realm = realm
+  }
+
+  get size(): number {
+    return this.#byName.size
+  }
+
+  get realm(): string {
+    return this.#realm
+  }
+
+  /** The same string for the same realm, so that comparing them costs nothing. */
+  set realm(realm: string) {
+    if (realm !== this.#realm) this.#realm = realm
+  }
+
+  values(): Iterable<Named> {
+    return this.#byName.values()
+  }
+
+  get(name: string): Named | undefined {
+    return this.#byName.get(name)
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name)
+  }
+
+  set(name: string, named: Named): void {
+    this.#byName.set(name, named)
+  }
+
+  delete(name: string): void {
+    this.#byName.delete(name)
+  }
+
+  /** The statement of a text for `server`: shared, unless settings are in doubt there. */
+  intern(server: PostgresServerConversation, text: Buffer, types: Buffer): Statement {
+    if (inDoubt(server)) return this.statements.own(text, types)
+    return this.statements.intern(text, types, this.#realm)
+  }
+
+  /** A book entry for `statement`, which was made now. */
+  entry(clientName: string, statement: Statement): Named {
+    return { statement, clientName, realm: statement.shared ? this.#realm : undefined }
+  }
+
+  /** As `get`, looked up again in the realm of now unless settings are in doubt. */
+  current(server: PostgresServerConversation, name: string): Named | undefined {
+    const named = this.#byName.get(name)
+    if (named === undefined) return undefined
+    const { realm } = named
+    if (realm === undefined || realm === this.#realm || inDoubt(server)) return named
+    const { statement } = named
+    const again = this.entry(name, this.statements.again(statement, this.#realm))
+    const renewed: Named = { ...again, face: named.face }
+    this.#byName.set(name, renewed)
+    return renewed
+  }
+
+  /** What to use for `named` on `server`; `presence` says whether it is there. */
+  pick(server: PostgresServerConversation, named: Named): Statement {
+    const { prepared, ledger } = server
+    const { batch } = ledger
+    const { statement } = named
+    const presence = prepared.use(statement, batch)
+    this.presence = presence
+    if (presence === 'ready') return statement
+    if (presence === 'asked') {
+      if (named.pending === true) {
+        this.presence = 'ready'
+        return statement
+      }
+    } else if (named.realm === undefined || !inDoubt(server)) return statement
+    // Somebody's Parse of it is under way and may fail, or it would be parsed under other settings.
+    named.twin ??= this.statements.twin(statement)
+    this.presence = prepared.use(named.twin, batch)
+    return named.twin
+  }
+
+  /** All names are taken away; returns how to put them back. */
+  clear(): () => void {
+    const before = this.#byName
+    this.#byName = new Map()
+    return () => {
+      for (const [name, named] of before) {
+        const outcome = outcomeOf(named)
+        if (outcome !== undefined && !this.#byName.has(name)) this.#byName.set(name, outcome)
+      }
+    }
+  }
+
+  /** The server has said that all are gone which it knew at that time. */
+  deallocated(): void {
+    for (const [name, { pending }] of this.#byName) if (!pending) this.#byName.delete(name)
+  }
+}
