@@ -24,6 +24,7 @@ export function poolSettings({ pool }: Settings): PoolSettings {
     openingsAtOnce: pool.openingsAtOnce,
     openTimeoutMs: pool.openTimeoutMs,
     cleanTimeoutMs: 5_000,
+    orphanTimeoutMs: orphanTimeoutMs(pool.orphanTimeout),
     rotate: pool.rotate,
   }
 }
@@ -41,6 +42,11 @@ export function listenPoolSettings(settings: Settings): PoolSettings {
     lifetimeSpread: 0,
     rotate: false,
   }
+}
+
+function orphanTimeoutMs(setting: Settings['pool']['orphanTimeout']): number {
+  if (setting === 'nowait') return 0
+  return setting === 'unlimited' ? Infinity : setting
 }
 
 /** How many server connections a node with room for `limit` gives us; one is the control connection's. */

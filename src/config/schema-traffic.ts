@@ -91,6 +91,15 @@ export const pool = section(
         example: '5s',
       },
     ).prefault('5s'),
+    orphanTimeout: durationOr(
+      ['nowait', 'unlimited'],
+      { min: 1, max: 24 * HOUR },
+      {
+        description:
+          'How long a request may run on whose client has left without waiting for the answer; then it is cancelled. nowait: at once. unlimited: as in Postgres, to its end.',
+        example: '1m',
+      },
+    ).prefault('5s'),
     initQuery: text('statements divided by ;', {
       description: 'Statements run once on every new server connection. Holds no secrets.',
       aws: 'InitQuery',

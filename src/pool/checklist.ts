@@ -5,7 +5,7 @@
 import type { Condition, EvictReason } from './member.ts'
 
 /** An evict reason closes it; the rest keep it. */
-export type Fate = EvictReason | 'hold' | 'reset' | 'lend'
+export type Fate = EvictReason | 'hold' | 'finish' | 'reset' | 'lend'
 
 export interface Returned {
   readonly condition: Condition
@@ -24,6 +24,7 @@ export function fateOf(member: Returned): Fate {
   if (member.condition === 'owes') return 'replies-owed'
   if (member.unneeded) return 'draining'
   if (member.condition === 'cancel-pending') return 'hold'
+  if (member.condition === 'unfinished') return 'finish'
   if (member.condition === 'dirty') return 'reset'
   return 'lend'
 }

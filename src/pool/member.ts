@@ -22,18 +22,21 @@ export type EvictReason = (typeof EVICT_REASONS)[number]
  * In what condition a member comes back.
  *
  * - `clean`: may be lent again as it is.
+ * - `unfinished`: what its borrower had asked for still runs; `finished()` tells when it no longer does.
  * - `dirty`: holds somebody's state (open transaction, pinned settings); `reset()` first.
  * - `owes`: replies are still under way that nobody will read; only good for closing.
  * - `cancel-pending`: a cancel request for it is under way; `settled()` tells when it has landed.
  * - `broken`: the link is gone or the stream cannot be trusted.
  */
-export type Condition = 'clean' | 'dirty' | 'owes' | 'cancel-pending' | 'broken'
+export type Condition = 'clean' | 'unfinished' | 'dirty' | 'owes' | 'cancel-pending' | 'broken'
 
 export interface Member {
   /** Unique within the process. */
   readonly id: number
   condition(): Condition
-  /** Cleans a dirty member. Resolves false when that failed; never rejects. */
+  /** Resolves when nothing is left that could still come to its end by itself; never rejects. */
+  finished(): Promise<void>
+  /** Cleans a dirty member, ending what still runs. Resolves false when that failed; never rejects. */
   reset(): Promise<boolean>
   /** Resolves when no cancel request is under way any more; never rejects. */
   settled(): Promise<void>

@@ -72,7 +72,7 @@ export class Pool<M extends Member> {
     this.#cleaning = new Cleaning<M>({
       roster: this.#roster,
       wheel,
-      timeoutMs: () => this.#settings.cleanTimeoutMs,
+      settings: () => this.#settings,
       ready: (slot) => this.#settle(slot),
       failed: (slot, reason) => this.#evict(slot, reason, true),
     })
@@ -267,6 +267,7 @@ export class Pool<M extends Member> {
     if (fate === 'lend') this.#lending.place(slot, now)
     else if (fate === 'reset') this.#cleaning.reset(slot)
     else if (fate === 'hold') this.#cleaning.hold(slot)
+    else if (fate === 'finish') this.#cleaning.finish(slot)
     else this.#evict(slot, fate, fate === 'broken')
   }
 

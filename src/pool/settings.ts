@@ -27,6 +27,11 @@ export interface PoolSettings {
   readonly openTimeoutMs: number
   /** How long a returned member may take to be cleaned, or its cancel request to land. */
   readonly cleanTimeoutMs: number
+  /**
+   * How long what a borrower had asked for may run on when the borrower has left: 0 not at all,
+   * `Infinity` to its end.
+   */
+  readonly orphanTimeoutMs: number
   /** For tests: a borrower gets another member than last time whenever there can be one. */
   readonly rotate: boolean
 }
@@ -41,6 +46,7 @@ export const DEFAULT_POOL_SETTINGS: PoolSettings = {
   openingsAtOnce: 4,
   openTimeoutMs: 10_000,
   cleanTimeoutMs: 5_000,
+  orphanTimeoutMs: 5_000,
   rotate: false,
 }
 
@@ -92,7 +98,7 @@ export interface PoolStats {
   readonly total: number
   readonly idle: number
   readonly leased: number
-  /** Returned, waiting for a cancel request to land. */
+  /** Returned, waiting for a cancel request to land or for the end of what a client that left had asked for. */
   readonly held: number
   readonly resetting: number
   readonly opening: number

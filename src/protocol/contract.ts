@@ -126,6 +126,8 @@ export interface ServerConversation {
   keep(): void
   /** True when replies are owed. */
   readonly owing: boolean
+  /** A request that its client had sent whole is not answered yet, and will be without more bytes. */
+  readonly unfinished: boolean
   /** What a cancel request would hit now. */
   readonly cancelTarget: CancelTarget
   /** True when the bytes given out so far end inside a message. */

@@ -61,6 +61,7 @@ export class ServerConnection implements Member {
   #holder: Holder | undefined
   #closed = false
   #cleaned: ((clean: boolean) => void) | undefined
+  #finished: (() => void) | undefined
   #cancelling: Cancelling
   /** How many boundaries it has passed; a cancel request is for what is owed before the next. */
   #boundaries = 0
@@ -129,6 +130,7 @@ export class ServerConnection implements Member {
           conversation.keep()
           this.#noteSign()
           this.#cancelling.look()
+          this.#lookFinished()
           return
         case 'forward':
           if (this.#holder?.reply(conversation.bytes) === true) this.link.pause()
@@ -199,14 +201,29 @@ export class ServerConnection implements Member {
     if (this.#closed) return 'broken'
     if (this.#cancelling.pending) return 'cancel-pending'
     if (this.#cancelling.unsure) return 'broken'
-    return this.conversation.clean ? 'clean' : 'dirty'
+    if (this.conversation.clean) return 'clean'
+    return this.conversation.unfinished ? 'unfinished' : 'dirty'
+  }
+
+  finished(): Promise<void> {
+    this.conversation.abandon()
+    return new Promise((resolve) => {
+      this.#finished = resolve
+      this.#lookFinished()
+    })
+  }
+
+  #lookFinished(): void {
+    if (this.#finished === undefined || this.conversation.unfinished) return
+    this.#finished()
+    this.#finished = undefined
   }
 
   async reset(): Promise<boolean> {
     if (this.#closed) return false
     const conversation = this.conversation
     conversation.abandon()
-    // What still runs for a client that left would keep the connection busy for as long as it likes.
+    // What still runs now has had its time, or will be rolled back whatever comes of it.
     if (conversation.owing) await this.cancel()
     if (this.#closed || this.#cancelling.unsure) return false
     const bytes = conversation.cleanUp()

@@ -190,6 +190,9 @@ class Stage {
       case 'busy':
         this.#pool.place(server!.id).free = false
         return
+      case 'impatient':
+        this.#pool.patient = false
+        return
       case 'free':
         this.#pool.setFree(server!.id)
         return

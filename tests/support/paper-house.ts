@@ -305,6 +305,8 @@ function writerRoute(): Route<ServerConnection> {
 export class ScriptedPool implements PaperPool {
   readonly servers: { server: ServerConnection; free: boolean }[] = []
   readonly line: { route: Route<ServerConnection>; waiter: RouteWaiter<ServerConnection> }[] = []
+  /** What a client that left had asked for may come to its end. */
+  patient = true
   /** Borrows are refused while this is set. */
   refusal: WeirError | undefined
   #note: (text: string) => void
@@ -384,6 +386,7 @@ export class ScriptedPool implements PaperPool {
   }
 
   async #clean(server: ServerConnection): Promise<void> {
+    if (this.patient && server.condition() === 'unfinished') await server.finished()
     const clean = await server.reset()
     this.#note(`${this.#serverName(server.id)} is ${clean ? 'clean again' : 'beyond cleaning'}`)
     if (clean) this.setFree(server.id)

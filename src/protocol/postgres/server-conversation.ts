@@ -79,6 +79,10 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return !this.ledger.empty
   }
 
+  get unfinished(): boolean {
+    return !this.ledger.copyIn && this.ledger.readyOwed > 0
+  }
+
   get cancelTarget() {
     return this.ledger.cancelTarget
   }

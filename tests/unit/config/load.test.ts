@@ -26,6 +26,7 @@ describe('a right file', () => {
       openingsAtOnce: 4,
       rotate: false,
       openTimeoutMs: 5_000,
+      orphanTimeout: 5_000,
     })
     expect(settings.nodes).toEqual([
       { name: 'db', host: '127.0.0.1', port: 5432, socketDirectory: undefined, weight: 1 },

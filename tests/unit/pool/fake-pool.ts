@@ -29,6 +29,7 @@ export class FakeMember implements Member {
   /** What `reset` waits for; it cleans on `true`. */
   resetting: Gate<boolean> | undefined
   settling: Gate<void> | undefined
+  finishing: Gate<void> | undefined
 
   condition(): Condition {
     return this.state
@@ -43,6 +44,10 @@ export class FakeMember implements Member {
   settled(): Promise<void> {
     this.settling ??= gate<void>()
     return this.settling.promise
+  }
+  finished(): Promise<void> {
+    this.finishing ??= gate<void>()
+    return this.finishing.promise
   }
   close(reason: EvictReason): void {
     this.#end(reason)

@@ -16,6 +16,8 @@ test('the checklist of a return is asked in order and the first yes decides', ()
   expect(fateOf({ ...fine, unneeded: true, condition: 'owes' })).toBe('replies-owed')
   expect(fateOf({ ...fine, unneeded: true, condition: 'dirty' })).toBe('draining')
   expect(fateOf({ ...fine, condition: 'cancel-pending' })).toBe('hold')
+  expect(fateOf({ ...fine, unneeded: true, condition: 'unfinished' })).toBe('draining')
+  expect(fateOf({ ...fine, condition: 'unfinished' })).toBe('finish')
   expect(fateOf({ ...fine, condition: 'dirty' })).toBe('reset')
   expect(fateOf(fine)).toBe('lend')
 })
@@ -84,6 +86,53 @@ describe('a returned member', () => {
     member.settling!.resolve()
     await settle()
     expect(next.member).toBe(member)
+  })
+
+  test('that still works for a borrower who left may finish, and is reset then', async () => {
+    const f = new House().pool({ maximum: 1, orphanTimeoutMs: 10_000 })
+    const member = await leased(f)
+    const next = f.borrow()
+    member.state = 'unfinished'
+    f.pool.release(member)
+    await f.house.pass(9_000)
+    expect(f.pool.stats()).toMatchObject({ held: 1, resetting: 0, waiting: 1 })
+    member.finishing!.resolve()
+    await settle()
+    expect(f.pool.stats()).toMatchObject({ held: 0, resetting: 1 })
+    member.resetting!.resolve(true)
+    await settle()
+    expect(next.member).toBe(member)
+    expect(f.house.wheel.armed).toBe(0)
+  })
+
+  test('that does not finish in time is reset all the same, and its late end changes nothing', async () => {
+    const f = new House().pool({ maximum: 1, orphanTimeoutMs: 10_000 })
+    const member = await leased(f)
+    member.state = 'unfinished'
+    f.pool.release(member)
+    await f.house.pass(10_200)
+    expect(f.pool.stats()).toMatchObject({ held: 0, resetting: 1 })
+    expect(member.resets).toBe(1)
+    member.finishing!.resolve()
+    await settle()
+    member.resetting!.resolve(true)
+    await settle()
+    expect(member.resets).toBe(1)
+    expect(f.pool.stats()).toMatchObject({ idle: 1, total: 1 })
+  })
+
+  test('gets no time to finish when there is none, and all of it when there is no end', async () => {
+    const f = new House().pool({ orphanTimeoutMs: 0 })
+    const member = await leased(f)
+    member.state = 'unfinished'
+    f.pool.release(member)
+    expect(f.pool.stats()).toMatchObject({ held: 0, resetting: 1 })
+    const g = new House().pool({ orphanTimeoutMs: Infinity })
+    const other = await leased(g)
+    other.state = 'unfinished'
+    g.pool.release(other)
+    await g.house.pass(3_600_000)
+    expect(g.pool.stats()).toMatchObject({ held: 1 })
   })
 
   test('that dies while it is held or reset is forgotten', async () => {
