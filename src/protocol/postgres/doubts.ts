@@ -11,7 +11,7 @@ const DOUBTS: readonly (readonly [effects: number, about: number])[] = [
   [E.SET, ABOUT.SETTINGS],
   [E.TEMPORARY, ABOUT.TEMPORARY],
   [E.CURSOR_WITH_HOLD, ABOUT.CURSORS],
-  [E.ADVISORY_LOCK, ABOUT.LOCKS],
+  [E.ADVISORY_LOCK | E.ADVISORY_UNLOCK, ABOUT.LOCKS],
   [E.LISTEN, ABOUT.CHANNELS],
   [E.DISCARD, EVERYTHING],
 ]
@@ -36,7 +36,7 @@ const FOR_GOOD: readonly (readonly [effects: number, reason: PinReason])[] = [
   [E.SEED, 'seed'],
 ]
 
-/** What `strict` refuses. Letting go of a lock is one of the calls that hold them. */
+/** What `strict` refuses. */
 const REFUSED: readonly (readonly [effects: number, reason: PinReason])[] = [
   [E.TEMPORARY, 'temporary'],
   [E.CURSOR_WITH_HOLD, 'cursor-with-hold'],

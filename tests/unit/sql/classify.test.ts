@@ -36,7 +36,15 @@ describe('effects on the session', () => {
       E.TEMPORARY,
     ]
     bits.push(E.CURSOR_WITH_HOLD, E.CURSOR, E.CLOSE, E.DROP, E.ADVISORY_LOCK, E.LOAD, E.SEED)
-    bits.push(E.SEQUENCE_WRITE, E.SEQUENCE_READ, E.INSERT, E.UNSEEN, E.TEMPORARY_LOCAL)
+    bits.push(
+      E.SEQUENCE_WRITE,
+      E.SEQUENCE_READ,
+      E.INSERT,
+      E.UNSEEN,
+      E.TEMPORARY_LOCAL,
+      E.ADVISORY_UNLOCK,
+      E.PROGRAM,
+    )
     expect(bits).toEqual(E.EFFECTS.map((_, i) => 1 << i))
   })
 })

@@ -23,8 +23,8 @@ export const CORPUS: readonly Line[] = [
   ['TABLE t', ''],
   ['VALUES (1), (2)', ''],
   ['COPY t FROM STDIN', 'insert'],
-  ['CALL p(1)', 'unseen'],
-  ["DO $$ BEGIN PERFORM set_config('a', 'b', false); END $$", 'unseen'], // insides are not seen
+  ['CALL p(1)', 'unseen program'],
+  ["DO $$ BEGIN PERFORM set_config('a', 'b', false); END $$", 'unseen program'], // insides are not seen
   ['NOTIFY jobs', 'notify'],
   ['VACUUM t', ''],
   ['CHECKPOINT', ''],
@@ -149,8 +149,8 @@ export const CORPUS: readonly Line[] = [
   ['SELECT pg_advisory_lock_shared(1, 2)', 'advisory-lock'],
   ['SELECT pg_try_advisory_lock(1)', 'advisory-lock'],
   ['SELECT pg_try_advisory_lock_shared(1)', 'advisory-lock'],
-  ['SELECT pg_advisory_unlock(1)', 'advisory-lock'],
-  ['SELECT pg_advisory_unlock_all()', 'advisory-lock'],
+  ['SELECT pg_advisory_unlock(1)', 'advisory-unlock'],
+  ['SELECT pg_advisory_unlock_all()', 'advisory-unlock'],
   ['SELECT * FROM t WHERE pg_catalog . "pg_advisory_lock" (id)', 'advisory-lock'],
   ['SELECT pg_advisory_xact_lock(1)', ''],
   ['SELECT pg_try_advisory_xact_lock_shared(1)', ''],
@@ -242,7 +242,7 @@ export const CORPUS: readonly Line[] = [
   ['SELECT U&"my\\005ff"(1) FROM U&"x"', 'unseen'],
   [
     'SELECT U&"x!0061" UESCAPE \'!\' (1) FROM t',
-    'set notify advisory-lock load seed sequence-write sequence-read unseen', // may be any name
+    'set notify advisory-lock load seed sequence-write sequence-read unseen advisory-unlock', // may be any name
   ],
   ['UPDATE U&"pg!005fsettings" UESCAPE \'!\' SET setting = 1', 'set'],
   ['CREATE TABLE U&"pg!005ftemp" UESCAPE \'!\' . t AS SELECT 1', 'temporary'],

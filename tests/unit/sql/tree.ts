@@ -108,8 +108,8 @@ const HEADS: Readonly<Record<string, number>> = {
   NotifyStmt: E.NOTIFY,
   ClosePortalStmt: E.CLOSE,
   LoadStmt: E.LOAD,
-  DoStmt: E.UNSEEN,
-  CallStmt: E.UNSEEN,
+  DoStmt: E.PROGRAM,
+  CallStmt: E.PROGRAM,
   CopyStmt: E.INSERT,
   InsertStmt: E.INSERT,
   MergeStmt: E.INSERT,
@@ -128,9 +128,9 @@ const CALLS: Readonly<Record<string, number>> = {
   pg_advisory_lock_shared: E.ADVISORY_LOCK,
   pg_try_advisory_lock: E.ADVISORY_LOCK,
   pg_try_advisory_lock_shared: E.ADVISORY_LOCK,
-  pg_advisory_unlock: E.ADVISORY_LOCK,
-  pg_advisory_unlock_shared: E.ADVISORY_LOCK,
-  pg_advisory_unlock_all: E.ADVISORY_LOCK,
+  pg_advisory_unlock: E.ADVISORY_UNLOCK,
+  pg_advisory_unlock_shared: E.ADVISORY_UNLOCK,
+  pg_advisory_unlock_all: E.ADVISORY_UNLOCK,
 }
 
 const CURSOR_OPT_HOLD = 0x20

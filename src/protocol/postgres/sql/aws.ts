@@ -21,7 +21,7 @@ const RULES: readonly (readonly [effects: number, reason: PinReason])[] = [
   [E.LISTEN, 'listen'],
   [E.LOAD, 'load'],
   [E.SEQUENCE_WRITE, 'sequence'],
-  [E.ADVISORY_LOCK, 'advisory-lock'],
+  [E.ADVISORY_LOCK | E.ADVISORY_UNLOCK, 'advisory-lock'],
 ]
 
 /**

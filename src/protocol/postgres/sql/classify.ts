@@ -10,6 +10,7 @@
 import { isUpdated, opensClause, startsColumns, startsStatement } from './context.ts'
 import {
   ADVISORY_LOCK,
+  ADVISORY_UNLOCK,
   CURSOR_WITH_HOLD,
   type Effect,
   effectsOf,
@@ -31,6 +32,7 @@ import { unicodeCode } from './unicode.ts'
 import {
   CALLS,
   CALLS_ADVISORY_LOCK,
+  CALLS_ADVISORY_UNLOCK,
   CALLS_LOAD,
   CALLS_NOTIFY,
   CALLS_SEED,
@@ -63,7 +65,15 @@ export interface Classification {
 
 /** What a call can do. */
 const ANY_CALL =
-  SET | ADVISORY_LOCK | LOAD | SEED | NOTIFY | SEQUENCE_READ | SEQUENCE_WRITE | UNSEEN
+  SET |
+  ADVISORY_LOCK |
+  ADVISORY_UNLOCK |
+  LOAD |
+  SEED |
+  NOTIFY |
+  SEQUENCE_READ |
+  SEQUENCE_WRITE |
+  UNSEEN
 
 /** By the bits of `Head.transaction`, `BEGINS` and `ENDS`. */
 const TRANSACTIONS: readonly Classification['transaction'][] = ['none', 'begins', 'ends', 'mixed']
@@ -278,6 +288,7 @@ class Scan {
   #call(name: number): void {
     if ((name & CALLS_SEQUENCE_WRITE) !== 0) this.#effects |= SEQUENCE_WRITE
     if ((name & CALLS_SEQUENCE_READ) !== 0) this.#effects |= SEQUENCE_READ
+    if ((name & CALLS_ADVISORY_UNLOCK) !== 0) this.#effects |= ADVISORY_UNLOCK
     if ((name & CALLS_NOTIFY) !== 0) this.#effects |= NOTIFY
     if ((name & CALLS_SEED) !== 0) this.#effects |= SEED
     if ((name & CALLS_LOAD) !== 0) this.#effects |= LOAD

@@ -27,7 +27,7 @@ export const EFFECTS = [
   'close',
   /** Any DROP. */
   'drop',
-  /** Session locks only, taken or given back. */
+  /** A session lock is taken. */
   'advisory-lock',
   /** What stays with the server process: LOAD, dblink_connect(), temporary replication slots. */
   'load',
@@ -43,6 +43,10 @@ export const EFFECTS = [
   'unseen',
   /** A temporary table that says ON COMMIT DROP: gone with its transaction. */
   'temporary-local',
+  /** Session locks are given back. */
+  'advisory-unlock',
+  /** DO or CALL, which run a program; comes with `unseen`. */
+  'program',
 ] as const
 
 export type Effect = (typeof EFFECTS)[number]
@@ -67,6 +71,8 @@ export const SEQUENCE_READ = 1 << 16
 export const INSERT = 1 << 17
 export const UNSEEN = 1 << 18
 export const TEMPORARY_LOCAL = 1 << 19
+export const ADVISORY_UNLOCK = 1 << 20
+export const PROGRAM = 1 << 21
 
 /** Bits whose statements `actionsOf` has something to say about. */
 export const WITH_ACTIONS = SET | SET_LOCAL | RESET | PREPARE | DISCARD | LISTEN

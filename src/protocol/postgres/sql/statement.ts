@@ -15,6 +15,7 @@ import {
   LOAD,
   NOTIFY,
   PREPARE,
+  PROGRAM,
   RESET,
   SEED,
   SET,
@@ -109,7 +110,7 @@ export class Head {
         return INSERT
       case W.DO:
       case W.CALL:
-        return UNSEEN
+        return UNSEEN | PROGRAM
       case W.CREATE:
         return this.#create(onCommitDrop)
       default:

@@ -108,6 +108,7 @@ export const HARMLESS = 1 << 8
 export const WRITES = 1 << 9
 export const CALLS_SET_CONFIG = 1 << 10
 export const CALLS_ADVISORY_LOCK = 1 << 11
+export const CALLS_ADVISORY_UNLOCK = 1 << 21
 export const CALLS_SEQUENCE_WRITE = 1 << 12
 export const CALLS_SEQUENCE_READ = 1 << 13
 export const CALLS_SEED = 1 << 14
@@ -119,6 +120,7 @@ export const CALLS_KNOWN = 1 << 17
 export const CALLS =
   CALLS_SET_CONFIG |
   CALLS_ADVISORY_LOCK |
+  CALLS_ADVISORY_UNLOCK |
   CALLS_SEQUENCE_WRITE |
   CALLS_SEQUENCE_READ |
   CALLS_SEED |
@@ -200,9 +202,9 @@ const LOAD_CALLS = `dblink_connect dblink_connect_u dblink_disconnect dblink_ope
   pg_replication_origin_session_setup pg_replication_origin_session_reset`
 
 /** Session locks only: the xact variants end with their transaction. */
-const ADVISORY_CALLS = `pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock
-  pg_advisory_unlock_all pg_advisory_unlock_shared pg_try_advisory_lock
+const LOCK_CALLS = `pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock
   pg_try_advisory_lock_shared`
+const UNLOCK_CALLS = 'pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared'
 
 const WRITING_WORDS = 'delete insert into merge update'
 
@@ -224,7 +226,8 @@ for (const [name, number] of Object.entries(ALIASES)) add(name, number)
 for (const text of [BEFORE_PARENTHESIS, TYPES, FUNCTIONS]) flag(text, HARMLESS)
 flag(WRITING_WORDS, WRITES)
 flag('set_config', CALLS_SET_CONFIG)
-flag(ADVISORY_CALLS, CALLS_ADVISORY_LOCK)
+flag(LOCK_CALLS, CALLS_ADVISORY_LOCK)
+flag(UNLOCK_CALLS, CALLS_ADVISORY_UNLOCK)
 flag(SEQUENCE_WRITES, CALLS_SEQUENCE_WRITE)
 flag(SEQUENCE_READS, CALLS_SEQUENCE_READ)
 flag(NOTIFY_CALLS, CALLS_NOTIFY)
