@@ -37,6 +37,12 @@ export class ExtendedQueries {
       // Too long to keep for another server connection: it lives and dies on this one.
       const name = readParseName(cursor.buffer, cursor.pos, cursor.end)
       if (name === undefined) return 'wait'
+      if (desk.following.strict) {
+        this.#failInstead(server, refusalOf('large-statement'))
+        desk.drop = true
+        desk.left = total
+        return undefined
+      }
       desk.following.keepsLarge(server, true)
       statements.parseLarge(server, name)
       desk.left = total
@@ -119,6 +125,11 @@ export class ExtendedQueries {
 
   /** Something that fails in the Bind's place; the server ignores the rest of the batch by itself. */
   #refuse(server: PostgresServerConversation, total: number, refusal: Buffer): void {
+    this.#failInstead(server, refusal)
+    this.#desk.leaveOut(total)
+  }
+
+  #failInstead(server: PostgresServerConversation, refusal: Buffer): void {
     server.ledger.openBatch()
     server.ledger.push(OWED.PARSE_UNNAMED, {
       refusal,
@@ -127,7 +138,6 @@ export class ExtendedQueries {
       },
     })
     this.#desk.emit(parse('', refusedSql(), []))
-    this.#desk.leaveOut(total)
   }
 
   execute(server: PostgresServerConversation, total: number): Verdict {

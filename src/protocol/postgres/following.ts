@@ -10,6 +10,7 @@ import type { PinReason, SessionTerms, TransactionStatus } from '../contract.ts'
 import { ABOUT, type Answer, askSql, EVERYTHING, type Question, readAnswer } from './asking.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
 import { FollowedSettings } from './followed-settings.ts'
+import { NOBODY, type Senders } from './senders.ts'
 import { type Habits, SequenceWatch } from './sequence-watch.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Action, actionsOf } from './sql/actions.ts'
@@ -29,15 +30,15 @@ export interface FollowingOptions {
   readonly settings: ReadonlyMap<string, string>
   readonly settingsKey: string
   readonly habits: Habits
+  readonly senders: Senders
 }
 
 export class Following {
   readonly pins = new Map<PinReason, string>()
   readonly channels = new Set<string>()
   readonly settings: FollowedSettings
-  /** It has sent a NOTIFY to the server connection it is attached to. */
-  notifies = false
   #terms: SessionTerms
+  #senders: Senders
   readonly sequences: SequenceWatch
   /** Bits of `ABOUT` that are not known and have not been asked for yet. */
   #doubts = 0
@@ -55,6 +56,7 @@ export class Following {
 
   constructor(options: FollowingOptions) {
     this.#terms = options.terms
+    this.#senders = options.senders
     this.settings = new FollowedSettings(options)
     this.sequences = new SequenceWatch(options.habits)
     if (options.terms.pinning === 'session') this.pins.set('configured', '')
@@ -90,9 +92,19 @@ export class Following {
     return pinning !== 'session' && pinning !== 'aws'
   }
 
+  /** Bytes for a server connection it begins to use: what is notified there is no other's now. */
+  parts(server: PostgresServerConversation): Buffer {
+    return this.#senders.part(server, this.#terms.process ?? NOBODY)
+  }
+
+  /** What would pin is refused. */
+  get strict(): boolean {
+    return this.#terms.pinning === 'strict'
+  }
+
   /** The reason for which a statement with these effects is refused. */
   refuses(bits: number, text: Buffer): PinReason | undefined {
-    return this.#terms.pinning === 'strict' ? refusedFor(bits, text) : undefined
+    return this.strict ? refusedFor(bits, text) : undefined
   }
 
   /**
@@ -106,7 +118,7 @@ export class Following {
     emit: (bytes: Buffer) => void,
   ): PinReason | undefined {
     const { bits } = classification
-    if (bits & E.NOTIFY) this.notifies = true
+    if (bits & E.NOTIFY) this.#sign(server, emit)
     if (bits & (E.SET | E.SET_LOCAL)) server.coloured = true
     if (!this.follows) {
       this.#aws(server, classification, text)
@@ -126,6 +138,12 @@ export class Following {
       for (const action of actionsOf(text)) this.#touch(action, server.status === 'idle')
     }
     return undefined
+  }
+
+  #sign(server: PostgresServerConversation, emit: (bytes: Buffer) => void): void {
+    const { process } = this.#terms
+    const mark = process === undefined ? NOTHING : this.#senders.mark(server, process)
+    if (mark.length > 0) emit(mark)
   }
 
   #aws(server: PostgresServerConversation, classification: Classification, text: Buffer): void {
