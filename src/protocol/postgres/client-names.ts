@@ -14,6 +14,8 @@ export interface Named {
   readonly realm: string | undefined
   /** What the client asked for, where something else was prepared for it. */
   readonly face?: Face | undefined
+  /** Prepared by SQL: how many characters of the client's text lie before the end of its name. */
+  readonly nameEnd?: number
   /** Its Parse was sent and has not been answered. */
   pending?: boolean
   /** Its Parse turned out to have failed: the client has no such name. */
@@ -103,7 +105,7 @@ export class ClientNames {
     if (realm === undefined || realm === this.#realm || inDoubt(server)) return named
     const { statement } = named
     const again = this.entry(name, this.statements.again(statement, this.#realm))
-    const renewed: Named = { ...again, face: named.face }
+    const renewed: Named = { ...named, ...again }
     this.#byName.set(name, renewed)
     return renewed
   }

@@ -9,11 +9,13 @@ import { ClientNames, type Named, outcomeOf } from './client-names.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Emit, makeRoom, place } from './shelf.ts'
+import { SqlStatements } from './sql-statements.ts'
 import { NAME_PREFIX, type Presence, type Statement, type Statements } from './statements.ts'
 import { UnnamedStatement } from './unnamed-statement.ts'
 
 export class ClientStatements {
   readonly names: ClientNames
+  readonly sql: SqlStatements
   #statements: Statements
   #unnamed: UnnamedStatement
   #lastName = ''
@@ -22,6 +24,7 @@ export class ClientStatements {
   constructor(statements: Statements, realm: string) {
     this.#statements = statements
     this.names = new ClientNames(statements, realm)
+    this.sql = new SqlStatements(this.names)
     this.#unnamed = new UnnamedStatement(this.names)
   }
 

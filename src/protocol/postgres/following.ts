@@ -127,7 +127,6 @@ export class Following {
     const refused = this.refuses(bits, text)
     if (refused !== undefined) return refused
     if (this.sequences.sees(server, bits, emit)) this.#pin(server, 'sequence', text)
-    if (bits & E.PREPARE) this.#pin(server, 'sql-prepare', text)
     const lasting = lastingReason(bits)
     if (lasting !== undefined) {
       this.#pin(server, lasting, text)

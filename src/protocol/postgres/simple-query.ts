@@ -6,15 +6,15 @@
 import { commandComplete } from '../../wire/postgres/backend.ts'
 import { HEADER } from '../../wire/postgres/codes.ts'
 import { query } from '../../wire/postgres/frontend.ts'
-import { decode } from '../../wire/postgres/text.ts'
 import type { Desk, Verdict } from './desk.ts'
 import { OWED, type Undo } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { setSql } from './settings.ts'
+import { queryBytes } from './shelf.ts'
 import { actionsOf } from './sql/actions.ts'
 import { type Classification, classify } from './sql/classify.ts'
-import { DISCARD, LISTEN, RESET } from './sql/effects.ts'
+import { DISCARD, LISTEN, PREPARE, RESET } from './sql/effects.ts'
 import { isPlain } from './sql/glance.ts'
 
 export class SimpleQueries {
@@ -84,9 +84,13 @@ export class SimpleQueries {
         return undefined
       }
     }
+    const { sql } = desk.statements
     const alone = server.status === 'idle' && server.ledger.certain
     const owns = following.holds
-    const reason = following.sees(server, classification, text, desk.emit)
+    let reason = following.sees(server, classification, text, desk.emit)
+    for (const run of bits & PREPARE ? sql.runs(text) : []) {
+      reason ??= following.sees(server, run.classification, run.text, desk.emit)
+    }
     if (reason !== undefined) {
       this.#refuse(server, total, refusalOf(reason))
       return undefined
@@ -97,15 +101,20 @@ export class SimpleQueries {
       return undefined
     }
     const restoring = bits & RESET ? following.settings.restoring(text) : ''
+    const changed = bits & PREPARE ? sql.query(server, text, desk.emit) : undefined
     if (restoring === '' || discardsAll) {
-      this.#owe(server)
-      desk.in.pos += total
+      this.#owe(server, changed?.undo)
+      if (changed === undefined) desk.in.pos += total
+      else {
+        desk.emit(queryBytes(changed.text))
+        desk.leaveOut(total)
+      }
       // Most likely it is refused, and so is this; it cannot go into one query with anything.
       if (discardsAll && restoring !== '') desk.emit(server.silently(restoring))
     } else {
-      this.#owe(server, { own: classification.statements })
+      this.#owe(server, { ...changed?.undo, own: classification.statements })
       // In the same query, so that it is undone with it, and the client is told of both at once.
-      desk.emit(query(`${decode(text, 0, text.length)}\n;${restoring}`))
+      desk.emit(queryBytes(Buffer.concat([changed?.text ?? text, Buffer.from(`\n;${restoring}`)])))
       desk.leaveOut(total)
     }
     const ends = classification.transaction === 'ends'

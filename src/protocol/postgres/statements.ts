@@ -290,6 +290,11 @@ export class PreparedBook {
     this.#held.set(statement, UNSURE)
   }
 
+  /** A DEALLOCATE of the client took it away. */
+  dropped(statement: Statement): void {
+    this.#held.delete(statement)
+  }
+
   /** The Close that made room was carried out. */
   closed(statement: Statement): void {
     this.#leaving.delete(statement)
