@@ -110,6 +110,31 @@ function differences(suite, direct, weir) {
   return rows
 }
 
+/** Both ways through a suite: its row of the table and what is different; undefined with --only. */
+async function compare(suite, context) {
+  const folder = resolve(options[suite.name])
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const ways = {}
+  for (const way of options.only === undefined ? ['direct', 'weir'] : [options.only]) {
+    const started = Date.now()
+    ways[way] = await oneWay(way, suite, folder, context)
+    const { tests, pins = [] } = ways[way]
+    const seconds = Math.round((Date.now() - started) / 1000)
+    console.log(
+      `${suite.name} ${version} ${way}: ${passedOf(ways[way])}/${tests.size}, ${seconds} s`,
+    )
+    for (const pin of pins) console.log(`  ${pin}`)
+    for (const [name, failure] of options.only === undefined ? [] : tests) {
+      if (failure !== undefined) console.log(`failed: ${name}\n${failure}`)
+    }
+  }
+  const { direct, weir } = ways
+  if (direct === undefined || weir === undefined) return undefined
+  const rows = differences(suite, direct, weir)
+  const name = `${suite.name} ${version}`
+  return { rows, sum: [name, direct.tests.size, passedOf(direct), passedOf(weir), rows.length] }
+}
+
 async function main() {
   const user = ordinaryUser(options['run-as'])
   const pg = installed()
@@ -121,33 +146,16 @@ async function main() {
   const sums = []
   const different = []
   for (const suite of wanted) {
-    const folder = resolve(options[suite.name])
-    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const ways = {}
-    for (const way of options.only === undefined ? ['direct', 'weir'] : [options.only]) {
-      const started = Date.now()
-      ways[way] = await oneWay(way, suite, folder, context)
-      const { tests, pins = [] } = ways[way]
-      const seconds = Math.round((Date.now() - started) / 1000)
-      console.log(
-        `${suite.name} ${version} ${way}: ${passedOf(ways[way])}/${tests.size}, ${seconds} s`,
-      )
-      for (const pin of pins) console.log(`  ${pin}`)
-      for (const [name, failure] of options.only === undefined ? [] : tests) {
-        if (failure !== undefined) console.log(`failed: ${name}\n${failure}`)
-      }
+    try {
+      const found = await compare(suite, context)
+      if (found === undefined) continue
+      sums.push(found.sum)
+      different.push(...found.rows)
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error
+      console.error(`drivers: ${error.message}`)
+      process.exitCode = 1
     }
-    const { direct, weir } = ways
-    if (direct === undefined || weir === undefined) continue
-    const rows = differences(suite, direct, weir)
-    different.push(...rows)
-    sums.push([
-      `${suite.name} ${version}`,
-      direct.tests.size,
-      passedOf(direct),
-      passedOf(weir),
-      rows.length,
-    ])
   }
   if (sums.length > 0) {
     console.log(
