@@ -384,6 +384,7 @@ class RunningApp implements App {
     this.supply.pools.forEach((pool) => {
       pool.retire('Weir is stopping')
     })
+    this.#servers?.end()
     clearInterval(this.#housekeeping)
     this.#loopWatch?.stop()
     await this.#monitor?.stop()

@@ -2,6 +2,7 @@
  * Server connections as the app makes them: opened for a pool, sent home to it, their signs of
  * trouble passed on as hints. Rule: what is seen on the byte path only ever causes a probe.
  */
+import { setMaxListeners } from 'node:events'
 import type { Settings } from '../config/settings.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -47,9 +48,13 @@ export class Servers {
   #options: ServersOptions
   #opener: Opener
   #live = new Set<ServerConnection>()
+  /** Aborted when cancel requests that are still on their way no longer matter. */
+  #ending = new AbortController()
 
   constructor(options: ServersOptions) {
     this.#options = options
+    // One listener for each request on its way, and Node warns of a leak at the eleventh.
+    setMaxListeners(0, this.#ending.signal)
     const { settings, network, protocol } = options
     this.#opener = new Opener({
       network,
@@ -92,6 +97,11 @@ export class Servers {
         throw error
       },
     )
+  }
+
+  /** The proxy has stopped: what is still on its way to a node is given up. */
+  end(): void {
+    this.#ending.abort()
   }
 
   #openFailed(node: string, error: unknown): void {
@@ -137,7 +147,9 @@ export class Servers {
         const key = connection.conversation.cancelKey
         if (key === undefined) return true
         this.#options.metrics.node(connection.node).cancels++
-        return this.#opener.cancel(this.#addressOf(connection.node), key)
+        const { node, encrypted } = connection
+        const { signal } = this.#ending
+        return this.#opener.cancel(this.#addressOf(node), key, encrypted, signal)
       },
     }
   }

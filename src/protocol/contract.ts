@@ -310,6 +310,25 @@ export interface ListenerConversation {
   sign(pid: number): void
 }
 
+/**
+ * What to do next to carry a cancel request to a node.
+ *
+ * - `send`: `last` says that this is the request itself. - `upgrade-tls`: speak TLS, then `secured`.
+ * - `failed`: it cannot be sent as it should be, and was not.
+ */
+export type CancelStep =
+  | { readonly kind: 'starved' }
+  | { readonly kind: 'send'; readonly bytes: Buffer; readonly last: boolean }
+  | { readonly kind: 'upgrade-tls' }
+  | { readonly kind: 'failed'; readonly error: WeirError }
+
+/** One cancel request on a connection of its own; over after the last `send`, or `failed`. */
+export interface CancelMachine {
+  push(chunk: Buffer): void
+  next(): CancelStep
+  secured(): void
+}
+
 /** What a protocol brings along; the composition root builds one. */
 export interface Protocol {
   readonly name: string
@@ -329,6 +348,8 @@ export interface Protocol {
   dialect(parameters: ReadonlyMap<string, string>): string
   /** The request to send over a fresh connection to cancel what runs on a server connection. */
   cancelRequest(key: CancelKey): Buffer
+  /** Carries that request to a node; `secure` never in clear. */
+  cancel(key: CancelKey, secure: boolean): CancelMachine
   /** Bytes that tell a client something it did not ask for. */
   warning(error: WeirError): Buffer
   /** Bytes that tell a client why it is being closed. */

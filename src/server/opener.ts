@@ -1,6 +1,6 @@
 /**
- * Opens server connections: connects, logs in, runs the init query. Also carries cancel requests,
- * which need a connection of their own. Rule: what it hands out is clean and idle; whatever fails on
+ * Opens server connections: connects, logs in, runs the init query; and opens the way for cancel
+ * requests, which need a connection of their own. Rule: what it hands out is clean and idle; whatever fails on
  * the way leaves no socket behind.
  */
 import type tls from 'node:tls'
@@ -14,6 +14,7 @@ import type {
   Protocol,
   ServerConversation,
 } from '../protocol/contract.ts'
+import { CancelDelivery } from './cancel-delivery.ts'
 import { ServerConnection, type ServerEvents } from './server-connection.ts'
 
 export interface NodeAddress {
@@ -74,33 +75,27 @@ export class Opener {
   }
 
   /**
-   * Sends a cancel request. Resolves true when it is over: the node took it and closed that
-   * connection, or could not be reached. False when it was sent and nobody knows what became of it:
-   * a node that hangs may act on it any time later.
+   * Sends a cancel request; `encrypted` as its server connection is. Resolves true when it is over:
+   * the node took it and closed that connection, or it was never sent. False when it was sent and
+   * nobody knows what became of it: a node that hangs may act on it any time later. Bounded by
+   * `connectTimeoutMs` in all; `signal` gives it up.
    */
-  async cancel(node: NodeAddress, key: CancelKey): Promise<boolean> {
-    let link: Link
-    try {
-      link = (await this.#connect(node)).link
-    } catch {
-      return true
-    }
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        link.destroy()
-        resolve(false)
-      }, this.#options.connectTimeoutMs)
-      link.receiver = {
-        data: () => {},
-        drained: () => {},
-        closed: (error) => {
-          clearTimeout(timer)
-          resolve(error === undefined)
-        },
-      }
-      link.resume()
-      link.write(this.#options.protocol.cancelRequest(key))
+  cancel(
+    node: NodeAddress,
+    key: CancelKey,
+    encrypted: boolean,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const { done } = new CancelDelivery({
+      ...this.#options,
+      key,
+      encrypted,
+      tls: () => this.#options.nodeTls(node),
+      timeoutMs: this.#options.connectTimeoutMs,
+      connecting: this.#connect(node),
+      signal,
     })
+    return done
   }
 
   async #connect(node: NodeAddress): Promise<{ link: Link; local: boolean }> {

@@ -1,13 +1,19 @@
 /** TLS towards clients: offered, required, direct, and what a snoop or a fool gets. */
 import { chownSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { query, sslRequest, startupMessage } from '../../src/wire/postgres/frontend.ts'
+import {
+  cancelRequest,
+  query,
+  sslRequest,
+  startupMessage,
+} from '../../src/wire/postgres/frontend.ts'
 import { readErrorFields } from '../../src/wire/postgres/read.ts'
 import { writeTestCertificate } from '../support/certificate.ts'
-import { connect, endClients, failure, one, wireOf } from '../support/clients.ts'
+import { cancelKeyOf, connect, endClients, failure, one, wireOf } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { exchange, PROTOCOL_3, RawSession, rawSession } from '../support/raw-session.ts'
@@ -177,6 +183,67 @@ describe('Towards the nodes', () => {
     // The certificate is for localhost, the node is configured as 127.0.0.1.
     await expect(refusedStart(nodes('verify-full', ca))).resolves.toContain('127.0.0.1')
     await expect(refusedStart(nodes('verify-ca'))).resolves.toMatch(/self.signed certificate/)
+  })
+
+  it('a cancel request goes over TLS, as its server connection does', async () => {
+    // Between Weir and the node, reading along.
+    const seen: Buffer[] = []
+    const node = house.cluster.writer()
+    const relay = createServer((from) => {
+      const to = connectTcp(node.port, node.host)
+      from.on('data', (bytes) => seen.push(bytes))
+      from.pipe(to).pipe(from)
+      for (const socket of [from, to]) socket.on('error', () => from.destroy())
+      from.on('close', () => to.destroy())
+    })
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+    const { port } = relay.address() as AddressInfo
+    const between = { nodes: [{ name: node.name, host: '127.0.0.1', port }] }
+    const front = await startFront(house, { config: { ...nodes('require'), ...between } })
+    try {
+      const client = await connect(front.url())
+      expect(await one(client, encrypted)).toBe(true)
+      const backend = await one(client, 'select pg_backend_pid()')
+      const asleep = failure(client.query('select pg_sleep(600)'))
+      const sleeping = `select 1 from pg_stat_activity where wait_event = 'PgSleep'`
+      await until(async () => (await house.ask(sleeping)).length === 1, 5_000)
+      seen.length = 0
+      const { pid, secret } = cancelKeyOf(client)
+      const key = Buffer.alloc(4)
+      key.writeInt32BE(secret)
+      const began = performance.now()
+      await exchange(front.port('writer'), cancelRequest(pid, key))
+      expect((await asleep).code).toBe('57014')
+      expect(performance.now() - began).toBeLessThan(5_000)
+      // It has landed for certain, so the server connection may go on serving.
+      expect(await one(client, 'select pg_backend_pid()')).toBe(backend)
+      const clear = Buffer.concat(seen)
+      expect(clear.indexOf(sslRequest())).toBeGreaterThanOrEqual(0)
+      // The code of a CancelRequest, which stands before the key (pqcomm.h).
+      expect(clear.indexOf(cancelRequest(0, key).subarray(0, 8))).toBe(-1)
+    } finally {
+      endClients()
+      await front.end()
+      relay.close()
+    }
+  })
+
+  it('a replication connection is encrypted on both sides when both have TLS', async () => {
+    const files = await writeTestCertificate(house.directory)
+    const { tls: toNodes, ...rest } = nodes('require')
+    const front = await startFront(house, {
+      config: { ...rest, tls: { ...toNodes, mode: 'required', ...files } },
+    })
+    try {
+      const wanted = { ssl: { rejectUnauthorized: false }, replication: 'database' } as object
+      const client = await connect(front.url(), wanted)
+      expect(await one(client, encrypted)).toBe(true)
+      const text = 'ü'.repeat(2_000_000)
+      expect(await one(client, `select repeat('ü', 2000000)`)).toBe(text)
+    } finally {
+      endClients()
+      await front.end()
+    }
   })
 
   /** What Weir says of a node it will not trust. */

@@ -19,6 +19,7 @@ import type {
   Introduction,
   Protocol,
 } from '../contract.ts'
+import { PostgresCancel } from './cancel.ts'
 import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
@@ -99,6 +100,7 @@ export function postgres(options: PostgresOptions): Protocol {
       new PostgresListener(server as PostgresServerConversation, dialect),
     dialect: (parameters) => parameters.get('client_encoding') ?? '',
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
+    cancel: (key, secure) => new PostgresCancel(key, secure),
     warning: warningBytes,
     refusal: fatalBytes,
   }

@@ -66,14 +66,14 @@ describe('a cancel request', () => {
     const where = await nodeThat((socket) => {
       socket.once('data', () => socket.end())
     })
-    expect(await openerWith().cancel(where, key)).toBe(true)
+    expect(await openerWith().cancel(where, key, false)).toBe(true)
   })
 
   it('is over when the node cannot be reached: nothing was sent', async () => {
     const where = await nodeThat(() => {})
     const gone = server!
     await new Promise((closed) => gone.close(closed))
-    expect(await openerWith().cancel(where, key)).toBe(true)
+    expect(await openerWith().cancel(where, key, false)).toBe(true)
   })
 
   it('may still land when the node took it and says nothing', async () => {
@@ -83,7 +83,7 @@ describe('a cancel request', () => {
         heard += bytes.length
       })
     })
-    expect(await openerWith({ connectTimeoutMs: 150 }).cancel(where, key)).toBe(false)
+    expect(await openerWith({ connectTimeoutMs: 150 }).cancel(where, key, false)).toBe(false)
     expect(heard).toBe(16)
   })
 
@@ -91,6 +91,6 @@ describe('a cancel request', () => {
     const where = await nodeThat((socket) => {
       socket.once('data', () => socket.resetAndDestroy())
     })
-    expect(await openerWith().cancel(where, key)).toBe(false)
+    expect(await openerWith().cancel(where, key, false)).toBe(false)
   })
 })
