@@ -7,8 +7,11 @@
  *   # what this shows            C>P Query "select 1"      lines of one sender that stand together
  *   servers 2                    P>S Query "select 1"      arrive in one read; an empty line parts
  *   ! S1 lost                    -- C takes S1             them
+ *
+ * The columns of an ask are printed short: `<'work_mem'>` for a value, `<temporary>` and the like.
  */
 
+import { ABOUT, askSql } from '../../src/protocol/postgres/asking.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
 import type { Session } from '../../src/session/sessions.ts'
 import { asLines, backendBytes, frontendBytes } from './message-text.ts'
@@ -26,6 +29,19 @@ interface Side {
 }
 
 const SETTINGS = /^settings (\w+) (\w+)=(.*)$/
+/** Columns of an ask, as transcripts print them. */
+const ASKED = Object.entries(ABOUT)
+  .filter(([, about]) => about !== ABOUT.SETTINGS)
+  .map(([what, about]) => {
+    const sql = askSql({ about, names: [] }).slice('SELECT '.length)
+    return [JSON.stringify(sql).slice(1, -1), `<${what.toLowerCase()}>`] as const
+  })
+
+function abridged(line: string): string {
+  let short = line.replaceAll(/pg_catalog\.current_setting\(('[^']*'),true\)/g, '<$1>')
+  for (const [sql, name] of ASKED) short = short.replaceAll(sql, name)
+  return short
+}
 
 /** Plays `text` and returns it with everything Weir did written anew. */
 export async function play(text: string): Promise<string> {
@@ -79,10 +95,9 @@ class Stage {
   #rest = new Map<string, Buffer>()
 
   constructor(head: readonly string[]) {
-    const number = (name: string, otherwise: number): number => {
-      const found = head.find((line) => line.startsWith(`${name} `))
-      return found === undefined ? otherwise : Number(found.slice(name.length + 1))
-    }
+    const word = (name: string): string | undefined =>
+      head.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1)
+    const number = (name: string, otherwise: number): number => Number(word(name) ?? otherwise)
     const note = (text: string): void => {
       this.#lines.push(`-- ${text}`)
     }
@@ -94,6 +109,9 @@ class Stage {
       {
         preparedPerServer: number('prepared', 100),
         inspectBytes: number('inspect', 1_048_576),
+        pinning: (word('pinning') ?? 'follow') as 'follow' | 'strict' | 'aws',
+        verify: head.includes('verify'),
+        initQuery: word('init') ?? '',
         note,
         serverName,
       },
@@ -140,9 +158,14 @@ class Stage {
     this.#clients.set(name, { name, link, session })
     const pins = session.pins
     const add = pins.add.bind(pins)
+    const remove = pins.delete.bind(pins)
     pins.add = (reason) => {
       this.#lines.push(`-- ${name} is pinned: ${reason}`)
       return add(reason)
+    }
+    pins.delete = (reason) => {
+      this.#lines.push(`-- ${name} is no longer pinned: ${reason}`)
+      return remove(reason)
     }
   }
 
@@ -150,7 +173,7 @@ class Stage {
     const known = Buffer.concat([this.#rest.get(arrow) ?? Buffer.alloc(0), bytes])
     const { lines, rest } = asLines(known, arrow.startsWith('P>S') ? 'client' : 'server')
     this.#rest.set(arrow, Buffer.from(rest))
-    for (const line of lines) this.#lines.push(`${arrow} ${line}`)
+    for (const line of lines) this.#lines.push(`${arrow} ${abridged(line)}`)
   }
 
   enact(block: readonly string[]): void {

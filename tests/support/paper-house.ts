@@ -20,7 +20,6 @@ import { PostgresServerConversation } from '../../src/protocol/postgres/server-c
 import { settingsKeyOf } from '../../src/protocol/postgres/settings.ts'
 import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
-import { Notifiers } from '../../src/session/notifiers.ts'
 import { ReplicationSession } from '../../src/session/replication-session.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
 import { Sessions } from '../../src/session/sessions.ts'
@@ -128,6 +127,9 @@ export interface PaperHouseOptions {
   readonly preparedPerServer?: number
   readonly inspectBytes?: number
   readonly initQuery?: string
+  /** Of the endpoint. Default: `follow`, not `verify`. */
+  readonly pinning?: 'follow' | 'strict' | 'aws'
+  readonly verify?: boolean
   readonly idleClientTimeoutMs?: number
   /** Default: one that listens to anything at once and hears nothing. */
   readonly hub?: Rooms['hub']
@@ -146,7 +148,6 @@ export interface PaperPool {
 }
 
 const WILLING_HUB: Rooms['hub'] = {
-  notifiers: new Notifiers(),
   subscribe: (_subscriber, _channel, done) => done(),
   unsubscribe: () => {},
   leave: () => {},

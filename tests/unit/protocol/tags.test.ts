@@ -3,7 +3,12 @@ import { effectOfTag } from '../../../src/protocol/postgres/tags.ts'
 
 test.each([
   ['DEALLOCATE ALL', 'deallocated'],
-  ['DISCARD ALL', 'deallocated'],
+  ['DISCARD ALL', 'discarded'],
+  ['ROLLBACK', 'rolled-back'],
+  ['ROLLBACK PREPARED', 'rolled-back'],
+  ['RELEASE', undefined],
+  ['RESET', undefined],
+  ['REFRESH MATERIALIZED VIEW', undefined],
   ['ALTER TABLE', 'reshaped'],
   ['DROP TABLE', 'reshaped'],
   ['CREATE VIEW', 'reshaped'],
