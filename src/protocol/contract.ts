@@ -77,8 +77,6 @@ export interface ClientConversation {
   readonly subscription: string
   /** Channels it listens to, which its session gets from the shared listener; true as `pins` is. */
   readonly channels: ReadonlySet<string>
-  /** It has sent a NOTIFY to the server connection it holds now. */
-  readonly notifies: boolean
   /** Requests sent on so far, as `QueryRequests` counts them. */
   readonly requests: number
   push(chunk: Buffer): void
@@ -283,6 +281,8 @@ export interface MessageWatch {
 export type Pinning = 'follow' | 'strict' | 'aws' | 'session'
 
 export interface SessionTerms {
+  /** What the client takes for the number of its server process; undefined for no client. */
+  readonly process?: number | undefined
   readonly pinning: Pinning
   /** After a call of what cannot be seen through, the server is asked what it has changed. */
   readonly verify: boolean
@@ -302,12 +302,10 @@ export interface ListenerConversation {
   /** Reads one notification into the fields below; false when no whole one is at hand. */
   next(): boolean
   readonly channel: string
-  /** The number of the server process that sent it. */
-  readonly sender: number
   /** All of it, as a client gets it, in memory nobody uses again. */
   readonly message: Buffer
-  /** Makes `pid` its sender. */
-  sign(pid: number): void
+  /** It listens no more. */
+  close(): void
 }
 
 /**

@@ -78,11 +78,11 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.route = route
     this.startedAt = rooms.clock.wall()
     this.lastActive = rooms.clock.monotonic()
-    this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint.rule))
+    this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
+    this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint, this.cancelKey.pid))
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
     this.#pinNotes = new PinNotes(rooms, this)
     this.#idleWatch = new IdleWatch(rooms, this)
-    this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
     this.#ears = new Ears(rooms, this, this.#conversation.channels)
     route.prefer = ({ conversation }) => conversation.settingsKey === this.#conversation.settingsKey
     link.receiver = this
@@ -169,7 +169,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   #forward(bytes: Buffer): void {
     const server = this.#lease!.link
     this.#requests.sent(this.lastActive)
-    if (this.#conversation.notifies) this.#ears.notifies(this.#lease)
     server.write(bytes)
     if (!server.congested || this.#pausedForServer) return
     this.#pausedForServer = true
@@ -290,7 +289,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     const server = this.#lease
     if (server === undefined) return undefined
     this.#lease = undefined
-    this.#ears.notifies(undefined)
     server.onDrained = undefined
     this.#conversation.detach()
     if (this.#pausedForServer) this.#resumeClient()

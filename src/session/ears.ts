@@ -6,8 +6,6 @@
  */
 import { WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
-import type { CancelKey } from '../protocol/contract.ts'
-import type { ServerConnection } from '../server/server-connection.ts'
 import type { Subscriber } from './channels.ts'
 import { NotificationQueue, type NotificationReceiver } from './notification-queue.ts'
 import type { Rooms } from './rooms.ts'
@@ -19,8 +17,6 @@ export interface Listener {
   readonly route: Subscriber['route']
   /** No transaction is open and no answer is owed. */
   readonly quiet: boolean
-  /** What its clients take for the number of its server process. */
-  readonly cancelKey: CancelKey
   /** The channel of its LISTEN is listened to, or cannot be; it `waited` for that. */
   subscribed(error: WeirError | undefined, waited: boolean): void
   cut(reason: 'notifications-overflow', error: WeirError): void
@@ -37,8 +33,6 @@ export class Ears implements Subscriber, NotificationReceiver {
   #subscribed = new Set<string>()
   /** What the client waits for before its LISTEN may go on. */
   #pending: string | undefined
-  /** The server connection that is known to send this client's notifications. */
-  #sendsBy: ServerConnection | undefined
   /** Counted as listening. */
   #counted = false
 
@@ -77,15 +71,6 @@ export class Ears implements Subscriber, NotificationReceiver {
     this.#pending = undefined
     this.#drop(channel)
     return true
-  }
-
-  /** The client sends a NOTIFY by this server connection, or has done so since it holds it. */
-  notifies(server: ServerConnection | undefined): void {
-    if (this.#sendsBy === server) return
-    this.#sendsBy = server
-    const process = server?.conversation.cancelKey?.pid
-    if (server === undefined || process === undefined) return
-    this.#rooms.hub.notifiers.note(server.node, process, this.#session.cancelKey.pid)
   }
 
   #drop(channel: string): void {

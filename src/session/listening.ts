@@ -8,12 +8,9 @@
  */
 import type { Subscribed, Subscriber } from './channels.ts'
 import type { ListeningRooms } from './listening-rooms.ts'
-import { Notifiers } from './notifiers.ts'
 import { SharedListener } from './shared-listener.ts'
 
 export class ListenerHub {
-  /** Who sends what is notified. */
-  readonly notifiers = new Notifiers()
   #rooms: ListeningRooms
   #byKey = new Map<string, SharedListener>()
   #bySubscriber = new Map<Subscriber, SharedListener>()
@@ -68,7 +65,7 @@ export class ListenerHub {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
     const name = `${rule.kind === 'writer' ? 'writer' : rule.name}/${database}`
-    const listener = new SharedListener(this.#rooms, this.notifiers, name, subscriber, () => {
+    const listener = new SharedListener(this.#rooms, name, subscriber, () => {
       this.#byKey.delete(key)
     })
     this.#byKey.set(key, listener)

@@ -1,7 +1,9 @@
 /** What an endpoint's rule says of session state, in the words of the contract. */
-import type { EndpointRule } from '../endpoint/endpoint.ts'
+import type { Endpoint } from '../endpoint/router.ts'
 import type { SessionTerms } from '../protocol/contract.ts'
 
-export function termsOf({ pooling, pinning, verify }: EndpointRule): SessionTerms {
-  return { pinning: pooling === 'session' ? 'session' : pinning, verify }
+/** `process`: what the client takes for the number of its server process. */
+export function termsOf({ rule }: Endpoint, process: number): SessionTerms {
+  const { pooling, pinning, verify } = rule
+  return { pinning: pooling === 'session' ? 'session' : pinning, verify, process }
 }

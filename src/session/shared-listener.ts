@@ -17,7 +17,6 @@ import type { ListenerConversation } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import { type Change, Channels, type Subscribed, type Subscriber } from './channels.ts'
 import type { ListeningRooms } from './listening-rooms.ts'
-import type { Notifiers } from './notifiers.ts'
 
 /** So long the connection is kept when nobody listens any more (ms). */
 const LINGER_MS = 5_000
@@ -36,7 +35,6 @@ const MOVES: Moves<ListenerState> = {
 
 export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   #rooms: ListeningRooms
-  #notifiers: Notifiers
   #name: string
   #dialect: string
   #machine = new Machine<ListenerState>('shared listener', MOVES, 'away')
@@ -59,15 +57,8 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   #ended: () => void
 
   /** `ended` is called when nobody has listened for a while and nothing is held any more. */
-  constructor(
-    rooms: ListeningRooms,
-    notifiers: Notifiers,
-    name: string,
-    first: Subscriber,
-    ended: () => void,
-  ) {
+  constructor(rooms: ListeningRooms, name: string, first: Subscriber, ended: () => void) {
     this.#rooms = rooms
-    this.#notifiers = notifiers
     this.#name = name
     this.#dialect = first.dialect
     this.#ended = ended
@@ -190,8 +181,6 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     conversation.push(bytes)
     while (conversation.next()) {
       const { channel, message } = conversation
-      const pid = this.#notifiers.of(this.#server!.node, conversation.sender)
-      if (pid !== undefined) conversation.sign(pid)
       this.#rooms.counters.notificationsReceived++
       for (const subscriber of this.#channels.of(channel) ?? []) {
         subscriber.notify(channel, message)
@@ -241,6 +230,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   #forget(): void {
     if (this.#machine.is('ready')) this.#rooms.counters.listeners--
     this.#machine.to('away')
+    this.#conversation?.close()
     this.#server = undefined
     this.#conversation = undefined
     this.#asked = undefined

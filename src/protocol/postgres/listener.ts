@@ -11,6 +11,7 @@ import { endOfCString } from '../../wire/postgres/read.ts'
 import { decode } from '../../wire/postgres/text.ts'
 import type { ListenerConversation } from '../contract.ts'
 import { ByteCursor } from './byte-cursor.ts'
+import { MARKS, SenderBook, type Senders } from './senders.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
 /** A payload has less than 8000 bytes (async.c) and a channel 63; conversion may make four of one. */
@@ -20,17 +21,20 @@ const NOTHING = Buffer.alloc(0)
 export class PostgresListener implements ListenerConversation {
   channel = ''
   message: Buffer = NOTHING
-  sender = 0
   #server: PostgresServerConversation
   #encoding: string
+  #senders: Senders
+  #book = new SenderBook()
   #in = new ByteCursor()
   /** Bytes still to come of a message that is none of ours. */
   #skip = 0
 
   /** `encoding`: as the server reports `client_encoding`; `''` for the server's own choice. */
-  constructor(server: PostgresServerConversation, encoding: string) {
+  constructor(server: PostgresServerConversation, encoding: string, senders: Senders) {
     this.#server = server
     this.#encoding = encoding
+    this.#senders = senders
+    senders.opened()
   }
 
   opening(): Buffer {
@@ -44,8 +48,8 @@ export class PostgresListener implements ListenerConversation {
   change(begin: readonly string[], end: readonly string[]): Buffer {
     this.#server.quietError = undefined
     const statements = [
+      ...(begin.length > 0 ? [MARKS, ...begin] : []).map((channel) => `LISTEN ${quoted(channel)}`),
       ...end.map((channel) => `UNLISTEN ${quoted(channel)}`),
-      ...begin.map((channel) => `LISTEN ${quoted(channel)}`),
     ]
     return this.#server.quietly(statements.join(';'))
   }
@@ -73,27 +77,35 @@ export class PostgresListener implements ListenerConversation {
       if (total > LONGEST_NOTIFICATION)
         throw new ProtocolError('the server sent a notification of impossible length')
       if (cursor.available < total) break
-      this.#read(total)
-      return true
+      if (this.#read(total)) return true
     }
     cursor.keep()
     return false
   }
 
-  #read(total: number): void {
+  /** False when it was a mark of ours. */
+  #read(total: number): boolean {
     const cursor = this.#in
     const message = Buffer.from(cursor.buffer.subarray(cursor.pos, cursor.pos + total))
     cursor.pos += total
     cursor.dropRun()
     const name = HEADER + 4
+    const end = endOfCString(message, name, total)
+    const process = message.readInt32BE(HEADER)
+    const channel = decode(message, name, end)
+    if (channel === MARKS) {
+      this.#book.read(process, message.toString('latin1', end + 1, total - 1))
+      return false
+    }
+    const client = this.#book.of(process)
+    if (client !== undefined) message.writeInt32BE(client, HEADER)
     this.message = message
-    this.sender = message.readInt32BE(HEADER)
-    this.channel = decode(message, name, endOfCString(message, name, total))
+    this.channel = channel
+    return true
   }
 
-  sign(pid: number): void {
-    this.sender = pid
-    this.message.writeInt32BE(pid, HEADER)
+  close(): void {
+    this.#senders.closed()
   }
 }
 

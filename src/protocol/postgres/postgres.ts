@@ -29,6 +29,7 @@ import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
 import { fatalBytes, warningBytes } from './refusal.ts'
+import { Senders } from './senders.ts'
 import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { settingsKeyOf } from './settings.ts'
@@ -61,6 +62,7 @@ const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023']
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
+  const senders = new Senders()
   const habits = new Map<string, Habits>()
   const habitsOf = (kind: string): Habits => {
     let known = habits.get(kind)
@@ -79,6 +81,7 @@ export function postgres(options: PostgresOptions): Protocol {
     converse: (who, terms) =>
       new PostgresClientConversation({
         terms,
+        senders,
         user: who.user,
         habits: habitsOf(JSON.stringify([who.database, who.user, who.settingsKey])),
         settings: who.settings,
@@ -97,7 +100,7 @@ export function postgres(options: PostgresOptions): Protocol {
       secret: randomBytes((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
     }),
     listen: (server, dialect) =>
-      new PostgresListener(server as PostgresServerConversation, dialect),
+      new PostgresListener(server as PostgresServerConversation, dialect, senders),
     dialect: (parameters) => parameters.get('client_encoding') ?? '',
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
     cancel: (key, secure) => new PostgresCancel(key, secure),

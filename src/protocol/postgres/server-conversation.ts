@@ -15,6 +15,7 @@ import { type Answered, Ledger, OWED } from './ledger.ts'
 import { broken, type Replied } from './replied.ts'
 import { Replies } from './replies.ts'
 import { ReplyStream } from './reply-stream.ts'
+import { SenderMark } from './senders.ts'
 import { PreparedBook, type Shapes } from './statements.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -49,6 +50,8 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   sequencesOf: object | undefined
   /** Notifications that arrive are for whoever holds the lease. */
   notifications = false
+  /** In whose name it sends notifications. */
+  readonly sender = new SenderMark()
   /** Statements sent by Weir itself, ahead of a client's Bind or Describe. */
   injected = 0
   readonly ledger = new Ledger()
