@@ -7,6 +7,7 @@ import { ConfigErrors } from '../config/problem.ts'
 import { WeirError } from '../core/errors.ts'
 import { registerCluster } from './cluster.ts'
 import { registerConfig } from './config.ts'
+import { registerPins } from './pins.ts'
 import { registerServe } from './serve.ts'
 import { registerStatus } from './status.ts'
 import { registerUp } from './up.ts'
@@ -26,13 +27,15 @@ export async function main(argv: readonly string[]): Promise<void> {
 Examples:
   weir up                                  a replicated Postgres and Weir in front of it
   weir serve --config config/minimal.yaml  Weir in front of an existing Postgres
-  weir status                              what a running Weir sees`,
+  weir status                              what a running Weir sees
+  weir pins app.sql                        what would pin a session, there and at RDS Proxy`,
     )
   registerUp(program)
   registerServe(program)
   registerStatus(program)
   registerCluster(program)
   registerConfig(program)
+  registerPins(program)
   try {
     await program.parseAsync(argv)
   } catch (error) {

@@ -18,10 +18,15 @@ const HINTS: Partial<Record<PinReason, string>> = {
   'large-statement': 'Send large values as parameters, or use COPY.',
 }
 
+/** What a client can do instead. */
+export function hintOf(reason: PinReason): string | undefined {
+  return HINTS[reason]
+}
+
 /** ErrorResponse for a statement that would pin for `reason`. */
 export function refusalOf(reason: PinReason): Buffer {
   const message = `this endpoint refuses statements that would pin the session to its server connection (${reason})`
-  const hint = HINTS[reason]
+  const hint = hintOf(reason)
   return errorBytesOf(
     new WeirError('WEIR_WOULD_PIN', message, {
       sqlstate: FEATURE_NOT_SUPPORTED,

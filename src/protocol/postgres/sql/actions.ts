@@ -19,7 +19,13 @@ export type Action =
   | { readonly kind: 'unlisten'; readonly channel: string | undefined }
   /** `[start, end)`: the bytes of the name in the text, quotes included. */
   | {
-      readonly kind: 'prepare' | 'execute'
+      readonly kind: 'prepare'
+      readonly name: string
+      readonly start: number
+      readonly end: number
+    }
+  | {
+      readonly kind: 'execute'
       readonly name: string
       readonly start: number
       readonly end: number
