@@ -255,11 +255,12 @@ export class Following {
 
   /** At a boundary outside a transaction: what to send so that everything is known and in its place. */
   settle(server: PostgresServerConversation): Buffer {
+    // First, or a channel that was asked for since would go unheard.
+    if (this.#doubts !== 0) return this.ask(server)
     if (this.#unlisten) {
       this.#unlisten = false
       return server.silently('UNLISTEN *')
     }
-    if (this.#doubts !== 0) return this.ask(server)
     server.coloured = false
     server.rolledBack = false
     if (server.quietError === undefined) server.dirty = this.pins.size > 0 || this.#unread

@@ -9,7 +9,7 @@
  * A mark is one more NOTIFY in the same write and costs no round trip. While nobody listens through
  * this Weir none is sent.
  */
-import type { PostgresServerConversation } from './server-conversation.ts'
+import type { Ledger } from './ledger.ts'
 
 /** The channel of the marks; nobody would call one so. */
 export const MARKS = 'weir:sender'
@@ -25,6 +25,16 @@ const MOST = 16_384
 export class SenderMark {
   client = NOBODY
   epoch = 0
+}
+
+/** A server connection, as far as its marks go. */
+export interface Marked {
+  readonly sender: SenderMark
+  readonly status: string
+  readonly ledger: Ledger
+  readonly parameters: ReadonlyMap<string, string>
+  silently(sql: string): Buffer
+  aside(sql: string): Buffer
 }
 
 /** The marks of one Weir. */
@@ -44,7 +54,7 @@ export class Senders {
   }
 
   /** Bytes to send ahead of a NOTIFY of the client with the number `client`; empty when it is known. */
-  mark(server: PostgresServerConversation, client: number): Buffer {
+  mark(server: Marked, client: number): Buffer {
     if (!this.#heardFrom(server)) return NOTHING
     const { sender } = server
     const known = sender.epoch === this.#epoch && sender.client === client
@@ -57,7 +67,7 @@ export class Senders {
   }
 
   /** The client `client` begins to use `server`: what it sends unseen must not be another's. */
-  part(server: PostgresServerConversation, client: number): Buffer {
+  part(server: Marked, client: number): Buffer {
     const { sender } = server
     if (sender.client === NOBODY || sender.client === client) return NOTHING
     const heard = sender.epoch === this.#epoch && this.#heardFrom(server)
@@ -65,7 +75,7 @@ export class Senders {
     return heard ? server.silently(markSql(NOBODY)) : NOTHING
   }
 
-  #heardFrom(server: PostgresServerConversation): boolean {
+  #heardFrom(server: Marked): boolean {
     return this.#listeners > 0 && server.parameters.get('in_hot_standby') !== 'on'
   }
 }
