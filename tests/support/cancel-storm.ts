@@ -1,6 +1,6 @@
 /**
  * Busy clients, and somebody who sends cancel requests for them at random. Rule: every statement
- * carries its owner and its number and must bring both back together with the owner's setting; what
+ * carries its owner and its number and must bring both back together with the owner's settings; what
  * was sent, answered and cancelled is written down in one order for the judge.
  */
 import { PROTOCOL_3_0, PROTOCOL_3_2 } from '../../src/wire/postgres/codes.ts'
@@ -28,8 +28,8 @@ export interface Storm {
 /** Requests under way at the same time. */
 const HANDS = 6
 const WRONG_SECRETS = 0.05
-/** Those that have waited longest are the ones that run now; most requests go there. */
-const FRONT = 5
+/** Most requests go to what runs now: in transactions, and what was sent longest ago. */
+const FRONT = 4
 
 export async function storm(options: StormOptions): Promise<Storm> {
   const book = new Book()
@@ -56,8 +56,10 @@ async function cancelOne(
   book: Book,
   { random, ports }: StormOptions,
 ): Promise<void> {
-  const busy = workers.filter((w) => w.since > 0).sort((a, b) => a.since - b.since)
-  const among = random() < 0.8 && busy.length > 0 ? busy.slice(0, FRONT) : workers
+  const busy = workers.filter((w) => w.since > 0)
+  const waited = busy.filter((w) => !w.holds).sort((a, b) => a.since - b.since)
+  const front = [...busy.filter((w) => w.holds), ...waited.slice(0, FRONT)]
+  const among = random() < 0.8 && front.length > 0 ? front : workers
   const { id, client } = among[Math.floor(random() * among.length)]!
   const right = random() >= WRONG_SECRETS
   const secret = Buffer.from(client.secret)
@@ -94,10 +96,14 @@ class Worker {
   readonly client: RawClient
   /** When what is under way was sent; 0 when nothing is. */
   since = 0
+  /** It is in a transaction. */
+  holds = false
   #book: Book
   #random: () => number
   #going = true
   #number = 0
+  /** Value of a setting that follows this client from connection to connection. */
+  #mark = ''
 
   private constructor(id: number, client: RawClient, book: Book, random: () => number) {
     this.id = id
@@ -122,25 +128,27 @@ class Worker {
   async work(): Promise<void> {
     while (this.#going) {
       const kind = this.#random()
-      if (kind < 0.5) await this.#ask((text) => frontend.query(text))
-      else if (kind < 0.75) await this.#askPrepared()
+      if (kind < 0.4) await this.#ask(frontend.query)
+      else if (kind < 0.6) await this.#askPrepared()
+      else if (kind < 0.75) await this.#set()
       else await this.#transaction()
       await turns(this.#random() * 3)
     }
   }
 
   async #transaction(): Promise<void> {
-    let status = await this.#send(frontend.query('begin'), undefined)
+    let { status } = await this.#send(frontend.query('begin'))
     for (let i = 0; i < 3 && status === 'T'; i++) status = await this.#ask(frontend.query)
     while (status !== 'I') {
       const end = status === 'T' && this.#random() < 0.5 ? 'commit' : 'rollback'
-      status = await this.#send(frontend.query(end), undefined)
+      status = (await this.#send(frontend.query(end))).status
     }
   }
 
-  #ask(message: (text: string) => Buffer): Promise<string> {
+  async #ask(message: (text: string) => Buffer): Promise<string> {
     const tag = this.#tag()
-    return this.#send(message(`select '${tag}', ${REST} from ${this.#pause()}`), tag)
+    const text = `select '${tag}', ${REST} from ${this.#pause()}`
+    return (await this.#send(message(text), tag)).status
   }
 
   /** A named statement that has the same name and another text in each client. */
@@ -157,6 +165,13 @@ class Worker {
     await this.#send(Buffer.concat(batch), tag)
   }
 
+  /** A SET that was cancelled has not been; any other has, whatever a request hits behind it. */
+  async #set(): Promise<void> {
+    const mark = this.#tag()
+    const set = `select pg_sleep(${(this.#random() * 0.004).toFixed(4)}); set storm.mark = '${mark}'`
+    if ((await this.#send(frontend.query(set))).code === undefined) this.#mark = mark
+  }
+
   #tag(): string {
     return `${this.id}:${this.#number + 1}`
   }
@@ -166,8 +181,8 @@ class Worker {
     return `pg_sleep(${(this.#random() * 0.02).toFixed(4)})`
   }
 
-  /** Sends up to one ReadyForQuery and checks what comes back. @returns the transaction status */
-  async #send(bytes: Buffer, tag: string | undefined): Promise<string> {
+  /** Sends up to one ReadyForQuery and checks what comes back. */
+  async #send(bytes: Buffer, tag?: string): Promise<{ status: string; code: string | undefined }> {
     const book = this.#book
     const from = this.client.messages.length
     const sent = book.tick()
@@ -191,17 +206,19 @@ class Worker {
       if (fields.code !== '57014') book.wrong.push(`${where}: ${fields.code} ${fields.message}`)
     } else if (tag !== undefined) this.#check(messages, tag, where)
     this.client.messages.splice(from)
-    return String.fromCharCode(messages.at(-1)!.frame[5]!)
+    const status = String.fromCharCode(messages.at(-1)!.frame[5]!)
+    this.holds = status !== 'I'
+    return { status, code: fields?.code }
   }
 
   #check(messages: readonly RawMessage[], tag: string, where: string): void {
-    const got = rowsIn(messages)[0]?.slice(0, 2).join(' ')
-    const due = `${tag} client-${this.id}`
+    const got = rowsIn(messages)[0]?.join(' ')
+    const due = `${tag} client-${this.id} ${this.#mark}`
     if (got !== due) this.#book.wrong.push(`${where}: got ${got}, not ${due}`)
   }
 }
 
-const REST = `current_setting('application_name')`
+const REST = `current_setting('application_name'), coalesce(current_setting('storm.mark', true), '')`
 
 async function turns(count: number): Promise<void> {
   for (let left = count; left > 1; left--) await new Promise((resolve) => setImmediate(resolve))
