@@ -13,13 +13,25 @@ import { type PlayOptions, play } from './differential/play.ts'
 import { named } from './differential/prepared.ts'
 import { failing } from './differential/prepared-failing.ts'
 import { sessions } from './differential/prepared-session.ts'
+import { bySql } from './differential/prepared-sql.ts'
 import type { Scenario } from './differential/scenario.ts'
 import { session } from './differential/session.ts'
 import { simple } from './differential/simple.ts'
 import { cutter, openStage, randomFrom, type Stage } from './differential/stage.ts'
 import { startup } from './differential/startup.ts'
 
-const GROUPS = { simple, extended, pipelines, named, failing, sessions, copy, session, startup }
+const GROUPS = {
+  simple,
+  extended,
+  pipelines,
+  named,
+  failing,
+  sessions,
+  bySql,
+  copy,
+  session,
+  startup,
+}
 /** How often each scenario is played in company, so that it meets every server connection. */
 const IN_COMPANY = 2
 

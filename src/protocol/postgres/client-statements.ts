@@ -9,13 +9,24 @@ import { ClientNames, type Named, outcomeOf } from './client-names.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Emit, makeRoom, place } from './shelf.ts'
-import { SqlStatements } from './sql-statements.ts'
-import { NAME_PREFIX, type Presence, type Statement, type Statements } from './statements.ts'
+import { PREPARE } from './sql/effects.ts'
+import { type Mask, SqlFaces } from './sql-faces.ts'
+import { type Run, SqlStatements } from './sql-statements.ts'
+import {
+  type Face,
+  NAME_PREFIX,
+  type Presence,
+  type Statement,
+  type Statements,
+} from './statements.ts'
 import { UnnamedStatement } from './unnamed-statement.ts'
 
 export class ClientStatements {
   readonly names: ClientNames
   readonly sql: SqlStatements
+  #faces: SqlFaces
+  /** What the Execute of the portal bound last changes in the books. */
+  #executed: Mask['executed']
   #statements: Statements
   #unnamed: UnnamedStatement
   #lastName = ''
@@ -25,6 +36,7 @@ export class ClientStatements {
     this.#statements = statements
     this.names = new ClientNames(statements, realm)
     this.sql = new SqlStatements(this.names)
+    this.#faces = new SqlFaces(this.names)
     this.#unnamed = new UnnamedStatement(this.names)
   }
 
@@ -75,12 +87,44 @@ export class ClientStatements {
     this.#unnamed.clear()
   }
 
+  /** The statements that running the one of this name runs, besides itself. */
+  runs(name: string): readonly Run[] {
+    const face = name === '' ? this.#unnamed.face : this.names.get(name)?.face
+    return face === undefined ? [] : this.sql.runs(face.text)
+  }
+
   /**
-   * Parse of the unnamed statement: it goes as it is. The caller forwards the message itself.
+   * Parse of the unnamed statement. True when the message goes as it is, which the caller forwards;
+   * otherwise another has been sent in its place.
    */
-  parseUnnamed(server: PostgresServerConversation, text: Buffer, types: Buffer): void {
+  parseUnnamed(
+    server: PostgresServerConversation,
+    text: Buffer,
+    types: Buffer,
+    emit: Emit,
+  ): boolean {
     const statement = this.names.intern(server, text, types)
-    server.ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
+    const { ledger } = server
+    if (!(statement.classification.bits & PREPARE)) {
+      ledger.push(OWED.PARSE_UNNAMED, this.#unnamed.set(server, statement))
+      return true
+    }
+    const mask = this.#faces.mask(server, statement, emit)
+    emit(parse('', mask.statement.text, types))
+    const change = this.#unnamed.set(server, mask.statement, statement)
+    ledger.push(OWED.PARSE_UNNAMED, {
+      accept: () => change.accept?.(),
+      restore: (failed) => change.restore?.(failed),
+      retell: (fields) => mask.retell?.(fields),
+    })
+    return false
+  }
+
+  /** What an Execute changes in the books, to be pushed with it; undefined for nearly all. */
+  executed(server: PostgresServerConversation): Undo | undefined {
+    const executed = this.#executed
+    this.#executed = undefined
+    return executed?.(server)
   }
 
   /**
@@ -120,15 +164,18 @@ export class ClientStatements {
     const { ledger, prepared } = server
     const { batch } = ledger
     let statement = names.intern(server, text, types)
+    const face = statement.classification.bits & PREPARE ? statement : undefined
+    const mask = face && this.#faces.mask(server, face, emit)
+    if (mask !== undefined) statement = mask.statement
     let presence = prepared.use(statement, batch)
     if (presence !== 'absent' && !(server.status !== 'failed' && ledger.certain)) {
       // Whether this Parse will be skipped or refused is not known yet, so the server is asked, and
       // under a name that exists only if it is accepted.
-      statement = this.#statements.own(text, types)
+      statement = this.#statements.twin(statement)
       presence = 'absent'
     }
     const made = statement
-    const named = names.entry(name, made)
+    const named: Named = { ...names.entry(name, made), face }
     names.set(name, named)
     const forget = (): void => {
       named.gone = true
@@ -140,7 +187,7 @@ export class ClientStatements {
     }
     makeRoom(server, made, presence === 'unsure', emit)
     prepared.asked(made)
-    emit(parse(made.serverName, text, types))
+    emit(parse(made.serverName, made.text, types))
     named.pending = true
     const accept = (): void => {
       named.pending = false
@@ -149,7 +196,9 @@ export class ClientStatements {
       forget()
       prepared.undo(made, batch, presence)
     }
-    ledger.push(OWED.PARSE, { statement: made, batch, accept, restore })
+    const retell = mask?.retell
+    const undo = { statement: made, batch, accept, restore }
+    ledger.push(OWED.PARSE, retell === undefined ? undo : { ...undo, retell })
   }
 
   /**
@@ -217,6 +266,7 @@ export class ClientStatements {
     if (name === '' || this.names.has(name)) return false
     const statement = this.#statements.find(text, types, this.names.realm)
     if (statement === undefined) return false
+    if (statement.classification.bits & PREPARE) return false
     if (statement.provenAt !== this.#statements.shapes.epoch) return false
     this.names.set(name, this.names.entry(name, statement))
     return true
@@ -232,18 +282,22 @@ export class ClientStatements {
    * the Bind or Describe that needs it, and returns the name to use there.
    */
   bring(server: PostgresServerConversation, kind: number, name: string, emit: Emit): string {
+    const { names } = this
+    if (kind === OWED.BIND) this.#executed = undefined
     if (name === '') {
+      const { face } = this.#unnamed
+      if (face !== undefined) return this.#bringMasked(server, kind, name, face, emit)
       this.#unnamed.bring(server, emit)
       server.ledger.push(kind)
       return name
     }
-    const { names } = this
     const named = names.current(server, name) ?? this.#unknown(name)
     if (named === undefined) {
       // The server says so (26000).
       server.ledger.push(kind)
       return name
     }
+    if (named.face !== undefined) return this.#bringMasked(server, kind, name, named.face, emit)
     if (named.statement.opaque !== undefined) {
       server.ledger.push(kind, named)
       return named.statement.serverName
@@ -252,6 +306,28 @@ export class ClientStatements {
     place(server, statement, names.presence, emit)
     const own = statement === named.statement
     server.ledger.push(kind, own ? named : { statement, clientName: name })
+    return statement.serverName
+  }
+
+  /** As `bring`, of a statement that names another in its text. */
+  #bringMasked(
+    server: PostgresServerConversation,
+    kind: number,
+    clientName: string,
+    face: Face,
+    emit: Emit,
+  ): string {
+    const { prepared, ledger } = server
+    const { statement, executed, retell } = this.#faces.mask(server, face, emit)
+    if (kind === OWED.BIND) this.#executed = executed
+    const undo = retell === undefined ? {} : { retell }
+    if (clientName === '' && statement === this.#unnamed.statement) {
+      this.#unnamed.bring(server, emit)
+      ledger.push(kind, undo)
+      return ''
+    }
+    place(server, statement, prepared.use(statement, ledger.batch), emit)
+    ledger.push(kind, { ...undo, statement, clientName })
     return statement.serverName
   }
 

@@ -14,7 +14,7 @@ import { OWED } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { channelWanted } from './simple-query.ts'
-import { LISTEN, RESET } from './sql/effects.ts'
+import { LISTEN, PREPARE, RESET } from './sql/effects.ts'
 import type { Statement } from './statements.ts'
 
 export class ExtendedQueries {
@@ -50,12 +50,11 @@ export class ExtendedQueries {
     }
     if (cursor.available < total) return 'wait'
     const { name, text, types } = readParse(cursor.body(total))
-    if (name === '') {
-      statements.parseUnnamed(server, text, types)
+    if (name === '' && statements.parseUnnamed(server, text, types, desk.emit)) {
       desk.left = total
       return undefined
     }
-    statements.parseNamed(server, name, text, types, desk.emit)
+    if (name !== '') statements.parseNamed(server, name, text, types, desk.emit)
     desk.leaveOut(total)
     return undefined
   }
@@ -74,6 +73,7 @@ export class ExtendedQueries {
       const verdict = this.#look(server, statement, total)
       if (verdict === 'refused') return undefined
       if (verdict !== undefined) return verdict
+      if (statement.classification.bits & PREPARE) this.#lookInside(server, name)
     }
     server.ledger.openBatch()
     const serverName = statements.bring(server, OWED.BIND, name, desk.emit)
@@ -123,6 +123,14 @@ export class ExtendedQueries {
     return undefined
   }
 
+  /** What the statement does that an EXECUTE of this name runs. */
+  #lookInside(server: PostgresServerConversation, name: string): void {
+    const { following, statements, emit } = this.#desk
+    for (const { classification, text } of statements.runs(name)) {
+      following.sees(server, classification, text, emit)
+    }
+  }
+
   /** Something that fails in the Bind's place; the server ignores the rest of the batch by itself. */
   #refuse(server: PostgresServerConversation, total: number, refusal: Buffer): void {
     this.#failInstead(server, refusal)
@@ -149,7 +157,7 @@ export class ExtendedQueries {
         : ''
     if (restoring !== '' && desk.in.available < total) return 'wait'
     server.ledger.openBatch()
-    server.ledger.push(OWED.EXECUTE)
+    server.ledger.push(OWED.EXECUTE, desk.statements.executed(server))
     desk.requests++
     this.#executes++
     if (restoring === '') desk.left = total

@@ -162,6 +162,17 @@ export class Replies {
     this.#own = (this.#own < 0 ? own : this.#own) - 1
   }
 
+  /** Gives out what the client is told instead of results, once: ahead of what ends every query. */
+  #tell(): ServerStep | undefined {
+    const { head, headUndo } = this.#ledger
+    const instead = head === OWED.QUERY ? headUndo?.instead : undefined
+    if (instead === undefined || this.#told || this.#stream.abandoned) return undefined
+    if (this.#stream.in.hasRun) return this.#stream.run()
+    this.#told = true
+    this.#stream.bytes = instead
+    return 'forward'
+  }
+
   #ready(total: number): ServerStep | 'wait' | undefined {
     const stream = this.#stream
     const cursor = stream.in
@@ -170,13 +181,8 @@ export class Replies {
     const ledger = this.#ledger
     const head = ledger.head
     if (head < 0 || head > OWED.ASK) return broken(this.#server, 'an unexpected ReadyForQuery')
-    const instead = head === OWED.QUERY ? ledger.headUndo?.instead : undefined
-    if (instead !== undefined && !this.#told && !stream.abandoned) {
-      if (cursor.hasRun) return stream.run()
-      this.#told = true
-      stream.bytes = instead
-      return 'forward'
-    }
+    const told = this.#tell()
+    if (told !== undefined) return told
     const step = stream.pass(total, head === OWED.QUIET || head === OWED.ASK)
     if (step !== undefined) return step
     this.#told = false
@@ -262,6 +268,8 @@ export class Replies {
     if (cursor.available < total) return 'wait'
     const { head } = this.#ledger
     const quiet = head === OWED.QUIET || head === OWED.ASK
+    const told = this.#tell()
+    if (told !== undefined) return told
     const step = this.#stream.pass(total, quiet)
     if (step !== undefined) return step
     const server = this.#server

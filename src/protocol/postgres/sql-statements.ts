@@ -18,10 +18,11 @@ import type { Classification } from './sql/classify.ts'
 import { statementsOf, type Token } from './sql/split.ts'
 import { NUMBER_MASK, W } from './sql/words.ts'
 import { characters, SqlText } from './sql-text.ts'
+import { canName } from './sql-words.ts'
 import { NAME_PREFIX, prepareSql, type Statement } from './statements.ts'
 
-type Prepare = Extract<Action, { kind: 'prepare' | 'execute' }>
-type Deallocate = Extract<Action, { kind: 'deallocate' }>
+export type Prepare = Extract<Action, { kind: 'prepare' | 'execute' }>
+export type Deallocate = Extract<Action, { kind: 'deallocate' }>
 
 /** A statement that an EXECUTE runs, whose effects count. */
 export interface Run {
@@ -59,6 +60,11 @@ export function tailOf(
   return { tail, body: tail.length }
 }
 
+/** The actions of which this file is about. */
+export function isNaming(action: Action): action is Prepare | Deallocate {
+  return action.kind === 'prepare' || action.kind === 'execute' || action.kind === 'deallocate'
+}
+
 export class SqlStatements {
   #names: ClientNames
 
@@ -85,9 +91,10 @@ export class SqlStatements {
     for (const tokens of statements) {
       work.begin()
       for (const action of actionsIn(text, tokens)) {
-        if (action.kind === 'prepare') work.prepare(action, tokens)
-        else if (action.kind === 'execute') work.execute(action)
-        else if (action.kind === 'deallocate') work.deallocate(action)
+        if (!isNaming(action) || !canName(text, action)) continue
+        if (action.kind === 'deallocate') work.deallocate(action)
+        else if (action.kind === 'prepare') work.prepare(action, tokens)
+        else work.execute(action)
       }
     }
     return work.result()
@@ -135,20 +142,25 @@ class Work {
     const { name } = action
     const names = this.#names
     const { statements } = names
-    const { prepared, ledger, status } = this.#server
+    const { prepared, ledger } = this.#server
     const { batch } = ledger
-    if (names.has(name)) {
+    const taken = names.get(name)
+    if (taken !== undefined && taken.pending !== true) {
       this.#bring(statements.placeholder, undefined)
       this.#sql.replace(action, statements.placeholder.serverName, name)
       return
     }
     const { tail, body } = tailOf(this.#text, tokens, action.end)
+    if (taken !== undefined) {
+      this.#contest(action, taken, statements.ownSql(tail, body))
+      return
+    }
     const own = inDoubt(this.#server)
     let statement = own
       ? statements.ownSql(tail, body)
       : statements.internSql(tail, body, names.realm)
     const presence = prepared.use(statement, batch)
-    if (presence === 'ready' && this.#lone && ledger.certain && status !== 'failed') {
+    if (presence === 'ready' && this.#lone) {
       this.#book(action, statement)
       this.#instead = 'PREPARE'
       return
@@ -167,6 +179,36 @@ class Work {
       },
     })
     this.#sql.replace(action, made.serverName, name)
+  }
+
+  /** What took the name may fail yet: then this one is accepted, and lies under its name. */
+  #contest(action: Prepare, taken: Named, own: Statement): void {
+    const { name } = action
+    const names = this.#names
+    const { prepared, ledger } = this.#server
+    const { statement } = taken
+    const contested: Named = { ...taken, over: taken }
+    names.set(name, contested)
+    prepared.add(statement, ledger.batch)
+    prepared.asked(statement)
+    const put = (named: Named | undefined): void => {
+      if (names.get(name) !== contested) return
+      if (named === undefined) names.delete(name)
+      else names.set(name, named)
+    }
+    const { batch } = ledger
+    this.#change({
+      undo: () => {
+        prepared.undo(statement, batch, 'unsure')
+        put(outcomeOf(taken))
+      },
+      done: () => {
+        prepared.doubt(statement)
+        contested.became = names.entry(name, own)
+        put(contested.became)
+      },
+    })
+    this.#sql.replace(action, statement.serverName, name)
   }
 
   #book(action: Prepare, statement: Statement): Named {
@@ -218,13 +260,20 @@ class Work {
         if (outcome !== undefined && !names.has(name)) names.set(name, outcome)
       },
     })
-    if (named.statement.opaque !== undefined) return
+    const { statement } = named
+    const { prepared } = this.#server
+    if (statement.opaque !== undefined) return
+    if (named.pending === true) {
+      // Whether it is there will be known when this is carried out.
+      this.#change({ undo: () => {}, done: () => prepared.dropped(statement) })
+      this.#sql.replace(action, statement.serverName, name)
+      return
+    }
     if (this.#lone) {
       this.#instead = 'DEALLOCATE'
       return
     }
     // Others may use the statement itself, so another one is thrown away.
-    const { prepared } = this.#server
     const victim = names.statements.twin(names.statements.placeholder)
     this.#bring(victim, undefined)
     this.#change({ undo: () => {}, done: () => prepared.dropped(victim) })

@@ -150,7 +150,7 @@ export class Statements {
 
   #called(name: string, text: string): Statement {
     const bytes = Buffer.from(text)
-    const classification = classify(bytes)
+    const classification = classify(NOTHING)
     const serverName = NAME_PREFIX + name
     return { serverName, text: bytes, types: NO_TYPES, classification, shared: false, provenAt: -1 }
   }

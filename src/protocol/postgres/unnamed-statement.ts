@@ -7,7 +7,7 @@ import { close, parse } from '../../wire/postgres/frontend.ts'
 import { type ClientNames, inDoubt } from './client-names.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
-import type { PreparedBook, Statement } from './statements.ts'
+import type { Face, PreparedBook, Statement } from './statements.ts'
 
 /** One Parse or Close of it, or a simple query, which takes it away too. */
 class Change implements Undo {
@@ -18,6 +18,8 @@ class Change implements Undo {
   skipped = false
   /** The realm in which `to` is shared; undefined when it is this client's own. */
   readonly realm: string | undefined
+  /** What the client asked for, where `to` was prepared for it. */
+  face: Face | undefined
   #prepared: PreparedBook | undefined
 
   constructor(prepared?: PreparedBook, to?: Statement, realm?: string, before?: Change) {
@@ -51,6 +53,10 @@ export class UnnamedStatement {
     return this.#change.to
   }
 
+  get face(): Face | undefined {
+    return this.#change.to === undefined ? undefined : this.#change.face
+  }
+
   get #change(): Change {
     let change = this.#last
     while (change.skipped) change = change.before!
@@ -64,13 +70,14 @@ export class UnnamedStatement {
   }
 
   /** Books another one here and on the server; returns how to put both back. */
-  set(server: PostgresServerConversation, statement: Statement | undefined): Undo {
+  set(server: PostgresServerConversation, statement: Statement | undefined, face?: Face): Undo {
     const before = this.#change
     const { prepared, ledger } = server
     if (ledger.certain) before.before = undefined
     const change = new Change(prepared, statement, this.#names.realm, before)
     // If this is skipped the old one stays on the server, and that may be another client's.
     const harmless = ledger.startsBatch || (this.#isThere(server) && prepared.unnamed === before.to)
+    change.face = face
     this.#last = change
     prepared.unnamed = statement
     prepared.unnamedFrom = harmless ? -1 : ledger.batch

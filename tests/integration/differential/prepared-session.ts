@@ -28,7 +28,6 @@ export const sessions: readonly Scenario[] = [
   },
   {
     name: 'DEALLOCATE of a protocol statement',
-    known: 'protocol statements have names of our own on the server, which SQL sees',
     steps: [
       ...prepared('a', 'select 1'),
       ...ask('deallocate a'),
