@@ -12,7 +12,7 @@ import type { Network } from '../net/network.ts'
 import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
-import { openForReplication } from './replication-errand.ts'
+import { openForReplication, replicationRefusal } from './replication-errand.ts'
 import { ReplicationSession } from './replication-session.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
@@ -242,6 +242,11 @@ export class Login implements Receiver {
   }
 
   #replicate(who: Introduction, route: Route<ServerConnection>): void {
+    const refusal = replicationRefusal(this.#endpoint.rule)
+    if (refusal !== undefined) {
+      this.#refuse('replication', refusal)
+      return
+    }
     this.#allowBorrowing()
     this.#errand = openForReplication(this.#rooms, who, route, (outcome) => {
       if (outcome instanceof WeirError) {

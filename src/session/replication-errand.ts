@@ -4,11 +4,34 @@
  * the client had asked it directly.
  */
 import { WeirError } from '../core/errors.ts'
+import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { Route } from '../endpoint/router.ts'
 import type { Introduction } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { Rooms } from './rooms.ts'
 import type { Cancellable } from './welcome.ts'
+
+/**
+ * Why an endpoint takes no replication client, when that is so: it would be pinned, or would not be
+ * served by RDS Proxy.
+ */
+export function replicationRefusal(rule: EndpointRule): WeirError | undefined {
+  const { pinning, pooling } = rule
+  // With session pooling every session is pinned, whatever `pinning` says.
+  if (pinning === 'follow' || pooling === 'session') return undefined
+  const why =
+    pinning === 'strict'
+      ? 'would pin a server connection (replication)'
+      : 'RDS Proxy does not serve (replication)'
+  return new WeirError(
+    'WEIR_NO_REPLICATION',
+    `endpoint ${rule.name} refuses sessions that ${why}`,
+    {
+      sqlstate: '0A000',
+      hint: 'Connect to an endpoint with pinning: follow, or to the node itself.',
+    },
+  )
+}
 
 /** Opens for `who` where `route` leads. May call `done` before it returns. */
 export function openForReplication(

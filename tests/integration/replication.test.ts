@@ -52,7 +52,7 @@ describe.skipIf(!installed)('Replication', () => {
       ports: [7_300, 7_399],
       users: USERS,
       config: { pool: { borrowTimeout: '5s' } },
-      cluster: { postgresBin: bin, settings: { wal_level: 'logical' } },
+      cluster: { postgresBin: bin, settings: { wal_level: 'logical', max_wal_senders: '6' } },
     })
     await house.ask(`create role streamer login replication password 'streams'`)
     await house.ask(`create role plain login password 'plainly'`)
@@ -320,6 +320,96 @@ describe.skipIf(!installed)('Replication', () => {
     expect(performance.now() - began).toBeLessThan(2_000)
     expect(await running.ended).toBe(1)
     expect(running.said()).toContain('terminating connection due to administrator command')
+  })
+
+  it('is served where nobody may wait for a lease, and refused where nobody may be pinned', async () => {
+    const writer = { kind: 'writer' }
+    const front = await startFront(house, {
+      users: USERS,
+      admin: true,
+      endpoints: [
+        { ...writer, name: 'hasty', borrowTimeout: 'nowait' },
+        { ...writer, name: 'strict', pinning: 'strict' },
+        { ...writer, name: 'aws', pinning: 'aws' },
+        { ...writer, name: 'session', pooling: 'session' },
+      ],
+    })
+    const hint = 'Connect to an endpoint with pinning: follow, or to the node itself.'
+    try {
+      for (const name of ['hasty', 'session']) {
+        const client = await connect(front.url(name, 'streamer'), logical)
+        expect(await one(client, 'select 1')).toBe(1)
+      }
+      const strict = await failure(connect(front.url('strict', 'streamer'), logical))
+      const message =
+        'endpoint strict refuses sessions that would pin a server connection (replication)'
+      expect(strict).toMatchObject({ code: '0A000', message, hint })
+      const aws = await failure(connect(front.url('aws', 'streamer'), logical))
+      const text = 'endpoint aws refuses sessions that RDS Proxy does not serve (replication)'
+      expect(aws).toMatchObject({ code: '0A000', message: text, hint })
+      const series = await scrape(front.adminPort)
+      const labels = { reason: 'replication' }
+      expect(sumOf(series, 'weir_client_connections_refused_total', labels)).toBe(2)
+    } finally {
+      endClients()
+      await front.end()
+    }
+  })
+
+  it('is told at once, in the words of the node, when it has as many as it may have', async () => {
+    await Promise.all(Array.from({ length: 6 }, () => connect(through(), logical)))
+    const began = performance.now()
+    const [directly, passed] = await Promise.all(
+      [house.direct, house.writer].map((base) => failure(connect(url(base, 'streamer'), logical))),
+    )
+    expect(performance.now() - began).toBeLessThan(3_000)
+    const { code, message } = directly!
+    expect(passed).toMatchObject({ code, message })
+    expect(code).toBe('53300')
+  })
+
+  it('gives every place back after a crowd of clients that stay, leave at once, or are refused', async () => {
+    const connections = () => house.app.snapshot().nodes[0]!.connections
+    const before = connections()
+    const crowd = Array.from({ length: 12 }, async (_, i) => {
+      if (i % 3 === 0) return failure(connect(through('plain'), physical))
+      const socket = connectTcp(house.port, '127.0.0.1')
+      if (i % 3 === 1) return socket.on('connect', () => socket.destroy())
+      return connect(through(), logical)
+    })
+    await Promise.all(crowd)
+    expect(connections()).toBe(before + 4)
+    expect(pinned()).toBe(4)
+    endClients()
+    await until(() => connections() === before, 5_000)
+    expect(house.app.snapshot().clients.total).toBe(0)
+  })
+
+  it('ends when its node freezes, and a client that gave up waiting leaves nothing behind', async () => {
+    const file = join(house.directory, 'until-frozen')
+    const running = await decode(through(), 'frozen', file)
+    const connections = () => house.app.snapshot().nodes[0]!.connections
+    await house.cluster.pause('node-1')
+    try {
+      const impatient = failure(connect(through(), { ...logical, connectionTimeoutMillis: 300 }))
+      expect(await running.ended).toBe(1)
+      expect(running.said()).toContain('the session was pinned to it (replication)')
+      await impatient
+      await until(() => connections() === 0, 15_000)
+    } finally {
+      await house.cluster.resume('node-1')
+    }
+    await house.app.whenReady(20_000)
+    expect(await one(await connect(through(), logical), 'select 1')).toBe(1)
+  })
+
+  it('waits for a node that is away, within the borrow timeout', async () => {
+    await house.cluster.kill('node-1')
+    await until(() => house.app.snapshot().nodes[0]!.health === 'down', 10_000)
+    const waiting = connect(through(), logical)
+    await house.cluster.start('node-1')
+    expect(await one(await waiting, 'select 1')).toBe(1)
+    await house.app.whenReady(20_000)
   })
 
   it('leaves the last place of a node to everybody else', async () => {
