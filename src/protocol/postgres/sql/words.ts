@@ -3,6 +3,17 @@
  * a word's code is its number (what the statement rules compare) plus flags (what may follow from
  * it, wherever it stands); a word not in these tables is `OTHER` and calling it proves nothing.
  */
+import {
+  FUNCTIONS,
+  KNOWN_CALLS,
+  LOAD_CALLS,
+  LOCK_CALLS,
+  NOTIFY_CALLS,
+  SEED_CALLS,
+  SEQUENCE_READS,
+  SEQUENCE_WRITES,
+  UNLOCK_CALLS,
+} from './functions.ts'
 import { hashStep } from './lexer.ts'
 
 /** Numbers of tokens: what is not a word first, then the keywords of the statement rules. */
@@ -155,56 +166,6 @@ const BEFORE_PARENTHESIS = `all and any array as between by case cast conflict c
 /** Types that take parentheses. */
 const TYPES = `bit char character decimal dec float interval numeric time timestamp timestamptz
   timetz varbit varchar varying`
-
-/** Functions of PostgreSQL that neither write nor depend on the session beyond its settings. */
-const FUNCTIONS = `abs age array_agg array_length array_position array_remove array_append
-  array_to_string array_to_json avg bit_and bit_or bool_and bool_or btrim cardinality ceil ceiling
-  char_length character_length chr coalesce concat concat_ws convert_from convert_to corr count
-  cume_dist current_database current_schema current_schemas current_setting date_bin date_part
-  date_trunc decode degrees dense_rank div encode every exp extract first_value floor format
-  format_type generate_series generate_subscripts greatest has_table_privilege has_schema_privilege
-  host initcap inet_server_addr inet_server_port json_agg json_array_elements
-  json_array_elements_text json_array_length json_build_array json_build_object json_each
-  json_each_text json_extract_path json_extract_path_text json_object json_object_agg
-  json_typeof jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length
-  jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_extract_path
-  jsonb_extract_path_text jsonb_object_agg jsonb_pretty jsonb_set jsonb_strip_nulls jsonb_typeof
-  lag last_value lead least left length ln log lower lpad ltrim make_date make_interval
-  make_timestamp max md5 min mod now nth_value ntile nullif num_nonnulls num_nulls obj_description
-  octet_length overlay percent_rank percentile_cont percentile_disc pg_backend_pid
-  pg_database_size pg_encoding_to_char pg_get_constraintdef pg_get_expr pg_get_functiondef
-  pg_get_indexdef pg_get_userbyid pg_get_viewdef pg_is_in_recovery pg_last_wal_receive_lsn
-  pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_relation_size pg_size_pretty
-  pg_table_is_visible pg_total_relation_size pg_type_is_visible pg_typeof pi plainto_tsquery
-  position power quote_ident quote_literal radians random rank regexp_match regexp_matches
-  regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse right round
-  row_number row_to_json rpad rtrim sign split_part sqrt starts_with statement_timestamp stddev
-  string_agg string_to_array strpos substr substring sum to_char to_date to_hex to_json to_jsonb
-  to_number to_timestamp to_tsquery to_tsvector translate transaction_timestamp clock_timestamp
-  trim trunc ts_headline ts_rank unnest upper variance version websearch_to_tsquery width_bucket`
-
-/** Functions of PostgreSQL that do something, in the transaction or to others. */
-const KNOWN_CALLS = `pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock
-  pg_try_advisory_xact_lock_shared pg_cancel_backend pg_terminate_backend pg_sleep pg_sleep_for
-  pg_sleep_until txid_current pg_current_xact_id pg_export_snapshot pg_reload_conf pg_rotate_logfile
-  pg_switch_wal pg_create_restore_point pg_logical_emit_message lo_create lo_creat lo_unlink lo_open
-  lo_get lo_put lo_from_bytea lo_import lo_export lo_close loread lowrite pg_stat_reset`
-
-const SEQUENCE_WRITES = 'nextval setval'
-const SEQUENCE_READS = 'currval lastval'
-const NOTIFY_CALLS = 'pg_notify'
-const SEED_CALLS = 'setseed'
-
-/** What they leave stays with the server process, and nothing that Weir sends could undo it. */
-const LOAD_CALLS = `dblink_connect dblink_connect_u dblink_disconnect dblink_open
-  pg_create_physical_replication_slot pg_create_logical_replication_slot
-  pg_copy_physical_replication_slot pg_copy_logical_replication_slot
-  pg_replication_origin_session_setup pg_replication_origin_session_reset`
-
-/** Session locks only: the xact variants end with their transaction. */
-const LOCK_CALLS = `pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock
-  pg_try_advisory_lock_shared`
-const UNLOCK_CALLS = 'pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared'
 
 const WRITING_WORDS = 'delete insert into merge update'
 
