@@ -38,8 +38,12 @@ it(
     })
     const { strays, ...counts } = judge(tried, requested)
     console.log(`cancel storm: ${tried.length} statements, ${JSON.stringify(counts)}`)
-    expect(wrong.slice(0, 10)).toEqual([])
-    expect(strays.slice(0, 10)).toEqual([])
+    const amiss = { wrong: wrong.length, strays: strays.length }
+    expect({ ...amiss, first: [...wrong.slice(0, 5), ...strays.slice(0, 5)] }).toEqual({
+      wrong: 0,
+      strays: 0,
+      first: [],
+    })
     expect(requested.length).toBeGreaterThanOrEqual(CANCELS)
     // All three fates must be common, or it was no test.
     expect(counts.hit - counts.queued).toBeGreaterThan(CANCELS / 50)
