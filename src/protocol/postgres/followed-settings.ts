@@ -4,10 +4,18 @@
  */
 import { ABOUT, type Answer } from './asking.ts'
 import { setSql, settingsKeyOf } from './settings.ts'
-import { type Action, actionsOf } from './sql/actions.ts'
+import { type Action, actionsIn, actionsOf } from './sql/actions.ts'
+import { statementsOf } from './sql/split.ts'
 
 /** With more names than this in doubt at once, the session is held as if one could not be read. */
 const MOST_NAMES = 200
+
+/** Set for the transaction at hand, however it is said; outside of one that means nothing. */
+const OF_TRANSACTIONS: ReadonlySet<string> = new Set([
+  'transaction_deferrable',
+  'transaction_isolation',
+  'transaction_read_only',
+])
 
 export interface SettingsAtStart {
   readonly user: string
@@ -38,7 +46,7 @@ export class FollowedSettings {
   touch(action: Action, alone: boolean): number {
     switch (action.kind) {
       case 'set':
-        if (!action.local) this.#name(action.name)
+        if (!action.local && !OF_TRANSACTIONS.has(action.name)) this.#name(action.name)
         return 0
       case 'reset':
         this.#name(action.name)
@@ -117,11 +125,39 @@ export class FollowedSettings {
     return name.includes('.') || sources.has(name)
   }
 
-  /** SQL that brings back what the client asked for at start, behind a RESET of it; `''` for none. */
+  /**
+   * SQL that brings back what the client asked for at start, behind a RESET of it; `''` for none.
+   *
+   * @param text one statement
+   */
   restoring(text: Buffer): string {
+    return this.start.settings.size === 0 ? '' : this.#restoring(actionsOf(text))
+  }
+
+  /**
+   * `text` with that behind each of its statements, where it obeys the transaction it stands in and
+   * a later statement has the last word; undefined when nothing is to be brought back. The results
+   * that are `ours` are counted from 0.
+   */
+  restored(text: Buffer): { text: Buffer; ours: ReadonlySet<number> } | undefined {
+    if (this.start.settings.size === 0) return undefined
+    const ours = new Set<number>()
+    const pieces: Buffer[] = []
+    let at = 0
+    statementsOf(text).forEach((tokens, i) => {
+      const sql = this.#restoring(actionsIn(text, tokens))
+      if (sql === '') return
+      const { end } = tokens.at(-1)!
+      ours.add(i + ours.size + 1)
+      pieces.push(text.subarray(at, end), Buffer.from(`;${sql}`))
+      at = end
+    })
+    if (ours.size === 0) return undefined
+    return { text: Buffer.concat([...pieces, text.subarray(at)]), ours }
+  }
+
+  #restoring(actions: readonly Action[]): string {
     const { settings } = this.start
-    if (settings.size === 0) return ''
-    const actions = actionsOf(text)
     if (actions.some(isResetAll)) return setSql(settings)
     const names = new Set(actions.map((action) => (action.kind === 'reset' ? action.name : '')))
     return setSql([...settings].filter(([name]) => names.has(name)))

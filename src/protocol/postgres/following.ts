@@ -10,6 +10,7 @@ import type { PinReason, SessionTerms, TransactionStatus } from '../contract.ts'
 import { ABOUT, type Answer, askSql, EVERYTHING, type Question, readAnswer } from './asking.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
 import { FollowedSettings } from './followed-settings.ts'
+import { listenSql } from './listener.ts'
 import { NOBODY, type Senders } from './senders.ts'
 import { type Habits, SequenceWatch } from './sequence-watch.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
@@ -20,6 +21,7 @@ import { digest } from './sql/digest.ts'
 import * as E from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
+const ASKS_CHANNELS = /pg_listening_channels/i
 /** A question that fails so often outside a transaction is not asked again. */
 const MOST_FAILURES = 2
 
@@ -64,7 +66,7 @@ export class Following {
 
   /** True when every statement has to be read, because it may end or clear something. */
   get alert(): boolean {
-    return this.#unsettled || this.#terms.pinning === 'aws'
+    return this.#unsettled || this.channels.size > 0 || this.#terms.pinning === 'aws'
   }
 
   get #unsettled(): boolean {
@@ -118,7 +120,8 @@ export class Following {
     emit: (bytes: Buffer) => void,
   ): PinReason | undefined {
     const { bits } = classification
-    if (bits & E.NOTIFY) this.#sign(server, emit)
+    if (bits & E.NOTIFY) this.#notifies(server, bits, emit)
+    if (this.channels.size > 0) this.#shows(server, text, emit)
     if (bits & (E.SET | E.SET_LOCAL)) server.coloured = true
     if (!this.follows) {
       this.#aws(server, classification, text)
@@ -134,15 +137,28 @@ export class Following {
     }
     this.#doubt(server, doubtsOf(bits, text, this.pins, this.#terms.verify), text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
-      for (const action of actionsOf(text)) this.#touch(action, server.status === 'idle')
+      // What is under way may have begun a transaction.
+      const alone =
+        server.status === 'idle' && server.ledger.readyOwed === 0 && classification.statements === 1
+      for (const action of actionsOf(text)) this.#touch(action, alone)
     }
     return undefined
   }
 
-  #sign(server: PostgresServerConversation, emit: (bytes: Buffer) => void): void {
+  #notifies(server: PostgresServerConversation, bits: number, emit: (bytes: Buffer) => void): void {
+    const doubtful = (this.#doubts | this.#asked) & ABOUT.CHANNELS || bits & E.LISTEN
+    if (this.follows && (this.channels.size > 0 || doubtful)) server.notifiesOwn = true
     const { process } = this.#terms
     const mark = process === undefined ? NOTHING : this.#senders.mark(server, process)
     if (mark.length > 0) emit(mark)
+  }
+
+  /** Who asks what it listens to must find it there; the shared listener takes over again behind. */
+  #shows(server: PostgresServerConversation, text: Buffer, emit: (bytes: Buffer) => void): void {
+    const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
+    if (!this.follows || !alone || !ASKS_CHANNELS.test(text.toString('latin1'))) return
+    emit(server.silently([...this.channels].map(listenSql).join(';')))
+    this.#doubt(server, ABOUT.CHANNELS, text)
   }
 
   #aws(server: PostgresServerConversation, classification: Classification, text: Buffer): void {

@@ -43,6 +43,7 @@ export const OWED = {
   /** Of a statement of ours inside the client's batch. */
   BIND_INJECTED: 18,
   EXECUTE_INJECTED: 19,
+  DESCRIBE_INJECTED: 20,
 } as const
 
 /** What a message changed in the books ahead of its reply, to be put back when that never comes. */
@@ -58,8 +59,10 @@ export interface Undo {
   readonly batch?: number
   /** Of what uses a statement: its name as the client knows it. */
   readonly clientName?: string
-  /** Of QUERY: only the results of so many statements are the client's, the rest are ours. */
-  readonly own?: number
+  /** Of DESCRIBE: the shape of the results, see `result-shape.ts`. */
+  readonly described?: (shape: string) => void
+  /** Of QUERY: which results, counted from 0, are ours and not the client's. Never the first. */
+  readonly ours?: ReadonlySet<number>
   /** Of QUERY: told instead of all results, when none is an error. Of EXECUTE: instead of its tag. */
   readonly instead?: Buffer
   /** What the client is told instead of the error that must come. */

@@ -13,6 +13,7 @@ import { type Ledger, OWED, type Undo } from './ledger.ts'
 import { errorFrom } from './refusal.ts'
 import { broken, type Replied } from './replied.ts'
 import type { ReplyStream } from './reply-stream.ts'
+import { shapeOf } from './result-shape.ts'
 import { effectOfTag } from './tags.ts'
 
 /** Messages that are read whole may be this long; nothing a server says of itself is longer. */
@@ -23,13 +24,18 @@ const PLAN_CHECK = 'RevalidateCachedQuery'
 export class Replies {
   /** The last reply owed has passed. */
   boundary = false
+  /** What the client's side waits for has come. */
+  heard = false
+  /** The client has heard what it was to hear before the end of the answer at hand. */
+  proceeds = false
   #server: Replied
   #stream: ReplyStream
   #ledger: Ledger
   /** A table or view was changed in the transaction at hand. */
   #reshaped = false
-  /** Results of the client's own that the Query at hand has still to give; -1: all are. */
-  #own = -1
+  /** Of the Query at hand: how many results it has given, and whether the next one is ours. */
+  #results = 0
+  #ours = false
   #row: readonly (string | null)[] | undefined
   /** The Query at hand has failed, or the client has been told what it is told instead. */
   #told = false
@@ -57,9 +63,9 @@ export class Replies {
         return stream.pass(total, this.#hushed)
       case BACKEND.ROW_DESCRIPTION:
       case BACKEND.NO_DATA:
-        return this.#description(total)
+        return this.#description(type, total)
       case BACKEND.PARAMETER_DESCRIPTION:
-        return stream.pass(total, false)
+        return stream.pass(total, ledger.head === OWED.DESCRIBE_INJECTED)
       case BACKEND.COPY_IN_RESPONSE: {
         const step = stream.pass(total, this.#hushed)
         if (step === undefined) ledger.copyStarted()
@@ -99,15 +105,28 @@ export class Replies {
   get #hushed(): boolean {
     const { head } = this.#ledger
     if (head === OWED.QUERY) {
-      return this.#own === 0 || this.#ledger.headUndo?.instead !== undefined
+      return this.#ours || this.#ledger.headUndo?.instead !== undefined
     }
     return head === OWED.QUIET || head === OWED.ASK || head === OWED.EXECUTE_INJECTED
   }
 
-  #description(total: number): ServerStep | undefined {
-    const step = this.#stream.pass(total, this.#hushed)
-    if (step === undefined && this.#ledger.head === OWED.DESCRIBE) this.#ledger.shift()
-    return step
+  #description(type: number, total: number): ServerStep | 'wait' | undefined {
+    const ledger = this.#ledger
+    const { head } = ledger
+    if (head !== OWED.DESCRIBE && head !== OWED.DESCRIBE_INJECTED) {
+      return this.#stream.pass(total, this.#hushed)
+    }
+    const described = ledger.headUndo?.described
+    const cursor = this.#stream.in
+    if (described !== undefined && cursor.available < total) {
+      if (total > READ_WHOLE_BYTES) return broken(this.#server, 'a row of impossible width')
+      return 'wait'
+    }
+    const step = this.#stream.pass(total, head === OWED.DESCRIBE_INJECTED)
+    if (step !== undefined) return step
+    ledger.shift()
+    described?.(shapeOf(type === BACKEND.ROW_DESCRIPTION ? cursor.body(total) : undefined))
+    return undefined
   }
 
   #answerRow(total: number): ServerStep | 'wait' | undefined {
@@ -150,16 +169,19 @@ export class Replies {
     if (step !== undefined) return step
     ledger.copyIn = false
     if (headUndo !== undefined && head !== OWED.ASK) {
-      if (head === OWED.QUERY) this.#oneOfOwn(headUndo)
-      headUndo.accept?.()
+      if (!this.#ours) headUndo.accept?.()
+      if (head === OWED.QUERY && headUndo.ours !== undefined) {
+        this.#ours = headUndo.ours.has(++this.#results)
+      }
     }
     if (head === OWED.EXECUTE || head === OWED.EXECUTE_INJECTED) ledger.shift()
     return undefined
   }
 
-  #oneOfOwn({ own }: Undo): void {
-    if (own === undefined) return
-    this.#own = (this.#own < 0 ? own : this.#own) - 1
+  /** The Query at hand gives no more results. */
+  #noMoreResults(): void {
+    this.#results = 0
+    this.#ours = false
   }
 
   /** Gives out what the client is told instead of results, once: ahead of what ends every query. */
@@ -183,10 +205,14 @@ export class Replies {
     if (head < 0 || head > OWED.ASK) return broken(this.#server, 'an unexpected ReadyForQuery')
     const told = this.#tell()
     if (told !== undefined) return told
+    if (this.#server.notifiesOwn && head <= OWED.FUNCTION) {
+      const halt = this.#halts(cursor.buffer[cursor.pos + HEADER] === STATUS.IDLE)
+      if (halt !== undefined) return halt
+    }
     const step = stream.pass(total, head === OWED.QUIET || head === OWED.ASK)
     if (step !== undefined) return step
     this.#told = false
-    if (head === OWED.QUERY) this.#own = -1
+    if (head === OWED.QUERY) this.#noMoreResults()
     const server = this.#server
     const status = cursor.buffer[cursor.pos + HEADER]
     server.status =
@@ -205,7 +231,19 @@ export class Replies {
       this.#row = undefined
       answered(row, server.status)
     }
-    if (ledger.empty) this.boundary = true
+    if (ledger.empty) {
+      this.boundary = true
+      if (server.status === 'idle') server.notifiesOwn = false
+    }
+    return undefined
+  }
+
+  /** At the end of an answer outside a transaction: halts there once. */
+  #halts(idle: boolean): ServerStep | undefined {
+    if (!idle || this.#stream.abandoned) return undefined
+    if (this.#stream.in.hasRun) return this.#stream.run()
+    if (!this.proceeds) return 'halt'
+    this.proceeds = false
     return undefined
   }
 
@@ -240,6 +278,8 @@ export class Replies {
       server.error = error
       return 'broken'
     }
+    // What its transaction had done is undone, also where no ROLLBACK will say so.
+    server.rolledBack = true
     if (head >= OWED.PARSE) {
       if (fields.code === '0A000' && fields.routine === PLAN_CHECK) server.prepared.outdated()
       const undo = ledger.headUndo
@@ -247,7 +287,7 @@ export class Replies {
       if (undo !== undefined) return this.#retold(total, undo, fields)
     } else if (head === OWED.QUERY) {
       ledger.copyIn = false
-      this.#own = -1
+      this.#noMoreResults()
       this.#told = true
       const undo = ledger.headUndo
       undo?.failed?.()

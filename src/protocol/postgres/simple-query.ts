@@ -100,22 +100,22 @@ export class SimpleQueries {
       this.#discardAll(server, total, owns)
       return undefined
     }
-    const restoring = bits & RESET ? following.settings.restoring(text) : ''
     const changed = bits & PREPARE ? sql.query(server, text, desk.emit) : undefined
-    if (restoring === '' || discardsAll) {
-      this.#owe(server, changed?.undo)
-      if (changed === undefined) desk.in.pos += total
-      else {
-        desk.emit(queryBytes(changed.text))
-        desk.leaveOut(total)
-      }
-      // Most likely it is refused, and so is this; it cannot go into one query with anything.
-      if (discardsAll && restoring !== '') desk.emit(server.silently(restoring))
-    } else {
-      this.#owe(server, { ...changed?.undo, own: classification.statements })
-      // In the same query, so that it is undone with it, and the client is told of both at once.
-      desk.emit(queryBytes(Buffer.concat([changed?.text ?? text, Buffer.from(`\n;${restoring}`)])))
+    const sent = changed?.text ?? text
+    // In the same query, so that it is undone with it, and the client is told of both at once.
+    const restored = bits & RESET && !discardsAll ? following.settings.restored(sent) : undefined
+    if (restored !== undefined) this.#owe(server, { ...changed?.undo, ours: restored.ours })
+    else this.#owe(server, changed?.undo)
+    if (restored === undefined && changed === undefined) desk.in.pos += total
+    else {
+      desk.emit(queryBytes(restored?.text ?? sent))
       desk.leaveOut(total)
+    }
+    if (discardsAll && classification.statements === 1) {
+      // It cannot be in one query with anything. Where it is refused, its transaction has failed,
+      // and this does too.
+      const again = following.settings.restoring(text)
+      if (again !== '') desk.emit(server.silently(again))
     }
     const ends = classification.transaction === 'ends'
     const rides = ends || (alone && classification.transaction === 'none')
