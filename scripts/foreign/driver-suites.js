@@ -45,6 +45,13 @@ function filesUnder(folder, ending) {
     .sort()
 }
 
+/** Several tests of a suite may have the same name. */
+function freeName(results, name) {
+  let free = name
+  for (let i = 2; results.has(free); i++) free = `${name} (${i})`
+  return free
+}
+
 const environment = (port, database) => ({
   PGHOST: '127.0.0.1',
   PGPORT: String(port),
@@ -116,8 +123,7 @@ host all postgres_js_test_scram 127.0.0.1/32 scram-sha-256
     const results = new Map()
     for (const line of lines) {
       const { name, failure } = JSON.parse(line.slice(2))
-      const known = results.has(name) ? `${name} (again)` : name
-      results.set(known, failure)
+      results.set(freeName(results, name), failure)
     }
     return results
   },
@@ -162,7 +168,8 @@ const knex = {
     const results = new Map()
     const { passes, failures } = JSON.parse(readFileSync(report, 'utf8'))
     for (const { fullTitle, err } of [...passes, ...failures]) {
-      results.set(fullTitle, err.message === undefined ? undefined : (err.stack ?? err.message))
+      const said = err.message === undefined ? undefined : (err.stack ?? err.message)
+      results.set(freeName(results, fullTitle), said)
     }
     return results
   },
