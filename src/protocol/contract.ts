@@ -110,9 +110,12 @@ export interface ClientConversation {
  *
  * - `starved`: nothing more at hand. - `forward`: `bytes` go to whoever holds the lease.
  * - `boundary`: every reply owed has arrived; `status` says in what transaction state.
+ * - `heard`: what the client's conversation waited for has come; it is to be pulled again.
+ * - `halt`: a transaction has notified its own client, who is told that before the answer ends; goes
+ *   on after `proceed`.
  * - `broken`: the stream cannot be trusted or the server said it is going; `error` says why.
  */
-export type ServerStep = 'starved' | 'forward' | 'boundary' | 'broken'
+export type ServerStep = 'starved' | 'forward' | 'boundary' | 'heard' | 'halt' | 'broken'
 
 /** One server connection's side after login, with the ledger of replies owed. */
 export interface ServerConversation {
@@ -142,6 +145,8 @@ export interface ServerConversation {
   readonly injected: number
   /** Which settings it has now; equal keys mean equal settings. */
   readonly settingsKey: string
+  /** The client has been told what it was to be told before the end of the answer. */
+  proceed(): void
   /** Replies are thrown away from here on (their client has left), until `reclaim`. */
   abandon(): void
   /** It has been cleaned and may serve another client. */

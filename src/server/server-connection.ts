@@ -13,8 +13,15 @@ import { Cancelling } from './cancelling.ts'
 export interface Holder {
   /** Bytes for the client, valid until the end of this turn. Returns true when it should wait. */
   reply(bytes: Buffer): boolean
+  /** What it waited for has come: it goes on. */
+  heard?(): void
   /** Every reply owed has arrived. */
   boundary(status: TransactionStatus): void
+  /**
+   * The answer ends when the client has been told what it was notified of; then `goOn`. A holder
+   * that tells nobody leaves it out.
+   */
+  halted?(): void
   /** The connection is gone; the holder must not release it. */
   serverLost(error: WeirError): void
 }
@@ -63,6 +70,8 @@ export class ServerConnection implements Member {
   #cleaned: ((clean: boolean) => void) | undefined
   #finished: (() => void) | undefined
   #cancelling: Cancelling
+  /** Until `goOn`. */
+  #halted = false
   /** How many boundaries it has passed; a cancel request is for what is owed before the next. */
   #boundaries = 0
 
@@ -104,6 +113,7 @@ export class ServerConnection implements Member {
   /** The holder lets go; the pool decides what becomes of the connection. */
   letGo(): void {
     this.#holder = undefined
+    this.#halted = false
     this.link.resume()
   }
 
@@ -138,6 +148,12 @@ export class ServerConnection implements Member {
         case 'boundary':
           this.#boundary()
           break
+        case 'heard':
+          this.#holder?.heard?.()
+          break
+        case 'halt':
+          this.#halt()
+          return
         case 'broken':
           this.#noteSign()
           this.#lost(
@@ -150,6 +166,27 @@ export class ServerConnection implements Member {
       }
       if (this.#closed) return
     }
+  }
+
+  /** Nothing is given out until `goOn`. */
+  #halt(): void {
+    this.conversation.keep()
+    this.#noteSign()
+    // More may have arrived while it was halted already.
+    if (this.#halted) return
+    this.#halted = true
+    this.link.pause()
+    const holder = this.#holder
+    if (holder?.halted === undefined) this.goOn()
+    else holder.halted()
+  }
+
+  goOn(): void {
+    if (!this.#halted || this.#closed) return
+    this.#halted = false
+    this.conversation.proceed()
+    this.link.resume()
+    this.pump()
   }
 
   #noteSign(): void {

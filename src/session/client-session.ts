@@ -265,6 +265,15 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#ears.drained()
   }
 
+  halted(): void {
+    const server = this.#lease
+    this.#ears.catchUp(() => server?.goOn())
+  }
+
+  heard(): void {
+    this.#pumpAndKeep()
+  }
+
   boundary(status: TransactionStatus): void {
     this.link.flush() // The answer is whole: the client need not wait for our own books.
     const conversation = this.#conversation

@@ -33,6 +33,8 @@ export class Ears implements Subscriber, NotificationReceiver {
   #subscribed = new Set<string>()
   /** What the client waits for before its LISTEN may go on. */
   #pending: string | undefined
+  /** An answer is about to end, and what it waits for may be given. */
+  #amidst = false
   /** Counted as listening. */
   #counted = false
 
@@ -84,14 +86,14 @@ export class Ears implements Subscriber, NotificationReceiver {
       if (!this.#channels.has(channel) && channel !== this.#pending) this.#drop(channel)
     }
     for (const channel of this.#channels) {
-      if (!this.#subscribed.has(channel)) this.#catchUp(channel)
+      if (!this.#subscribed.has(channel)) this.#follow(channel)
     }
     this.#count(this.#channels.size > 0)
     this.#queue.flush()
   }
 
   /** It listens, and nobody saw it coming: inside a function, or under a name spelt otherwise. */
-  #catchUp(channel: string): void {
+  #follow(channel: string): void {
     this.#subscribed.add(channel)
     this.#rooms.hub.subscribe(this, channel, (error) => {
       if (error === undefined) return
@@ -124,12 +126,24 @@ export class Ears implements Subscriber, NotificationReceiver {
     this.#queue.flush()
   }
 
-  get listens(): boolean {
-    return this.#session.quiet && !this.#session.link.congested
+  /** Everything sent so far is given to the client, although an answer is owed; then `done`. */
+  catchUp(done: () => void): void {
+    this.#rooms.hub.barrier(this, () => {
+      this.#amidst = true
+      this.#queue.flush()
+      this.#amidst = false
+      done()
+    })
   }
 
-  wants(channel: string): boolean {
-    return this.#channels.has(channel)
+  get listens(): boolean {
+    return (this.#amidst || this.#session.quiet) && !this.#session.link.congested
+  }
+
+  wants(channel: string): boolean | undefined {
+    if (this.#channels.has(channel)) return true
+    // Its LISTEN may be in the very transaction whose answer is about to end.
+    return this.#amidst && this.#subscribed.has(channel) ? undefined : false
   }
 
   deliver(message: Buffer, channel: string | undefined): void {

@@ -49,6 +49,13 @@ export class ListenerHub {
     listener.leave(subscriber)
   }
 
+  /** Calls `done` when what was sent before now has been handed to `subscriber`, or cannot be. */
+  barrier(subscriber: Subscriber, done: () => void): void {
+    const listener = this.#bySubscriber.get(subscriber)
+    if (listener === undefined) done()
+    else listener.barrier(done)
+  }
+
   /** Gives every server connection back; nothing is delivered any more. */
   close(): void {
     this.#closed = true

@@ -5,8 +5,8 @@
 export interface NotificationReceiver {
   /** Nothing is under way with the client, and what was written to it so far has left. */
   readonly listens: boolean
-  /** Whether the client listens to that channel now. */
-  wants(channel: string): boolean
+  /** Whether the client listens to that channel now; undefined while that is not known yet. */
+  wants(channel: string): boolean | undefined
   deliver(message: Buffer, channel: string | undefined): void
   /** More waits than may: the client cannot be kept. Called once. */
   overflowed(bytes: number): void
@@ -42,10 +42,7 @@ export class NotificationQueue {
   push(channel: string | undefined, message: Buffer): void {
     if (this.#closed) return
     const receiver = this.#receiver
-    if (this.#waiting.length === 0 && receiver.listens) {
-      this.#give(channel, message)
-      return
-    }
+    if (this.#waiting.length === 0 && receiver.listens && this.#give(channel, message)) return
     this.#waiting.push({ channel, message })
     this.#bytes += message.length + ENTRY_BYTES
     if (this.#bytes <= this.#limit) return
@@ -61,17 +58,18 @@ export class NotificationQueue {
     const receiver = this.#receiver
     let given = 0
     for (const { channel, message } of this.#waiting) {
-      if (this.#closed || !receiver.listens) break
+      if (this.#closed || !receiver.listens || !this.#give(channel, message)) break
       given++
       this.#bytes -= message.length + ENTRY_BYTES
-      this.#give(channel, message)
     }
     this.#waiting = given === this.#waiting.length ? [] : this.#waiting.slice(given)
   }
 
-  #give(channel: string | undefined, message: Buffer): void {
-    if (channel !== undefined && !this.#receiver.wants(channel)) return
-    this.#receiver.deliver(message, channel)
+  /** False when it must wait. */
+  #give(channel: string | undefined, message: Buffer): boolean {
+    const wanted = channel === undefined || this.#receiver.wants(channel)
+    if (wanted) this.#receiver.deliver(message, channel)
+    return wanted !== undefined
   }
 
   clear(): void {

@@ -56,7 +56,7 @@ export interface Rooms {
   readonly welcomes: WelcomeBook
   readonly counters: EndpointCounters
   /** Where clients listen to channels, whoever's connection that is. */
-  readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave'>
+  readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave' | 'barrier'>
   /** Most that may wait for one client, bytes. */
   readonly notificationBytes: number
   /** Milliseconds a client may be silent; undefined for ever. */

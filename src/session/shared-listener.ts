@@ -23,6 +23,8 @@ const LINGER_MS = 5_000
 /** Between two tries while the server cannot be had (ms). */
 const RETRY_MS = 1_000
 
+const NO_CHANGE: Change = { begin: [], end: [] }
+
 type ListenerState = 'away' | 'borrowing' | 'opening' | 'ready' | 'closed'
 
 const MOVES: Moves<ListenerState> = {
@@ -50,6 +52,9 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   /** Lost or refused while somebody listened, and not whole again; since then this is what to say. */
   #broken: WeirError | undefined
   #grantedAt = 0
+  /** Whoever waits until all has been heard that was sent before: next time, and this time. */
+  #barriers: (() => void)[] = []
+  #asking: (() => void)[] = []
   /** Of its channels, in the metrics. */
   #counted = 0
   #retry: Deadline
@@ -118,12 +123,30 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     }
     if (!this.#machine.is('ready') || this.#asked !== undefined) return
     const change = this.#channels.change(this.#most)
-    if (change === undefined) {
-      this.#whole()
+    if (change === undefined) this.#whole()
+    if (change === undefined && this.#barriers.length === 0) return
+    const asked = change ?? NO_CHANGE
+    this.#asked = asked
+    this.#asking = this.#barriers
+    this.#barriers = []
+    this.#server!.link.write(this.#conversation!.change(asked.begin, asked.end))
+  }
+
+  /**
+   * Calls `done` when all that was sent before now has been handed out: the server tells what it has
+   * for us before it answers a request. At once when nobody listens now.
+   */
+  barrier(done: () => void): void {
+    if (!this.#machine.is('ready')) {
+      done()
       return
     }
-    this.#asked = change
-    this.#server!.link.write(this.#conversation!.change(change.begin, change.end))
+    this.#barriers.push(done)
+    this.#resume()
+  }
+
+  #heardAll(): void {
+    for (const done of this.#asking.splice(0)) done()
   }
 
   #borrow(): void {
@@ -199,6 +222,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     const asked = this.#asked
     if (asked === undefined) return
     this.#asked = undefined
+    this.#heardAll()
     if (quietError === undefined) {
       this.#most = Infinity
       this.#channels.answered(asked)
@@ -236,6 +260,8 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
     this.#asked = undefined
     this.#most = Infinity
     this.#channels.deaf()
+    this.#asking.push(...this.#barriers.splice(0))
+    this.#heardAll()
   }
 
   serverLost(error: WeirError): void {

@@ -151,6 +151,7 @@ const WILLING_HUB: Rooms['hub'] = {
   subscribe: (_subscriber, _channel, done) => done(),
   unsubscribe: () => {},
   leave: () => {},
+  barrier: (_subscriber, done) => done(),
 }
 
 export class PaperHouse {

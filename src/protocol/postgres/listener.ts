@@ -48,7 +48,7 @@ export class PostgresListener implements ListenerConversation {
   change(begin: readonly string[], end: readonly string[]): Buffer {
     this.#server.quietError = undefined
     const statements = [
-      ...(begin.length > 0 ? [MARKS, ...begin] : []).map((channel) => `LISTEN ${quoted(channel)}`),
+      ...(begin.length > 0 ? [MARKS, ...begin] : []).map(listenSql),
       ...end.map((channel) => `UNLISTEN ${quoted(channel)}`),
     ]
     return this.#server.quietly(statements.join(';'))
@@ -107,6 +107,10 @@ export class PostgresListener implements ListenerConversation {
   close(): void {
     this.#senders.closed()
   }
+}
+
+export function listenSql(channel: string): string {
+  return `LISTEN ${quoted(channel)}`
 }
 
 function quoted(channel: string): string {

@@ -63,6 +63,7 @@ export class PassingConversation implements ServerConversation {
     this.clean = false
   }
 
+  proceed(): void {}
   abandon(): void {}
   reclaim(): void {}
 }

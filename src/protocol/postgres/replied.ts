@@ -18,6 +18,8 @@ export interface Replied {
   rolledBack: boolean
   sequencesOf: object | undefined
   readonly notifications: boolean
+  /** A transaction under way notifies the client itself. */
+  notifiesOwn: boolean
   readonly ledger: Ledger
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>

@@ -50,6 +50,8 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   sequencesOf: object | undefined
   /** Notifications that arrive are for whoever holds the lease. */
   notifications = false
+  /** A transaction of what was sent last notifies its own client. */
+  notifiesOwn = false
   /** In whose name it sends notifications. */
   readonly sender = new SenderMark()
   /** Statements sent by Weir itself, ahead of a client's Bind or Describe. */
@@ -140,6 +142,11 @@ export class PostgresServerConversation implements ServerConversation, Replied {
         replies.boundary = false
         return 'boundary'
       }
+      if (replies.heard) {
+        if (cursor.hasRun) return stream.run()
+        replies.heard = false
+        return 'heard'
+      }
       const fake = this.#fake()
       if (fake !== undefined) {
         if (cursor.hasRun) return stream.run()
@@ -166,6 +173,11 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return 'starved'
   }
 
+  /** The client's conversation waits for what has come now: its session is told. */
+  hear(): void {
+    this.#replies.heard = true
+  }
+
   /** The reply that Weir itself owes next, when it is its turn. */
   #fake(): Buffer | undefined {
     if (this.#stream.left > 0) return undefined
@@ -175,7 +187,13 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return undefined
   }
 
+  proceed(): void {
+    this.#replies.proceeds = true
+  }
+
   abandon(): void {
+    this.notifiesOwn = false
+    this.#replies.proceeds = false
     this.#stream.abandon()
     this.onDeallocated = undefined
     this.onReported = undefined

@@ -109,6 +109,8 @@ export const session: readonly Scenario[] = [
   ]),
   {
     name: 'NOTIFY within a pipeline',
+    known: 'what a pipeline notifies its own client of comes at an earlier end of an answer',
+    sometimes: true,
     steps: [
       ...ask('listen pipe'),
       many(run("notify pipe, 'a'"), run('select 1'), S, run("notify pipe, 'b'"), S),
