@@ -68,6 +68,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'dirty',
         'owes',
         'cancel-pending',
+        'unfinished',
         'broken',
       ),
     }),
@@ -252,7 +253,7 @@ class World {
 
   clean(index: number, good: boolean): void {
     const busy = this.all.flatMap((p) =>
-      p.members.filter((m) => !m.ended && (m.resetting !== undefined || m.settling !== undefined)),
+      p.members.filter((m) => !m.ended && (m.resetting ?? m.settling ?? m.finishing) !== undefined),
     )
     const member = choose(busy, index)
     if (member === undefined) return
@@ -260,6 +261,9 @@ class World {
       member.state = good ? 'clean' : 'dirty'
       member.settling.resolve()
       member.settling = undefined
+    } else if (member.finishing !== undefined) {
+      member.finishing.resolve()
+      member.finishing = undefined
     } else {
       member.resetting!.resolve(good)
       member.resetting = undefined
@@ -322,7 +326,8 @@ class World {
   async end(): Promise<void> {
     for (const of of this.all) of.pool.retire('the end')
     for (const member of [...this.leases.keys()]) this.giveBack(member, 'clean')
-    await this.house.pass(6_000)
+    // What is left unfinished has its time, and its cleaning after that.
+    await this.house.pass(11_000)
     this.check()
     for (const of of this.all) expect(of.pool.state).toBe('closed')
     expect(this.budget.taken, 'every place is given back').toBe(0)
