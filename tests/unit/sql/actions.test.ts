@@ -48,6 +48,7 @@ const CASES: Record<string, [text: string, actions: string][]> = {
     ['SET x TO "default"', 'set x'],
     ['SET x TO a, default', 'set x'],
     ['SET local = 1', 'set local'],
+    ['SET local FROM CURRENT', 'set local'],
     ['SET session.x = 1', 'set session.x'],
     ['SET SESSION session.x = 1', 'set session.x'],
     ['SET LOCAL local TO 1', 'local local'],
@@ -143,6 +144,7 @@ const CASES: Record<string, [text: string, actions: string][]> = {
       'execute P ["P"]',
     ],
     ['CREATE TABLE t AS SELECT 1 AS execute FROM u', ''],
+    ['CREATE TABLE t (a execute DEFAULT CAST(1 AS execute), b int)', ''],
     [
       'CREATE TRIGGER g BEFORE INSERT ON t REFERENCING NEW TABLE AS execute EXECUTE FUNCTION f()',
       '',

@@ -60,6 +60,8 @@ export const CORPUS: readonly Line[] = [
   ['SET LOCAL "x".y = 1', 'set-local'],
   ['SET local.x = 1', 'set'],
   ['SET local = 1', 'set'],
+  ['SET local FROM CURRENT', 'set'],
+  ['SET transaction FROM CURRENT', 'set'],
   ['SET transaction.x = 1', 'set'],
   ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', ''],
   ["SET TRANSACTION SNAPSHOT 'x'", ''],

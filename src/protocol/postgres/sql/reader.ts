@@ -54,9 +54,8 @@ export class Reader {
     let i = from
     while (/^(local|global|temp|temporary|unlogged)$/.test(this.wordAt(i) ?? '')) i++
     if (this.wordAt(i) !== 'table') return this.length
-    while (i < this.length && this.wordAt(i) !== 'as') {
-      i = this.symbolAt(i) === '(' ? this.#behindParenthesis(i) : i + 1
-    }
+    // AS is nobody's name, so the first one is the statement's own or that of a cast in a default.
+    while (i < this.length && this.wordAt(i) !== 'as') i++
     return this.wordAt(i + 1) === 'execute' ? i + 2 : this.length
   }
 
