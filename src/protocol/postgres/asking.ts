@@ -39,7 +39,8 @@ export interface Answer {
   readonly channels: readonly string[]
 }
 
-const SOURCES = `(SELECT pg_catalog.json_object_agg(name,pg_catalog.current_setting(name)) FROM pg_catalog.pg_settings WHERE source='session')`
+// Those of the transaction at hand stay listed when it is over, and nobody can bring or reset them.
+const SOURCES = `(SELECT pg_catalog.json_object_agg(name,pg_catalog.current_setting(name)) FROM pg_catalog.pg_settings WHERE source='session' AND name!~'^transaction_')`
 // All that a temporary schema holds hangs on it, whatever kind it is of; Postgres empties it so.
 const TEMPORARY = `EXISTS(SELECT FROM pg_catalog.pg_depend WHERE refclassid='pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid=pg_catalog.pg_my_temp_schema())`
 const CURSORS = 'EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)'
