@@ -28,7 +28,6 @@ import { handBack, type Rooms } from './rooms.ts'
 import { bookBegin, bookEnd } from './session-books.ts'
 import {
   CANCELLED_WHILE_WAITING,
-  IDLE_TOO_LONG,
   INTERNAL,
   outcomeUnknown,
   SHUT_DOWN,
@@ -47,7 +46,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   readonly cancelKey: CancelKey
   readonly link: Link
   readonly route: Route<ServerConnection>
-  readonly startedAt: number
   lastActive: number
   readonly pins = new Set<PinReason>()
   #rooms: Rooms
@@ -76,7 +74,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.link = link
     this.who = who
     this.route = route
-    this.startedAt = rooms.clock.wall()
     this.lastActive = rooms.clock.monotonic()
     this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
     this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint, this.cancelKey.pid))
@@ -266,8 +263,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   }
 
   halted(): void {
-    const server = this.#lease
-    this.#ears.catchUp(() => server?.goOn())
+    this.#ears.catchUp(this.#lease!)
   }
 
   heard(): void {
@@ -316,8 +312,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     const cutInHalf = server.conversation.midMessage
     const outcome = this.#conversation.serverLost(outcomeUnknown(error))
     const pinned = this.#conversation.atRisk
-    this.#requests.count(this.#conversation.requests)
-    this.#requests.dropped()
+    this.#requests.lost(this.#conversation.requests)
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (outcome === undefined) {
@@ -347,10 +342,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
       return undefined
     }
     return this.#lease?.cancel()
-  }
-
-  idleTooLong(): void {
-    this.#refuse(IDLE_TOO_LONG, 'idle-timeout')
   }
 
   /** Ends the session politely: at once when it is idle, else at its next boundary. */

@@ -6,6 +6,7 @@
  */
 import { WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
 import type { Subscriber } from './channels.ts'
 import { NotificationQueue, type NotificationReceiver } from './notification-queue.ts'
 import type { Rooms } from './rooms.ts'
@@ -126,13 +127,13 @@ export class Ears implements Subscriber, NotificationReceiver {
     this.#queue.flush()
   }
 
-  /** Everything sent so far is given to the client, although an answer is owed; then `done`. */
-  catchUp(done: () => void): void {
+  /** Everything sent so far is given to the client; then `server` goes on with its answer. */
+  catchUp(server: Pick<ServerConnection, 'goOn'>): void {
     this.#rooms.hub.barrier(this, () => {
       this.#amidst = true
       this.#queue.flush()
       this.#amidst = false
-      done()
+      server.goOn()
     })
   }
 

@@ -3,7 +3,9 @@
  * armed anew when it finds the client awake, so that activity itself costs nothing.
  */
 import type { Clock } from '../core/clock.ts'
+import type { WeirError } from '../core/errors.ts'
 import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
+import { IDLE_TOO_LONG } from './session-errors.ts'
 
 /** A client, as far as its silence goes. */
 export interface Watched {
@@ -11,7 +13,7 @@ export interface Watched {
   readonly lastActive: number
   /** Waiting, in a transaction, or owed an answer. */
   readonly busy: boolean
-  idleTooLong(): void
+  cut(reason: 'idle-timeout', error: WeirError): void
 }
 
 export interface IdleWatchRooms {
@@ -41,7 +43,7 @@ export class IdleWatch {
   #check(limitMs: number): void {
     const { clock, wheel } = this.#rooms
     const idleFor = clock.monotonic() - this.#client.lastActive
-    if (idleFor >= limitMs && !this.#client.busy) this.#client.idleTooLong()
+    if (idleFor >= limitMs && !this.#client.busy) this.#client.cut('idle-timeout', IDLE_TOO_LONG)
     else wheel.arm(this.#deadline!, Math.max(1_000, limitMs - idleFor))
   }
 

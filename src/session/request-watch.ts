@@ -35,6 +35,12 @@ export class RequestWatch {
     this.#sentAt = 0
   }
 
+  /** The server connection was lost: nobody answers what was sent. */
+  lost(requests: number): void {
+    this.count(requests)
+    this.dropped()
+  }
+
   /** @param requests all that the session has sent so far */
   count(requests: number): void {
     const more = requests - this.#counted
