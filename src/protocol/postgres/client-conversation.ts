@@ -26,7 +26,7 @@ import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
 import type { Senders } from './senders.ts'
 import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { bringSettings, meaningKeyOf } from './settings.ts'
+import { actingSql, bringSettings, meaningKeyOf } from './settings.ts'
 import { SimpleQueries } from './simple-query.ts'
 import type { Statements } from './statements.ts'
 
@@ -142,10 +142,14 @@ export class PostgresClientConversation implements ClientConversation {
     const parted = following.parts(server)
     const sql = bringSettings(server, following.settings.current, following.settings.key)
     if (sql === '') return parted
-    return parted.length === 0 ? server.quietly(sql) : Buffer.concat([parted, server.quietly(sql)])
+    const acting = actingSql(following.settings.current)
+    const pieces = [parted, server.quietly(sql)]
+    if (acting !== '') pieces.push(server.quietly(acting))
+    return Buffer.concat(pieces)
   }
 
   detach(): void {
+    this.#desk.looking = false
     const server = this.#server
     if (server === undefined) return
     server.onDeallocated = undefined

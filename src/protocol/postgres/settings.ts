@@ -68,6 +68,20 @@ function isIdentity(name: string): boolean {
   return IDENTITY.includes(name)
 }
 
+/**
+ * SQL that ends the server process unless it acts as `settings` say; `''` when they say nothing of
+ * it. What goes ahead of a client's statement may be refused (its role was dropped, or taken from
+ * it), and the statement right behind must not run with other rights.
+ */
+export function actingSql(settings: ReadonlyMap<string, string>): string {
+  const wrong = IDENTITY.filter((name) => settings.has(name)).map(
+    (name) => `pg_catalog.current_setting('${name}')<>${literal(settings.get(name)!)}`,
+  )
+  if (wrong.length === 0) return ''
+  const end = 'pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())'
+  return `SELECT ${end} WHERE ${wrong.join(' OR ')}`
+}
+
 /** One SELECT that sets all of these; `''` for none. */
 export function setSql(settings: Iterable<readonly [string, string]>): string {
   const sorted = [...settings].sort(([a], [b]) => IDENTITY.indexOf(a) - IDENTITY.indexOf(b))

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import {
+  actingSql,
   differenceSql,
   meaningKeyOf,
   setSql,
@@ -80,5 +81,12 @@ test('settings that no text of SQL depends on do not count for its meaning', () 
   expect(meaningKeyOf(settings({ application_name: 'a', statement_timeout: '1' }))).toBe('')
   expect(meaningKeyOf(settings({ search_path: 'a', work_mem: '1' }))).toBe(
     settingsKeyOf(settings({ search_path: 'a' })),
+  )
+})
+
+test('who acts as somebody ends the server process where that was refused', () => {
+  expect(actingSql(settings({ work_mem: '1MB' }))).toBe('')
+  expect(actingSql(settings({ role: "o'clerk" }))).toBe(
+    "SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()) WHERE pg_catalog.current_setting('role')<>'o''clerk'",
   )
 })
