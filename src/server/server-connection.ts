@@ -52,6 +52,12 @@ export interface Home {
   lost(connection: ServerConnection): void
 }
 
+/**
+ * So much of an answer is thrown away for a client that left (bytes). Postgres itself would long have
+ * failed to send it, and have given up.
+ */
+const MOST_THROWN_AWAY = 1_048_576
+
 export class ServerConnection implements Member {
   /** Set once, right after opening. */
   home: Home | undefined
@@ -69,6 +75,8 @@ export class ServerConnection implements Member {
   #closed = false
   #cleaned: ((clean: boolean) => void) | undefined
   #finished: (() => void) | undefined
+  /** How much had been read when its client left. */
+  #readBefore = 0
   #cancelling: Cancelling
   /** Until `goOn`. */
   #halted = false
@@ -244,6 +252,7 @@ export class ServerConnection implements Member {
 
   finished(): Promise<void> {
     this.conversation.abandon()
+    this.#readBefore = this.link.bytesRead
     return new Promise((resolve) => {
       this.#finished = resolve
       this.#lookFinished()
@@ -251,7 +260,9 @@ export class ServerConnection implements Member {
   }
 
   #lookFinished(): void {
-    if (this.#finished === undefined || this.conversation.unfinished) return
+    if (this.#finished === undefined) return
+    const enough = this.link.bytesRead - this.#readBefore > MOST_THROWN_AWAY
+    if (this.conversation.unfinished && !enough) return
     this.#finished()
     this.#finished = undefined
   }

@@ -128,6 +128,15 @@ describe('What a client sent before it left', () => {
     expect(performance.now() - started).toBeGreaterThan(100)
   })
 
+  it('is cancelled when its answer is long: Postgres gives up when it cannot send it', async () => {
+    const client = await open(patient)
+    client.write(query(`select repeat('x', 1000000) from generate_series(1, 1000000) as endless`))
+    await client.until(() => client.count('D') > 3, 5_000)
+    client.destroy()
+    await serves(patient)
+    await running('endless', 0)
+  })
+
   it('is cancelled when it takes too long', async () => {
     await leave(await open(hasty), insert('too long', 600))
     await running('too long')
