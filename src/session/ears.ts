@@ -34,6 +34,8 @@ export class Ears implements Subscriber, NotificationReceiver {
   #subscribed = new Set<string>()
   /** What the client waits for before its LISTEN may go on. */
   #pending: string | undefined
+  /** Waits to go on. */
+  #halted: Pick<ServerConnection, 'goOn'> | undefined
   /** An answer is about to end, and what it waits for may be given. */
   #amidst = false
   /** Counted as listening. */
@@ -129,7 +131,10 @@ export class Ears implements Subscriber, NotificationReceiver {
 
   /** Everything sent so far is given to the client; then `server` goes on with its answer. */
   catchUp(server: Pick<ServerConnection, 'goOn'>): void {
+    this.#halted = server
     this.#rooms.hub.barrier(this, () => {
+      if (this.#halted !== server) return
+      this.#halted = undefined
       this.#amidst = true
       this.#queue.flush()
       this.#amidst = false
@@ -159,6 +164,7 @@ export class Ears implements Subscriber, NotificationReceiver {
   /** The client goes. */
   leave(): void {
     this.#pending = undefined
+    this.#halted = undefined
     this.#count(false)
     this.#queue.clear()
     this.#rooms.hub.leave(this)

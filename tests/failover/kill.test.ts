@@ -55,8 +55,8 @@ describe('When the writer is killed and a reader promoted', () => {
     await open.query('create table kept (n int)')
     await open.query('begin')
     await open.query('insert into kept values (1)')
-    const listener = await connect(front.url())
-    await listener.query('listen tidings')
+    const pinned = await connect(front.url())
+    await pinned.query('create temp table scratch (n int)')
     const running = await connect(front.url())
     const asleep = failure(running.query('select pg_sleep(600)'))
     const bystander = await connect(front.url())
@@ -77,9 +77,9 @@ describe('When the writer is killed and a reader promoted', () => {
     const unknown = await asleep
     expect(unknown).toMatchObject({ severity: 'ERROR', code: '08007' })
     expect(unknown.message).toContain('it is not known whether the request took effect')
-    await until(() => listener.strays.length > 0, 10_000)
-    expect(listener.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
-    expect(listener.strays[0]!.message).toContain('pinned to it (listen)')
+    await until(() => pinned.strays.length > 0, 10_000)
+    expect(pinned.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
+    expect(pinned.strays[0]!.message).toContain('pinned to it (temporary)')
     const lost = await until(() => open.strays[0] ?? failure(open.query('select 1')), 10_000)
     expect(lost.message).toMatch(/server connection was lost|Connection terminated/)
 
