@@ -1,4 +1,5 @@
 /** LISTEN and NOTIFY: whoever listens hears everything once, in order, and costs no server connection. */
+import type pg from 'pg'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
@@ -352,6 +353,109 @@ describe('The sender', () => {
     await direct.query(`notify tidings, 'past Weir'`)
     await heardBy(heard, 5)
     expect(senders[4]).toBe(cancelKeyOf(direct).pid)
+  })
+
+  it('is right for every one of many that share two server connections', async () => {
+    const listener = await connect(front.url())
+    const seen: [string, number][] = []
+    listener.on('notification', ({ payload, processId }) => seen.push([payload!, processId]))
+    await listener.query('listen tidings')
+    const clients = await connectAll(12, front.url())
+    const ROUNDS = 30
+    await Promise.all(
+      clients.map(async (client, c) => {
+        for (let n = 0; n < ROUNDS; n++) {
+          const text = `select pg_notify('tidings', '${c}')`
+          if (n % 5 === 1) await client.query(`begin; ${text}; commit`)
+          else if (n % 5 === 2) {
+            await client.query('begin')
+            await client.query(`notify tidings, 'never'`)
+            await client.query('rollback')
+            await client.query(`notify tidings, '${c}'`)
+          } else if (n % 5 === 3) {
+            await client.query('begin')
+            await client.query('savepoint s')
+            await client.query(`notify tidings, 'never'`)
+            await client.query('rollback to s')
+            await client.query(`notify tidings, '${c}'`)
+            await client.query('commit')
+          } else if (n % 5 === 4) {
+            await client.query({ text: `select pg_notify('tidings', $1)`, values: [String(c)] })
+          } else await client.query(text)
+        }
+      }),
+    )
+    await until(() => seen.length === clients.length * ROUNDS, 10_000)
+    const wrong = seen.filter(([c, pid]) => pid !== cancelKeyOf(clients[Number(c)]!).pid)
+    expect(wrong).toEqual([])
+  })
+
+  it('of what a trigger sends is not somebody else', async () => {
+    await direct.query(`create table watched (n int);
+      create function tell() returns trigger language plpgsql as
+        $$begin perform pg_notify('tidings', 'of the trigger'); return null; end$$;
+      create trigger tells after insert on watched for each row execute function tell()`)
+    const narrow = await startFront(house, { pool: { maxConnections: 1 } })
+    const listener = await connect(narrow.url())
+    const { heard, senders } = ears(listener)
+    await listener.query('listen tidings')
+    const [loud, quiet] = await connectAll(2, narrow.url())
+    await loud!.query(`notify tidings, 'loud'`)
+    await quiet!.query('insert into watched values (1)')
+    await heardBy(heard, 2)
+    expect(heard).toEqual(['tidings loud', 'tidings of the trigger'])
+    expect(senders[0]).toBe(cancelKeyOf(loud!).pid)
+    expect(clientNumbers(listener, loud!, quiet!)).not.toContain(senders[1])
+    endClients(direct)
+    await narrow.end()
+  })
+})
+
+const clientNumbers = (...clients: Client[]) => clients.map((client) => cancelKeyOf(client).pid)
+
+describe('What a client sends itself', () => {
+  it('arrives ahead of the end of its own answer, as it does directly', async () => {
+    for (const url of [house.direct, front.url()]) {
+      const client = await connect(url)
+      const { heard } = ears(client)
+      await client.query('listen tidings')
+      for (let n = 0; n < 50; n++) {
+        await client.query(`notify tidings, '${n}'`)
+        expect(heard).toHaveLength(n + 1)
+      }
+      await client.query('begin')
+      await client.query(`select pg_notify('tidings', 'in a transaction')`)
+      expect(heard).toHaveLength(50)
+      await client.query('commit')
+      expect(heard.at(-1)).toBe('tidings in a transaction')
+    }
+  })
+
+  it('arrives although LISTEN and NOTIFY are of one transaction', async () => {
+    const client = await connect(front.url())
+    const { heard } = ears(client)
+    await client.query('begin')
+    await client.query('listen tidings')
+    await client.query(`notify tidings, '1'`)
+    await client.query('commit')
+    await client.query(`listen more; notify more, '2'`)
+    await heardBy(heard, 2)
+    expect(heard).toEqual(['tidings 1', 'more 2'])
+  })
+})
+
+describe('pg_listening_channels()', () => {
+  it('names what the client listens to', async () => {
+    const client = await connect(front.url())
+    await client.query('listen tidings; listen "Other"')
+    const ask = async (query: pg.QueryConfig): Promise<unknown[]> =>
+      (await client.query({ ...query, rowMode: 'array' })).rows.flat().sort()
+    const text = 'select pg_listening_channels()'
+    expect(await ask({ text })).toEqual(['Other', 'tidings'])
+    expect(await ask({ text, values: [] })).toEqual(['Other', 'tidings'])
+    await client.query('unlisten tidings')
+    expect(await ask({ text })).toEqual(['Other'])
+    expect(await one(await connect(front.url()), `select count(*)::int from (${text}) c`)).toBe(0)
   })
 })
 
