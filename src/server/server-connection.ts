@@ -13,8 +13,8 @@ import { Cancelling } from './cancelling.ts'
 export interface Holder {
   /** Bytes for the client, valid until the end of this turn. Returns true when it should wait. */
   reply(bytes: Buffer): boolean
-  /** What it waited for has come: it goes on. */
-  heard?(): void
+  /** What its client's conversation waited for has come: it is pulled again. */
+  goOn?(): void
   /** Every reply owed has arrived. */
   boundary(status: TransactionStatus): void
   /**
@@ -157,7 +157,7 @@ export class ServerConnection implements Member {
           this.#boundary()
           break
         case 'heard':
-          this.#holder?.heard?.()
+          this.#holder?.goOn?.()
           break
         case 'halt':
           this.#halt()

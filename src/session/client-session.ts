@@ -122,7 +122,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (this.#machine.state === 'closed') return
     this.lastActive = this.#rooms.clock.monotonic()
     this.#conversation.push(chunk)
-    this.#pumpAndKeep()
+    this.goOn()
   }
 
   #pump(): void {
@@ -203,7 +203,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (error !== undefined) this.#conversation.failRequest(error)
     if (!waited) return
     this.link.resume()
-    this.#pumpAndKeep()
+    this.goOn()
   }
 
   granted(server: ServerConnection): void {
@@ -212,7 +212,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#rooms.counters.borrow.record(this.lastActive - this.#waitingSince)
     this.#attach(server)
     this.link.resume()
-    if (!this.#acquiring) this.#pumpAndKeep()
+    if (!this.#acquiring) this.goOn()
   }
 
   refused(error: WeirError): void {
@@ -227,10 +227,10 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#requests.dropped()
     this.#conversation.failRequest(error)
     this.link.resume()
-    if (!this.#acquiring) this.#pumpAndKeep()
+    if (!this.#acquiring) this.goOn()
   }
 
-  #pumpAndKeep(): void {
+  goOn(): void {
     try {
       this.#pump()
       if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
@@ -264,10 +264,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   halted(): void {
     this.#ears.catchUp(this.#lease!)
-  }
-
-  heard(): void {
-    this.#pumpAndKeep()
   }
 
   boundary(status: TransactionStatus): void {
@@ -324,7 +320,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.link.write(outcome)
     this.#machine.to('idle')
     this.#ears.settle()
-    this.#pumpAndKeep()
+    this.goOn()
   }
 
   /** Cancels what the client is doing now: a running request, or its wait for a server connection. */

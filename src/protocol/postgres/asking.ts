@@ -7,6 +7,13 @@
  */
 import { literal } from './settings.ts'
 
+const COPY = /\bcopy\b/i
+
+/** Behind this statement the server may wait for data, and would take a question for that. */
+export function mayCopy(text: Buffer): boolean {
+  return COPY.test(text.toString('latin1'))
+}
+
 /** What may be asked, as bits. */
 export const ABOUT = {
   /** Values of the settings named. */

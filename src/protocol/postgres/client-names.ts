@@ -24,6 +24,8 @@ export interface Named {
   over?: Named | undefined
   /** What it is now, since a Parse of a name that seemed to be taken was accepted. */
   became?: Named
+  /** The shape of its results that the client was told last. */
+  told?: string
   /** Stands in for a shared `statement` where that is not to be parsed. */
   twin?: Statement
 }

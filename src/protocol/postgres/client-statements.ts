@@ -19,11 +19,13 @@ import {
   type Statement,
   type Statements,
 } from './statements.ts'
+import { ToldShapes } from './told-shapes.ts'
 import { UnnamedStatement } from './unnamed-statement.ts'
 
 export class ClientStatements {
   readonly names: ClientNames
   readonly sql: SqlStatements
+  readonly shapes: ToldShapes
   #faces: SqlFaces
   /** What the Execute of the portal bound last changes in the books. */
   #executed: Mask['executed']
@@ -36,6 +38,7 @@ export class ClientStatements {
     this.#statements = statements
     this.names = new ClientNames(statements, realm)
     this.sql = new SqlStatements(this.names)
+    this.shapes = new ToldShapes(this.names)
     this.#faces = new SqlFaces(this.names)
     this.#unnamed = new UnnamedStatement(this.names)
   }
@@ -283,7 +286,10 @@ export class ClientStatements {
    */
   bring(server: PostgresServerConversation, kind: number, name: string, emit: Emit): string {
     const { names } = this
-    if (kind === OWED.BIND) this.#executed = undefined
+    if (kind === OWED.BIND) {
+      this.#executed = undefined
+      this.shapes.bound(undefined)
+    }
     if (name === '') {
       const { face } = this.#unnamed
       if (face !== undefined) return this.#bringMasked(server, kind, name, face, emit)
@@ -297,7 +303,9 @@ export class ClientStatements {
       server.ledger.push(kind)
       return name
     }
-    if (named.face !== undefined) return this.#bringMasked(server, kind, name, named.face, emit)
+    if (named.face !== undefined) {
+      return this.#bringMasked(server, kind, name, named.face, emit, named)
+    }
     if (named.statement.opaque !== undefined) {
       server.ledger.push(kind, named)
       return named.statement.serverName
@@ -305,7 +313,13 @@ export class ClientStatements {
     const statement = names.pick(server, named)
     place(server, statement, names.presence, emit)
     const own = statement === named.statement
-    server.ledger.push(kind, own ? named : { statement, clientName: name })
+    if (kind === OWED.BIND) {
+      this.shapes.bound(named, statement)
+      server.ledger.push(kind, own ? named : { statement, clientName: name })
+    } else {
+      const described = this.shapes.describing(server, named, statement)
+      server.ledger.push(kind, { statement, clientName: name, described })
+    }
     return statement.serverName
   }
 
@@ -316,9 +330,14 @@ export class ClientStatements {
     clientName: string,
     face: Face,
     emit: Emit,
+    named?: Named,
   ): string {
     const { prepared, ledger } = server
-    const { statement, executed, retell } = this.#faces.mask(server, face, emit)
+    const mask = this.#faces.mask(server, face, emit)
+    const { executed, retell } = mask
+    // Its Parse is under way and may fail, and then there is nothing to bind.
+    const same = named?.pending && named.statement.text.equals(mask.statement.text)
+    const statement = same ? named.statement : mask.statement
     if (kind === OWED.BIND) this.#executed = executed
     const undo = retell === undefined ? {} : { retell }
     if (clientName === '' && statement === this.#unnamed.statement) {
@@ -326,7 +345,8 @@ export class ClientStatements {
       ledger.push(kind, undo)
       return ''
     }
-    place(server, statement, prepared.use(statement, ledger.batch), emit)
+    const presence = prepared.use(statement, ledger.batch)
+    place(server, statement, same && presence === 'asked' ? 'ready' : presence, emit)
     ledger.push(kind, { ...undo, statement, clientName })
     return statement.serverName
   }

@@ -27,6 +27,8 @@ export class Desk {
   requests = 0
   /** Of the verdict `need-server`: the one that the message at hand should go to. */
   wants: PostgresServerConversation | undefined
+  /** A description is under way that decides about the Bind at hand. */
+  looking = false
   /** Of the verdict `subscribe`. */
   subscription = ''
   /** The next LISTEN is refused with these bytes, because its channel cannot be had. */

@@ -7,11 +7,13 @@
 import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { describe, parse } from '../../wire/postgres/frontend.ts'
 import { readParse, readTarget } from '../../wire/postgres/read.ts'
+import { mayCopy } from './asking.ts'
 import { readBindHead, readParseName, renamedBindHead } from './bind-head.ts'
 import type { Desk, Verdict } from './desk.ts'
 import { isUnnamedPortal } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
+import { changedShape } from './result-shape.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { channelWanted } from './simple-query.ts'
 import { LISTEN, PREPARE, RESET } from './sql/effects.ts'
@@ -22,6 +24,8 @@ export class ExtendedQueries {
   /** What was bound last in the batch at hand, when more than a plain statement. */
   #bound: Statement | undefined
   #executes = 0
+  /** That statement is in doubt, and a question may ride behind its batch. */
+  #rides = false
   /** A statement of the batch begins or ends a transaction. */
   #transacts = false
 
@@ -67,6 +71,11 @@ export class ExtendedQueries {
     if (head === 'wait') return 'wait'
     const { portalEnd, nameStart, nameEnd } = head
     const name = statements.nameIn(cursor.buffer, nameStart, nameEnd)
+    if (name !== '') {
+      const verdict = this.#shape(server, name, total)
+      if (verdict === 'refused') return undefined
+      if (verdict !== 'fine') return verdict
+    }
     const statement = statements.find(name)
     this.#bound = undefined
     if (statement !== undefined) {
@@ -120,6 +129,38 @@ export class ExtendedQueries {
       return 'refused'
     }
     this.#bound = statement
+    this.#rides = following.mayAsk && !mayCopy(text)
+    return undefined
+  }
+
+  /**
+   * A client that does not ask for a description reads the rows by the one it had. Where the server
+   * has another, or none yet, that has to be known before anything runs.
+   */
+  #shape(
+    server: PostgresServerConversation,
+    name: string,
+    total: number,
+  ): Verdict | 'fine' | 'refused' {
+    const desk = this.#desk
+    const { in: cursor, statements } = desk
+    const describesNext =
+      cursor.available > total && cursor.buffer[cursor.pos + total] === FRONTEND.DESCRIBE
+    if (describesNext || server.status === 'failed' || server.ledger.skipping) return 'fine'
+    if (desk.looking) return 'wait'
+    const shape = statements.shapes.at(server, name)
+    if (shape === 'holds') return 'fine'
+    if (shape === 'changed') {
+      if (cursor.available < total) return 'wait'
+      this.#refuse(server, total, changedShape())
+      return 'refused'
+    }
+    server.ledger.openBatch()
+    desk.looking = true
+    statements.shapes.look(server, name, desk.emit, () => {
+      desk.looking = false
+      server.hear()
+    })
     return undefined
   }
 
@@ -174,6 +215,7 @@ export class ExtendedQueries {
     }
     const { following } = desk
     const rides =
+      this.#rides &&
       following.mayAsk &&
       this.#executes === 1 &&
       !this.#transacts &&
@@ -193,6 +235,7 @@ export class ExtendedQueries {
   reset(): void {
     this.#bound = undefined
     this.#executes = 0
+    this.#rides = false
     this.#transacts = false
   }
 
@@ -206,7 +249,8 @@ export class ExtendedQueries {
       if (kind === 'S') return this.#statement(server, type, total, name)
     }
     server.ledger.openBatch()
-    server.ledger.push(type === FRONTEND.CLOSE ? OWED.CLOSE : OWED.DESCRIBE)
+    if (type === FRONTEND.CLOSE) server.ledger.push(OWED.CLOSE)
+    else server.ledger.push(OWED.DESCRIBE, desk.statements.shapes.noting(server))
     desk.left = total
     return undefined
   }

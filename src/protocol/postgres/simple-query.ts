@@ -6,6 +6,7 @@
 import { commandComplete } from '../../wire/postgres/backend.ts'
 import { HEADER } from '../../wire/postgres/codes.ts'
 import { query } from '../../wire/postgres/frontend.ts'
+import { mayCopy } from './asking.ts'
 import type { Desk, Verdict } from './desk.ts'
 import { OWED, type Undo } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
@@ -119,7 +120,7 @@ export class SimpleQueries {
     }
     const ends = classification.transaction === 'ends'
     const rides = ends || (alone && classification.transaction === 'none')
-    if (rides && classification.statements === 1 && following.mayAsk) {
+    if (rides && classification.statements === 1 && following.mayAsk && !mayCopy(text)) {
       desk.emit(following.ask(server))
     }
     return undefined

@@ -29,6 +29,8 @@ export interface Mask {
 
 export class SqlFaces {
   #names: ClientNames
+  #calmBatch = -1
+  #calmLength = 0
 
   constructor(names: ClientNames) {
     this.#names = names
@@ -43,6 +45,17 @@ export class SqlFaces {
     if (action.kind === 'execute') return this.#execute(server, face, action, emit)
     const tail = tailOf(face.text, tokens, action.end)
     return this.#prepare(server, face, action, tail, emit)
+  }
+
+  /** Nothing that was sent before could have what follows skipped: only what is masked itself. */
+  #isCalm({ ledger, status }: PostgresServerConversation): boolean {
+    if (status === 'failed') return false
+    if (ledger.certain) {
+      this.#calmBatch = ledger.batch
+      this.#calmLength = ledger.length
+      return true
+    }
+    return ledger.batch === this.#calmBatch && ledger.length <= this.#calmLength + 1
   }
 
   #plain(server: PostgresServerConversation, { text, types }: Face): Mask {
@@ -118,18 +131,16 @@ export class SqlFaces {
       return this.#renamed(server, face, action, placeholder.serverName, name)
     }
     const shared = inDoubt(server) ? undefined : statements.internSql(tail, body, names.realm)
-    const presence = shared === undefined ? 'absent' : prepared.use(shared, ledger.batch)
-    const target =
-      shared === undefined || presence === 'unsure' || presence === 'asked'
-        ? statements.ownSql(tail, body)
-        : shared
-    if (presence === 'ready') {
+    const presence = shared === undefined ? 'unsure' : prepared.use(shared, ledger.batch)
+    if (shared !== undefined && presence === 'ready' && this.#isCalm(server)) {
       const executed = (): Undo => {
-        const restore = book(names, names.entry(name, target))
+        const restore = book(names, names.entry(name, shared))
         return { instead: commandComplete('PREPARE'), restore }
       }
       return { statement: statements.idle, executed }
     }
+    const target =
+      shared !== undefined && presence === 'absent' ? shared : statements.ownSql(tail, body)
     const mask = this.#renamed(server, face, action, target.serverName, name)
     return { ...mask, executed: (on) => this.#executed(on, name, target, mask) }
   }

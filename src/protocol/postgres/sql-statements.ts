@@ -142,7 +142,7 @@ class Work {
     const { name } = action
     const names = this.#names
     const { statements } = names
-    const { prepared, ledger } = this.#server
+    const { prepared, ledger, status } = this.#server
     const { batch } = ledger
     const taken = names.get(name)
     if (taken !== undefined && taken.pending !== true) {
@@ -160,7 +160,7 @@ class Work {
       ? statements.ownSql(tail, body)
       : statements.internSql(tail, body, names.realm)
     const presence = prepared.use(statement, batch)
-    if (presence === 'ready' && this.#lone) {
+    if (presence === 'ready' && this.#lone && ledger.certain && status !== 'failed') {
       this.#book(action, statement)
       this.#instead = 'PREPARE'
       return
@@ -253,6 +253,18 @@ class Work {
       this.#unknown(action, name)
       return
     }
+    const { statement } = named
+    const { prepared } = this.#server
+    if (named.pending === true) {
+      // Whether it is there, and for how long, is known when this is carried out.
+      const done = (): void => {
+        prepared.dropped(statement)
+        if (names.get(name) === named) names.delete(name)
+      }
+      this.#change({ undo: () => {}, done })
+      this.#sql.replace(action, statement.serverName, name)
+      return
+    }
     names.delete(name)
     this.#change({
       undo: () => {
@@ -260,15 +272,7 @@ class Work {
         if (outcome !== undefined && !names.has(name)) names.set(name, outcome)
       },
     })
-    const { statement } = named
-    const { prepared } = this.#server
     if (statement.opaque !== undefined) return
-    if (named.pending === true) {
-      // Whether it is there will be known when this is carried out.
-      this.#change({ undo: () => {}, done: () => prepared.dropped(statement) })
-      this.#sql.replace(action, statement.serverName, name)
-      return
-    }
     if (this.#lone) {
       this.#instead = 'DEALLOCATE'
       return

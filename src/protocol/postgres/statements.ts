@@ -196,6 +196,8 @@ export class PreparedBook {
   #leaving = new Set<Statement>()
   /** Those whose Parse under way is the client's own. */
   #asked = new Set<Statement>()
+  /** How the results of those look that were described here since they were parsed. */
+  #looks = new Map<Statement, string>()
   #limit: number
   #shapes: Shapes
   /** Everything held was prepared at this epoch of `#shapes`, or is unsure. */
@@ -231,6 +233,15 @@ export class PreparedBook {
     return state >= 0 && this.#asked.has(statement) ? 'asked' : 'unsure'
   }
 
+  /** The shape of its results as described here; undefined when that is not known. */
+  look(statement: Statement): string | undefined {
+    return this.#looks.get(statement)
+  }
+
+  looked(statement: Statement, shape: string): void {
+    if (this.#held.has(statement)) this.#looks.set(statement, shape)
+  }
+
   /** Results of statements may have changed their types. */
   outdated(): void {
     this.#shapes.epoch++
@@ -246,6 +257,7 @@ export class PreparedBook {
   /** Books a Parse sent in `batch`. */
   add(statement: Statement, batch: number): void {
     this.#held.set(statement, batch)
+    this.#looks.delete(statement)
     this.#leaving.delete(statement)
     this.#asked.delete(statement)
   }
@@ -260,7 +272,7 @@ export class PreparedBook {
     if (this.#held.size <= this.#limit) return undefined
     for (const [oldest, state] of this.#held) {
       if (oldest === but || state >= 0) continue
-      this.#held.delete(oldest)
+      this.dropped(oldest)
       this.#leaving.add(oldest)
       return oldest
     }
@@ -293,6 +305,7 @@ export class PreparedBook {
   /** A DEALLOCATE of the client took it away. */
   dropped(statement: Statement): void {
     this.#held.delete(statement)
+    this.#looks.delete(statement)
   }
 
   /** The Close that made room was carried out. */
@@ -307,6 +320,6 @@ export class PreparedBook {
 
   /** The server has dropped all it knew; what is under way was sent behind that. */
   clear(): void {
-    for (const [statement, state] of this.#held) if (state < 0) this.#held.delete(statement)
+    for (const [statement, state] of this.#held) if (state < 0) this.dropped(statement)
   }
 }

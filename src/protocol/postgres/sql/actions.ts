@@ -5,7 +5,7 @@
  * refuse may give anything.
  */
 
-import { TOKEN } from './lexer.ts'
+import { Lexer, OTHER_READINGS, TOKEN } from './lexer.ts'
 import { lower, nameAt, stringOf } from './names.ts'
 import { Reader } from './reader.ts'
 import { readReset, readSet, type SettingAction } from './set.ts'
@@ -46,7 +46,24 @@ export type Action =
  * @returns `statement` counts as `Classification.statements` does, from 0
  */
 export function actionsOf(text: Buffer): (Action & { statement: number })[] {
-  return statementsOf(text).flatMap((tokens, statement) =>
+  const lexer = new Lexer(text)
+  const found = actionsBy(text, lexer)
+  if (!lexer.ambiguous) return found
+  const known = new Set(found.map((action) => JSON.stringify(action)))
+  for (const how of OTHER_READINGS) {
+    for (const action of actionsBy(text, new Lexer(text, how))) {
+      // A name that may not be one is not to be replaced; what it may set is asked for.
+      const named = 'start' in action
+      if (named || known.has(JSON.stringify(action))) continue
+      known.add(JSON.stringify(action))
+      found.push(action)
+    }
+  }
+  return found
+}
+
+function actionsBy(text: Buffer, lexer: Lexer): (Action & { statement: number })[] {
+  return statementsOf(text, lexer).flatMap((tokens, statement) =>
     actionsIn(text, tokens).map((action) => ({ ...action, statement })),
   )
 }

@@ -26,7 +26,7 @@ import {
   TEMPORARY,
   UNSEEN,
 } from './effects.ts'
-import { Lexer, TOKEN } from './lexer.ts'
+import { Lexer, OTHER_READINGS, type Reading, TOKEN } from './lexer.ts'
 import { Head } from './statement.ts'
 import { unicodeCode } from './unicode.ts'
 import {
@@ -82,7 +82,26 @@ const TRANSACTIONS: readonly Classification['transaction'][] = ['none', 'begins'
  * @param text SQL without its terminating NUL, any number of statements; need not be valid
  */
 export function classify(text: Uint8Array): Classification {
-  return new Scan(text).run()
+  const lexer = new Lexer(text)
+  const seen = new Scan(lexer).run()
+  return lexer.ambiguous ? OTHER_READINGS.reduce((all, how) => both(all, read(text, how)), seen) : seen
+}
+
+function read(text: Uint8Array, how: Reading): Classification {
+  return new Scan(new Lexer(text, how)).run()
+}
+
+/** It may be either. */
+function both(one: Classification, two: Classification): Classification {
+  const bits = one.bits | two.bits
+  const flow = TRANSACTIONS.indexOf(one.transaction) | TRANSACTIONS.indexOf(two.transaction)
+  return {
+    statements: Math.max(one.statements, two.statements),
+    effects: effectsOf(bits),
+    bits,
+    readOnly: one.readOnly && two.readOnly,
+    transaction: TRANSACTIONS[flow]!,
+  }
 }
 
 class Scan {
@@ -113,8 +132,8 @@ class Scan {
   #schemaOfLast = 0
   #beforeName = 0
 
-  constructor(text: Uint8Array) {
-    this.#lexer = new Lexer(text)
+  constructor(lexer: Lexer) {
+    this.#lexer = lexer
   }
 
   run(): Classification {

@@ -1,6 +1,6 @@
 /**
  * A statement for the log: its shape without its data. Rule: no literal, comment or half-open
- * quotation ever comes through, and the length is bounded. Two runs of one query with other values
+ * quotation ever comes through, nor anything behind a string that may end elsewhere, and the length is bounded. Two runs of one query with other values
  * have one digest.
  */
 import { Lexer, TOKEN } from './lexer.ts'
@@ -32,7 +32,9 @@ export function digest(text: Buffer): string {
     if (isLiteral(lexer)) {
       literals.push(parts.push('$') - 1)
       length += 3
-      continue
+      if (!lexer.ambiguous) continue
+      parts.push('…')
+      break
     }
     const part = text.toString('utf8', start, Math.min(end, start + DIGEST_LIMIT))
     if (kind === TOKEN.PARAM) highest = Math.max(highest, Number(part.slice(1)) || 0)

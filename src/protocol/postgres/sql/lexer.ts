@@ -1,6 +1,6 @@
 /**
- * SQL text into tokens, as PostgreSQL's own scanner cuts it (src/backend/parser/scan.l) with
- * standard_conforming_strings on. Works on bytes of any encoding in which ASCII bytes mean ASCII.
+ * SQL text into tokens, as PostgreSQL's own scanner cuts it (src/backend/parser/scan.l). Where a
+ * string ends may depend on settings of the session; `ambiguous` says so (see `Reading`).
  * Rule: never throws, never allocates per token, and the tokens tile the text: each starts where
  * the last one ended, whatever the bytes are. What is never closed runs to the end of the text.
  */
@@ -63,6 +63,27 @@ export function hashStep(hash: number, byte: number): number {
   return (Math.imul(hash, 31) + (byte | 0x20)) | 0
 }
 
+/**
+ * How backslashes in strings are read. `escapes`: in plain strings too, as with
+ * standard_conforming_strings off. `wide`: the second byte of a character may be a backslash, as in
+ * the client encodings SJIS (`sjis`), BIG5, GBK, UHC, JOHAB and GB18030 (`other`).
+ */
+export interface Reading {
+  readonly escapes: boolean
+  readonly wide: 'no' | 'sjis' | 'other'
+}
+
+const USUAL: Reading = { escapes: false, wide: 'no' }
+
+/** All there are but the usual one, which is that of a server and a client left alone. */
+export const OTHER_READINGS: readonly Reading[] = [
+  { escapes: true, wide: 'no' },
+  { escapes: false, wide: 'sjis' },
+  { escapes: true, wide: 'sjis' },
+  { escapes: false, wide: 'other' },
+  { escapes: true, wide: 'other' },
+]
+
 /** From here on a native search for the closing quote is faster than our own loop. */
 const LONG_STRING = 64
 
@@ -75,9 +96,13 @@ export class Lexer {
   hash = 0
   /** False when the current string, quoted name or comment ran into the end of the text. */
   closed = true
+  /** Another reading would have cut one of the tokens so far in another place. */
+  ambiguous = false
+  readonly #reading: Reading
 
-  constructor(text: Uint8Array) {
+  constructor(text: Uint8Array, reading: Reading = USUAL) {
     this.text = text
+    this.#reading = reading
   }
 
   /** Moves to the next token; `END` for ever once the text is used up. */
@@ -106,7 +131,7 @@ export class Lexer {
     if ((what & DIGIT_BIT) !== 0) return this.#number(text, at)
     switch (byte) {
       case QUOTE:
-        return this.#string(text, at + 1)
+        return this.#plainString(text, at + 1)
       case DOUBLE_QUOTE:
         return this.#quoted(text, at + 1)
       case DOLLAR:
@@ -137,9 +162,10 @@ export class Lexer {
       switch (byte | 0x20) {
         case 0x65: // e
           return this.#escapeString(text, at + 2)
+        case 0x6e: // n
+          return this.#plainString(text, at + 2)
         case 0x62: // b
         case 0x78: // x
-        case 0x6e: // n
           return this.#string(text, at + 2)
       }
     } else if (next === AMPERSAND && (byte | 0x20) === 0x75 /* u */) {
@@ -162,6 +188,10 @@ export class Lexer {
     return TOKEN.WORD
   }
 
+  #plainString(text: Uint8Array, from: number): TokenKind {
+    return this.#reading.escapes ? this.#escapeString(text, from) : this.#string(text, from)
+  }
+
   /** From behind the opening quote. A doubled quote does not end it; a backslash means nothing. */
   #string(text: Uint8Array, from: number): TokenKind {
     const long = from + LONG_STRING
@@ -171,6 +201,7 @@ export class Lexer {
         i = text.indexOf(QUOTE, i)
         if (i < 0) break
       }
+      if (text[i - 1] === BACKSLASH) this.ambiguous = true
       if (text[i + 1] !== QUOTE) {
         this.end = i + 1
         this.closed = true
@@ -186,7 +217,11 @@ export class Lexer {
     let i = from
     for (; i < text.length; i++) {
       const byte = text[i]
-      if (byte === BACKSLASH) i++
+      if (byte === BACKSLASH) {
+        if (text[i - 1]! >= 0x80) this.ambiguous = true
+        i++
+      }
+      if (byte! >= 0x81 && this.#isLead(byte!)) i++
       if (byte !== QUOTE) continue
       if (text[i + 1] === QUOTE) {
         i++
@@ -201,6 +236,18 @@ export class Lexer {
       i = again
     }
     return this.#open(TOKEN.STRING)
+  }
+
+  /** Whether the next byte belongs to the same character. */
+  #isLead(byte: number): boolean {
+    switch (this.#reading.wide) {
+      case 'no':
+        return false
+      case 'sjis':
+        return byte <= 0x9f || byte >= 0xe0 // between them are characters of one byte
+      case 'other':
+        return true
+    }
   }
 
   #quoted(text: Uint8Array, from: number): TokenKind {

@@ -17,9 +17,11 @@ export interface Token {
   readonly code: number
 }
 
-/** @param text SQL without its terminating NUL, any number of statements; need not be valid */
-export function statementsOf(text: Uint8Array): Token[][] {
-  const lexer = new Lexer(text)
+/**
+ * @param text SQL without its terminating NUL, any number of statements; need not be valid
+ * @param lexer at the beginning of the text
+ */
+export function statementsOf(text: Uint8Array, lexer = new Lexer(text)): Token[][] {
   const all: Token[][] = []
   let tokens: Token[] = []
   let depth = 0
