@@ -4,8 +4,9 @@
  * nobody, and when nobody knows what became of it, never again.
  *
  * Why waiting for the end of the request's own connection is enough. The process that takes a
- * CancelRequest calls kill(backend, SIGINT) and then exits (SendCancelRequest, procsignal.c), so its
- * connection ends after kill() has returned. From then on the signal is pending at the backend, and
+ * CancelRequest calls kill(backend, SIGINT) and then exits (SendCancelRequest in procsignal.c, before
+ * PostgreSQL 18 processCancelRequest in postmaster.c), so its connection ends after kill() has
+ * returned. From then on the signal is pending at the backend, and
  * Linux delivers it before the backend runs another instruction of its own after a system call. What
  * we send next it can only get by such a call, so its handler has set QueryCancelPending before the
  * backend has seen a byte of the next statement. There postgres.c is waiting for a command
