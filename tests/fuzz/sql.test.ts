@@ -10,6 +10,13 @@ const RUNS = { numRuns: 2_000 }
 const bytes = fc.uint8Array({ maxLength: 300 }).map((b) => Buffer.from(b))
 const corpus = fc.constantFrom(...CORPUS.map(([text]) => text))
 
+/** Whether strings end in one place only, whatever the settings of the session. */
+function isClear(text: string): boolean {
+  const lexer = new Lexer(Buffer.from(text))
+  while (lexer.next() !== TOKEN.END);
+  return !lexer.ambiguous
+}
+
 /** Fragments glued together any way: mostly nonsense, but made of what a scanner trips over. */
 const shards = fc
   .array(
@@ -106,7 +113,7 @@ describe('what does not matter', () => {
         all.splice(at, 0, { kind: TOKEN.COMMENT, text: "\n-- it's nextval(; SET x\n" })
         const more = all.map((piece) => piece.text).join('')
         const before = pieces(text).slice(0, at).at(-1)
-        fc.pre(before?.kind !== TOKEN.COMMENT)
+        fc.pre(before?.kind !== TOKEN.COMMENT && isClear(text))
         expect(classify(Buffer.from(more))).toEqual(classify(Buffer.from(text)))
       }),
       RUNS,
@@ -147,6 +154,7 @@ describe('what does not matter', () => {
       fc.property(any, fc.constantFrom(...wrappers), (text, wrap) => {
         const hidden = `SELECT ${wrap(text)} FROM t`
         fc.pre(!wrap(text).startsWith('/*') || !/[/*]\s*$|\*\//.test(text))
+        fc.pre(isClear(hidden))
         expect(classify(Buffer.from(hidden))).toEqual(plain)
       }),
       RUNS,
@@ -156,7 +164,9 @@ describe('what does not matter', () => {
   it('texts one after another have the effects of each', () => {
     const whole = CORPUS.map(([text]) => text).filter((text) => {
       const last = pieces(text).at(-1)
-      return !text.includes('true"') && last?.text !== '-- nothing' && balanced(text)
+      return (
+        isClear(text) && !text.includes('true"') && last?.text !== '-- nothing' && balanced(text)
+      )
     })
     fc.assert(
       fc.property(fc.constantFrom(...whole), fc.constantFrom(...whole), (one, two) => {

@@ -117,6 +117,12 @@ const CASES: Record<string, [text: string, actions: string][]> = {
     ['ALTER DATABASE app RESET ALL', ''],
     ["CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = a AS 'select 1'", ''],
   ],
+  'what a string may or may not hide': [
+    ["SELECT 'it\\'s', set_config('a', 'b', false) --'", 'set a'],
+    ["SELECT 1, 'it\\'; SET a = 1 --'", 'set a'],
+    ["EXECUTE p('a\\'); EXECUTE q; --')", 'execute p [p], execute q [q]'],
+    ["SELECT 'a\\''; EXECUTE q; --'", ''],
+  ],
   'channels as PostgreSQL folds them': [
     ['LISTEN Jobs', 'listen jobs'],
     ['LISTEN "Jo""bs"', 'listen Jo"bs'],

@@ -188,6 +188,12 @@ export const CORPUS: readonly Line[] = [
   ['SELECT "a"" nextval(1) "', ''],
   ["SELECT 1E'\\' nextval(1) '", ''],
   ["SELECT xE'\\', nextval('s')", 'sequence-write'],
+  // With standard_conforming_strings off a backslash takes the quote with it: it may be either.
+  ["SELECT 'it\\'s', set_config('a', 'b', false) --'", 'set'],
+  ["SELECT 'it\\'; SET a = 1; --'", 'set'],
+  ["SELECT 'it\\', setval('s', 1) --'", 'sequence-write'],
+  ["SELECT N'a\\'', setval(1) --'", 'sequence-write'],
+  ["SELECT '\\d+', 'C:\\x'", ''],
   // Bodies.
   [
     'CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN a THEN 1 END; END',

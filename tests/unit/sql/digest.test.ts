@@ -17,6 +17,8 @@ describe('a digest', () => {
     ['select "never closed 42', 'select $1'],
     ['select 1 /* never closed 42', 'select $1'],
     ['in (1,2,3)', 'in ($1,$2,$3)'],
+    ["select 1, 'it\\'s a secret', 2", 'select $1, $2…'],
+    ["select 'C:\\x', '\\d', a", 'select $1, $2, a'],
   ]
   it.each(cases)('of %j is %j', (text, expected) => {
     expect(of(text)).toBe(expected)

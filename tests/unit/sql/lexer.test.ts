@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Lexer, TOKEN } from '../../../src/protocol/postgres/sql/lexer.ts'
+import {
+  Lexer,
+  OTHER_READINGS,
+  type Reading,
+  TOKEN,
+} from '../../../src/protocol/postgres/sql/lexer.ts'
 
 const NAMES = Object.keys(TOKEN).map((name) => name.toLowerCase())
 
@@ -82,5 +87,42 @@ describe('the lexer', () => {
     const long = `'${"x''y".repeat(1000)}'`
     expect(tokens(`${long} a`)).toEqual([`string:${long}`, 'word:a'])
     expect(tokens(`'${'x'.repeat(1000)}`)).toHaveLength(1)
+  })
+})
+
+describe('a string with backslashes', () => {
+  const read = (bytes: Buffer, reading?: Reading): [string[], boolean] => {
+    const lexer = new Lexer(bytes, reading)
+    const found: string[] = []
+    while (lexer.next() !== TOKEN.END) {
+      if (lexer.kind !== TOKEN.SPACE) found.push(bytes.toString('latin1', lexer.start, lexer.end))
+    }
+    return [found, lexer.ambiguous]
+  }
+  const escapes: Reading = { escapes: true, wide: 'no' }
+  const sjis: Reading = { escapes: false, wide: 'sjis' }
+  const other: Reading = { escapes: false, wide: 'other' }
+
+  it('ends elsewhere without standard_conforming_strings, and says so', () => {
+    const text = Buffer.from("'a\\' c'")
+    expect(read(text)).toEqual([["'a\\'", 'c', "'"], true])
+    expect(read(text, escapes)[0]).toEqual(["'a\\' c'"])
+    expect(read(Buffer.from("'a\\n' N'b' x'c'"))[1]).toBe(false)
+    expect(read(Buffer.from("N'b\\'"))[1]).toBe(true)
+  })
+
+  it('may have one as the second half of a character', () => {
+    const text = Buffer.from("E'\x95\\' c'", 'latin1')
+    expect(read(text)).toEqual([["E'\x95\\' c'"], true])
+    for (const how of [sjis, other]) expect(read(text, how)[0]).toEqual(["E'\x95\\'", 'c', "'"])
+    // A katakana of one byte in SJIS, half a character elsewhere.
+    const kana = Buffer.from("E'\xb1\\' c'", 'latin1')
+    expect(read(kana, sjis)[0]).toEqual(["E'\xb1\\' c'"])
+    expect(read(kana, other)[0]).toEqual(["E'\xb1\\'", 'c', "'"])
+  })
+
+  it('is read in every way there is', () => {
+    expect(OTHER_READINGS).toHaveLength(5)
+    expect(OTHER_READINGS).toEqual(expect.arrayContaining([escapes, sjis, other]))
   })
 })
