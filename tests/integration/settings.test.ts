@@ -120,12 +120,18 @@ describe('A setting that is changed by', () => {
 })
 
 describe('RESET goes back to what the client asked for at start', () => {
-  const START = { application_name: 'mine', options: '-c work_mem=12MB -c search_path=blue' }
-  const LOOK = `select concat_ws(' ', current_setting('application_name'), current_setting('work_mem'), current_setting('search_path'))`
-  const CHANGE = `set application_name = 'x'; set work_mem = '1MB'; set search_path = x`
+  const START = {
+    application_name: 'mine',
+    options: '-c work_mem=12MB -c Search_Path=blue -c TimeZone=Asia/Tokyo',
+  }
+  const LOOK = `select concat_ws(' ', current_setting('application_name'), current_setting('work_mem'),
+    current_setting('search_path'), current_setting('timezone'))`
+  const CHANGE = `set application_name = 'x'; set work_mem = '1MB'; set search_path = x; set time zone 5`
 
   it.each([
     'reset application_name',
+    'reset timezone',
+    'set time zone local',
     'reset work_mem',
     'reset all',
     'set work_mem to default',

@@ -167,7 +167,7 @@ export class PostgresClientConversation implements ClientConversation {
     const server = this.#server
     if (server === undefined) return NOTHING
     const following = this.#following
-    if (following.pins.has('large-statement')) {
+    if (following.follows && following.pins.has('large-statement')) {
       following.keepsLarge(server, this.#statements.keepsLarge)
     }
     const bytes = following.settle(server)

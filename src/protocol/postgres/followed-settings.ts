@@ -111,7 +111,7 @@ export class FollowedSettings {
       if (value !== null && (kept || this.#isSet(name, value, sources))) next.set(name, value)
       else next.delete(name)
     })
-    for (const [name, value] of sources ?? []) if (!next.has(name)) next.set(name, value)
+    for (const [name, value] of sources ?? []) next.set(name, value)
     const key = settingsKeyOf(next)
     this.current = key === start.settingsKey ? start.settings : next
     this.key = key

@@ -172,6 +172,7 @@ export class Following {
   #doubt(server: PostgresServerConversation, about: number, text: Buffer): void {
     if (about === 0) return
     this.#doubts |= about
+    if (about === EVERYTHING) this.settings.touchAll(false)
     this.#digest = digest(text)
     server.dirty = true
   }
@@ -186,7 +187,7 @@ export class Following {
     if (action.kind === 'unlisten') this.#leaving.push(action.channel)
     if (action.kind !== 'discard') return
     if (action.what === 'all') this.#leaving.push(undefined)
-    if (action.what === 'all' || action.what === 'sequences') this.pins.delete('sequence')
+    if (action.what === 'sequences' || (action.what === 'all' && alone)) this.#forgetSequences()
   }
 
   /** The server reported a new value of this setting: was somebody seen to set it? */
@@ -287,7 +288,13 @@ export class Following {
   /** As after `DISCARD ALL` outside a transaction. */
   startAnew(): void {
     this.settings.nameless = false
-    this.pins.delete('sequence')
+    if (!this.follows) return
+    this.#forgetSequences()
     this.pins.delete('sql-prepare')
+  }
+
+  #forgetSequences(): void {
+    this.sequences.forget()
+    this.pins.delete('sequence')
   }
 }

@@ -68,7 +68,7 @@ export function postgres(options: PostgresOptions): Protocol {
     let known = habits.get(kind)
     if (known === undefined) {
       if (habits.size >= MOST_HABITS) habits.clear()
-      known = { readsSequences: false }
+      known = { readsSequences: false, minds: false }
       habits.set(kind, known)
     }
     return known

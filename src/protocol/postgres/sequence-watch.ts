@@ -14,12 +14,16 @@ const MOVES = SEQUENCE_WRITE | INSERT | UNSEEN
 export interface Habits {
   /** One has read currval or lastval in another transaction than it was made in. */
   readsSequences: boolean
+  /** One has read them at all; until then nobody cares whose numbers a server connection knows. */
+  minds: boolean
 }
 
 export class SequenceWatch {
   #habits: Habits
   /** Where this client has moved a sequence last. */
   #server: PostgresServerConversation | undefined
+  /** What marks a server connection as knowing this client's numbers; another one after `forget`. */
+  #mark = {}
 
   constructor(habits: Habits) {
     this.#habits = habits
@@ -27,7 +31,13 @@ export class SequenceWatch {
 
   /** The server connection that knows what this client would read; undefined when none does any more. */
   get knowing(): PostgresServerConversation | undefined {
-    return this.#server?.sequencesOf === this ? this.#server : undefined
+    return this.#server?.sequencesOf === this.#mark ? this.#server : undefined
+  }
+
+  /** Whatever was read or moved before is gone. */
+  forget(): void {
+    this.#mark = {}
+    this.#server = undefined
   }
 
   /**
@@ -36,14 +46,16 @@ export class SequenceWatch {
    */
   sees(server: PostgresServerConversation, bits: number, emit: (bytes: Buffer) => void): boolean {
     const moves = (bits & MOVES) !== 0
-    if (bits & SEQUENCE_READ) {
-      if (!moves && server.status === 'idle') this.#habits.readsSequences = true
-      if (server.sequencesOf !== undefined && server.sequencesOf !== this) {
-        emit(server.aside('DISCARD SEQUENCES'))
-      }
-    } else if (!moves) return false
-    server.sequencesOf = this
+    const reads = (bits & SEQUENCE_READ) !== 0
+    if (!moves && !reads) return false
+    const habits = this.#habits
+    if (reads) habits.minds = true
+    if (reads && !moves && server.status === 'idle') habits.readsSequences = true
+    const strange = server.sequencesOf !== undefined && server.sequencesOf !== this.#mark
+    // Before it moves one, too: afterwards nobody could tell its numbers from those of others.
+    if (strange && habits.minds) emit(server.aside('DISCARD SEQUENCES'))
+    server.sequencesOf = this.#mark
     this.#server = server
-    return moves && this.#habits.readsSequences
+    return moves && habits.readsSequences
   }
 }
