@@ -20,7 +20,6 @@ export const PIN_REASONS = [
   'load',
   'sequence',
   'seed',
-  'unread-text',
   'large-statement',
 ] as const
 export type PinReason = (typeof PIN_REASONS)[number]

@@ -156,8 +156,9 @@ describe('Metrics', () => {
 
   it('never stay at zero for what has happened', async () => {
     const client = await connect(front.url())
+    const pinned = await connect(front.url())
+    await pinned.query('create temp table mine (n int)')
     await client.query('begin')
-    await client.query('set work_mem = 65536')
     await one(client, 'select repeat($$x$$, 1000)')
     const series = await scrape(front.adminPort)
     const silent = CATALOGUE.map((row) => row.name).filter((name) =>

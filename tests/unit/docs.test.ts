@@ -8,6 +8,7 @@ import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { registerCluster } from '../../src/cli/cluster.ts'
 import { registerConfig } from '../../src/cli/config.ts'
+import { registerPins } from '../../src/cli/pins.ts'
 import { registerServe } from '../../src/cli/serve.ts'
 import { registerStatus } from '../../src/cli/status.ts'
 import { registerUp } from '../../src/cli/up.ts'
@@ -72,6 +73,7 @@ function program(): Command {
     registerStatus,
     registerCluster,
     registerConfig,
+    registerPins,
   ]) {
     register(weir)
   }
