@@ -316,6 +316,9 @@ describe('A client hears no more', () => {
     await direct.query(`notify tidings, '2'`)
     await settled({ heard })
     expect(heard).toEqual(['tidings 1'])
+    // Other tests' listeners may still be there, but nobody wants anything of them.
+    const channels = async () => sumOf(await scrape(front.adminPort), 'weir_listened_channels')
+    await until(async () => (await channels()) === 1, 5_000)
   })
 
   it('when it has gone, and the server connection that listened goes too', async () => {

@@ -255,6 +255,33 @@ describe('The shared listener', () => {
     expect(table.sql()).toEqual(['LISTEN "other"'])
   })
 
+  it('tells when everything sent before has been handed out', () => {
+    const a = listening('jobs')
+    const order: string[] = []
+    table.hub.barrier(a, () => order.push(`first, heard ${a.heard.length}`))
+    table.hub.barrier(a, () => order.push(`second, heard ${a.heard.length}`))
+    expect(table.sql()).toEqual([''])
+    table.notify('jobs', '1')
+    table.answer()
+    // The second came when the first request was on its way, so another is needed.
+    expect(order).toEqual(['first, heard 1'])
+    expect(table.sql()).toEqual([''])
+    table.answer()
+    expect(order).toEqual(['first, heard 1', 'second, heard 1'])
+    expect(table.sql()).toEqual([])
+  })
+
+  it('keeps nobody waiting for what cannot be heard', () => {
+    const a = listening('jobs')
+    const order: string[] = []
+    table.hub.barrier(a, () => order.push('asked'))
+    table.hub.barrier(a, () => order.push('not asked'))
+    table.link.hangUp()
+    table.hub.barrier(a, () => order.push('gone'))
+    table.hub.barrier(client(), () => order.push('a stranger'))
+    expect(order).toEqual(['asked', 'not asked', 'gone', 'a stranger'])
+  })
+
   it('keeps apart what may not be mixed: endpoints, databases and ways of reading text', () => {
     client().listen('jobs')
     client({ endpoint: 'main', user: 'other' }).listen('jobs')

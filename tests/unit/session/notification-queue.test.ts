@@ -53,6 +53,20 @@ it('whether a client listens to a channel counts when it is delivered', () => {
   expect(delivered).toEqual(['1'])
 })
 
+it('what nobody knows yet whether it is wanted waits, and all behind it', () => {
+  const { queue, client, channels, delivered } = table()
+  const known = client.wants
+  client.wants = (channel) => (channel === 'c' ? undefined : known(channel)) as boolean
+  queue.push('c', Buffer.from('1'))
+  queue.push('a', Buffer.from('2'))
+  queue.flush()
+  expect(delivered).toEqual([])
+  client.wants = known
+  channels.add('c')
+  queue.flush()
+  expect(delivered).toEqual(['1', '2'])
+})
+
 it('delivery stops when the client no longer reads, and goes on where it stopped', () => {
   const { queue, client, delivered } = table()
   client.listens = false
