@@ -4,6 +4,7 @@
  * its text means the same; whoever's settings are in doubt parses for itself alone.
  */
 import type { PostgresServerConversation } from './server-conversation.ts'
+import type { Mask } from './sql-faces.ts'
 import type { Face, Presence, Statement, Statements } from './statements.ts'
 
 /** Goes into the ledger as it is, so that an error can be told in the client's own words. */
@@ -16,6 +17,8 @@ export interface Named {
   readonly face?: Face | undefined
   /** Prepared by SQL: how many characters of the client's text lie before the end of its name. */
   readonly nameEnd?: number
+  /** What that is, as it was when its Parse was sent. */
+  readonly mask?: Mask | undefined
   /** Its Parse was sent and has not been answered. */
   pending?: boolean
   /** Its Parse turned out to have failed: the client has no such name. */
@@ -130,6 +133,42 @@ export class ClientNames {
     named.twin ??= this.statements.twin(statement)
     this.presence = prepared.use(named.twin, batch)
     return named.twin
+  }
+
+  /**
+   * A PREPARE or Parse of `own` goes out under the server's name of `taken`, whose own may be under
+   * way and fail (`open`): then this one is accepted. Returns what to do when it is, and when it is not.
+   */
+  contest(
+    { prepared, ledger }: PostgresServerConversation,
+    taken: Named,
+    own: Statement,
+    open = true,
+  ): { readonly accept: () => void; readonly restore: () => void } {
+    const { statement, clientName } = taken
+    const { batch } = ledger
+    const contested: Named = { ...taken, over: taken }
+    this.#byName.set(clientName, contested)
+    if (open) {
+      prepared.add(statement, batch)
+      prepared.asked(statement)
+    }
+    const put = (named: Named | undefined): void => {
+      if (this.#byName.get(clientName) !== contested) return
+      if (named === undefined) this.#byName.delete(clientName)
+      else this.#byName.set(clientName, named)
+    }
+    return {
+      accept: () => {
+        prepared.doubt(statement)
+        contested.became = this.entry(clientName, own)
+        put(contested.became)
+      },
+      restore: () => {
+        if (open) prepared.undo(statement, batch, 'unsure')
+        put(outcomeOf(taken))
+      },
+    }
   }
 
   /** All names are taken away; returns how to put them back. */

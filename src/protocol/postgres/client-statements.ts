@@ -12,13 +12,7 @@ import { type Emit, makeRoom, place } from './shelf.ts'
 import { PREPARE } from './sql/effects.ts'
 import { type Mask, SqlFaces } from './sql-faces.ts'
 import { type Run, SqlStatements } from './sql-statements.ts'
-import {
-  type Face,
-  NAME_PREFIX,
-  type Presence,
-  type Statement,
-  type Statements,
-} from './statements.ts'
+import { type Face, NAME_PREFIX, type Statement, type Statements } from './statements.ts'
 import { ToldShapes } from './told-shapes.ts'
 import { UnnamedStatement } from './unnamed-statement.ts'
 
@@ -178,7 +172,7 @@ export class ClientStatements {
       presence = 'absent'
     }
     const made = statement
-    const named: Named = { ...names.entry(name, made), face }
+    const named: Named = { ...names.entry(name, made), face, mask }
     names.set(name, named)
     const forget = (): void => {
       named.gone = true
@@ -215,49 +209,25 @@ export class ClientStatements {
     types: Buffer,
     emit: Emit,
   ): void {
-    const { names } = this
     const { ledger, prepared } = server
     const { batch } = ledger
     const { clientName } = taken
     let { statement } = taken
-    let presence: Presence = 'ready'
+    let there = true
     if (statement.opaque === undefined) {
-      presence = prepared.use(statement, batch)
+      const presence = prepared.use(statement, batch)
       // Its own text might be refused here, in a failed transaction for one: an empty one never is.
-      const there = presence === 'ready' || (presence === 'asked' && taken.pending === true)
+      there = presence === 'ready' || (presence === 'asked' && taken.pending === true)
       if (!there) {
-        presence = 'ready'
         statement = this.#statements.placeholder
         place(server, statement, prepared.use(statement, batch), emit)
       }
     }
     emit(parse(statement.serverName, text, types))
-    // What took the name may have a Parse under way that fails: then this one is accepted.
-    if (presence === 'asked') {
-      prepared.add(statement, batch)
-      prepared.asked(statement)
-    }
-    const contested: Named = { ...taken, over: taken }
-    names.set(clientName, contested)
-    const own = names.entry(clientName, this.#statements.own(text, types))
-    const put = (named: Named | undefined): void => {
-      if (names.get(clientName) !== contested) return
-      if (named === undefined) names.delete(clientName)
-      else names.set(clientName, named)
-    }
-    ledger.push(OWED.PARSE_DOOMED, {
-      statement,
-      clientName,
-      accept: () => {
-        prepared.doubt(statement)
-        contested.became = own
-        put(own)
-      },
-      restore: () => {
-        if (presence === 'asked') prepared.undo(statement, batch, 'unsure')
-        put(outcomeOf(taken))
-      },
-    })
+    const own = this.#statements.own(text, types)
+    const open = there && taken.pending === true
+    const outcome = this.names.contest(server, taken, own, open)
+    ledger.push(OWED.PARSE_DOOMED, { statement, clientName, ...outcome })
   }
 
   /**
@@ -333,10 +303,10 @@ export class ClientStatements {
     named?: Named,
   ): string {
     const { prepared, ledger } = server
-    const mask = this.#faces.mask(server, face, emit)
-    const { executed, retell } = mask
     // Its Parse is under way and may fail, and then there is nothing to bind.
-    const same = named?.pending && named.statement.text.equals(mask.statement.text)
+    const same = named?.pending === true && named.mask !== undefined
+    const mask = same ? named.mask : this.#faces.mask(server, face, emit)
+    const { executed, retell } = mask
     const statement = same ? named.statement : mask.statement
     if (kind === OWED.BIND) this.#executed = executed
     const undo = retell === undefined ? {} : { retell }

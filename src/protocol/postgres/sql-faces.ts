@@ -125,7 +125,13 @@ export class SqlFaces {
     const { statements } = names
     const { name } = action
     const { prepared, ledger } = server
-    if (names.has(name)) {
+    const taken = names.get(name)
+    if (taken?.pending) {
+      const mask = this.#renamed(server, face, action, taken.statement.serverName, name)
+      const own = statements.ownSql(tail, body)
+      return { ...mask, executed: (on) => this.#executed(on, name, own, mask) }
+    }
+    if (taken !== undefined) {
       const { placeholder } = statements
       place(server, placeholder, prepared.use(placeholder, ledger.batch), emit)
       return this.#renamed(server, face, action, placeholder.serverName, name)
@@ -147,11 +153,15 @@ export class SqlFaces {
 
   /** The PREPARE of `target` itself is about to be carried out. */
   #executed(
-    { prepared, ledger }: PostgresServerConversation,
+    server: PostgresServerConversation,
     name: string,
     target: Statement,
     { retell }: Mask,
   ): Undo {
+    const told = retell === undefined ? {} : { retell }
+    const taken = this.#names.get(name)
+    if (taken?.pending) return { ...told, ...this.#names.contest(server, taken, target) }
+    const { prepared, ledger } = server
     const { batch } = ledger
     const named = this.#names.entry(name, target)
     const forget = book(this.#names, named)
@@ -159,7 +169,7 @@ export class SqlFaces {
     prepared.add(target, batch)
     prepared.asked(target)
     return {
-      ...(retell === undefined ? {} : { retell }),
+      ...told,
       accept: () => {
         named.pending = false
         prepared.confirm(target, batch)

@@ -183,32 +183,9 @@ class Work {
 
   /** What took the name may fail yet: then this one is accepted, and lies under its name. */
   #contest(action: Prepare, taken: Named, own: Statement): void {
-    const { name } = action
-    const names = this.#names
-    const { prepared, ledger } = this.#server
-    const { statement } = taken
-    const contested: Named = { ...taken, over: taken }
-    names.set(name, contested)
-    prepared.add(statement, ledger.batch)
-    prepared.asked(statement)
-    const put = (named: Named | undefined): void => {
-      if (names.get(name) !== contested) return
-      if (named === undefined) names.delete(name)
-      else names.set(name, named)
-    }
-    const { batch } = ledger
-    this.#change({
-      undo: () => {
-        prepared.undo(statement, batch, 'unsure')
-        put(outcomeOf(taken))
-      },
-      done: () => {
-        prepared.doubt(statement)
-        contested.became = names.entry(name, own)
-        put(contested.became)
-      },
-    })
-    this.#sql.replace(action, statement.serverName, name)
+    const { accept, restore } = this.#names.contest(this.#server, taken, own)
+    this.#change({ undo: restore, done: accept })
+    this.#sql.replace(action, taken.statement.serverName, action.name)
   }
 
   #book(action: Prepare, statement: Statement): Named {

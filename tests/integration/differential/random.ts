@@ -39,6 +39,9 @@ const STATEMENTS: readonly (readonly [string, number])[] = [
   ["select '01/02/2024'::date", 0],
   ['copy (select 1, 2) to stdout', 0],
   ['show timezone', 0],
+  ["prepare z as select 'by SQL'", 0],
+  ['deallocate z', 0],
+  ['deallocate b', 0],
 ]
 const TEXTS = [
   'select 1; select 2',
@@ -48,6 +51,15 @@ const TEXTS = [
   'commit; select 5',
   '',
   "do $$ begin raise notice 'random'; end $$",
+  'prepare y (int) as select $1 + 1',
+  'prepare a as nonsense',
+  'execute y(1)',
+  'execute z',
+  'deallocate a',
+  'deallocate z',
+  'deallocate all',
+  'prepare z as select 8; execute z; select 1/0; deallocate z',
+  'execute z; deallocate z; execute y(2); rollback',
 ]
 
 /** What one client does next. */
