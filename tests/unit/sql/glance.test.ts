@@ -31,6 +31,7 @@ describe('a glance at a text', () => {
     "UPDATE pg_settings SET setting = '1'",
     "UPDATE pg_catalog.PG_Settings SET setting = '1'",
     "UPDATE \t pg_catalog . pg_settings SET setting = '1'",
+    'UPDATE pg_settings"a" SET setting = 1',
     "UPDATE ONLY pg_settings SET setting = '1'",
     "UPDATE /**/ pg_settings SET setting = '1'",
     'UPDATE U&"pg\\005fsettings" SET setting = \'1\'',

@@ -59,6 +59,7 @@ function updatesTable(bytes: Uint8Array, from: number, end: number): boolean {
   if (length === 0 || only || !isSpace(bytes[i] ?? 0)) return false
   while (i < end && isSpace(bytes[i]!)) i++
   if (i === end || !isLetter(bytes[i]!)) return false
+  // Anywhere in it, because an alias in quotes may stick to the name.
   for (let j = start; j <= start + length - SETTINGS.length; j++) {
     if (matchesAt(bytes, j, SETTINGS)) return false
   }
