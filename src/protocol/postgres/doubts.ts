@@ -44,9 +44,6 @@ const REFUSED: readonly (readonly [effects: number, reason: PinReason])[] = [
   ...FOR_GOOD,
 ]
 
-/** A statement that runs a program, which may do anything. */
-const RUNS_PROGRAM = /(^|[;/\n])\s*(do|call)\b/i
-
 /**
  * Bits of `ABOUT` that a statement with these effects puts in doubt.
  *
@@ -54,12 +51,11 @@ const RUNS_PROGRAM = /(^|[;/\n])\s*(do|call)\b/i
  */
 export function doubtsOf(
   bits: number,
-  text: Buffer,
   pins: ReadonlyMap<PinReason, string>,
   verify: boolean,
 ): number {
-  const unseen = bits & E.UNSEEN && (verify || RUNS_PROGRAM.test(text.toString('latin1')))
-  let about = unseen ? EVERYTHING : 0
+  // A program may do anything, and is there to do something.
+  let about = bits & (verify ? E.UNSEEN : E.PROGRAM) ? EVERYTHING : 0
   for (const [effects, doubt] of DOUBTS) if (bits & effects) about |= doubt
   for (const [effects, reason, doubt] of ENDS)
     if (bits & effects && pins.has(reason)) about |= doubt

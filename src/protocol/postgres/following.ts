@@ -135,7 +135,7 @@ export class Following {
       this.#pin(server, lasting, text)
       server.spoilt = true
     }
-    this.#doubt(server, doubtsOf(bits, text, this.pins, this.#terms.verify), text)
+    this.#doubt(server, doubtsOf(bits, this.pins, this.#terms.verify), text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
       // What is under way may have begun a transaction.
       const alone =
