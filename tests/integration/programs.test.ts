@@ -106,6 +106,26 @@ describe.skipIf(bin === undefined)('programs', () => {
       expect(through).toContain('Grace')
     })
 
+    test('what it listens to is printed where it is printed directly', async () => {
+      const script = `
+        listen tidings;
+        notify tidings, 'one';
+        select 1;
+        begin; notify tidings, 'two'; select 2; commit;
+        notify tidings, 'by itself' \\; select 3;
+        do $$begin perform pg_notify('tidings', 'three'); end$$;
+        select pg_listening_channels();
+        unlisten *;
+        notify tidings, 'unheard';
+        select pg_listening_channels();
+      `
+      const [directly, through] = await both(script)
+      // The process is another one.
+      const known = (text: string) => text.replaceAll(/with PID \d+/g, 'with PID n')
+      expect(known(through!)).toBe(known(directly!))
+      expect(through!.match(/Asynchronous notification/g)).toHaveLength(4)
+    })
+
     test('\\copy both ways', async () => {
       const file = join(house.directory, 'few.csv')
       await writeFile(file, Array.from({ length: 5_000 }, (_, i) => `${i},"row ${i}"\n`).join(''))

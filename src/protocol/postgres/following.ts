@@ -8,10 +8,10 @@
  */
 import type { PinReason, SessionTerms, TransactionStatus } from '../contract.ts'
 import { ABOUT, type Answer, askSql, EVERYTHING, type Question, readAnswer } from './asking.ts'
+import { ChannelWatch } from './channel-watch.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
 import { FollowedSettings } from './followed-settings.ts'
-import { listenSql } from './listener.ts'
-import { NOBODY, type Senders } from './senders.ts'
+import type { Senders } from './senders.ts'
 import { type Habits, SequenceWatch } from './sequence-watch.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Action, actionsOf } from './sql/actions.ts'
@@ -21,7 +21,6 @@ import { digest } from './sql/digest.ts'
 import * as E from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
-const ASKS_CHANNELS = /pg_listening_channels/i
 /** A question that fails so often outside a transaction is not asked again. */
 const MOST_FAILURES = 2
 
@@ -37,10 +36,9 @@ export interface FollowingOptions {
 
 export class Following {
   readonly pins = new Map<PinReason, string>()
-  readonly channels = new Set<string>()
   readonly settings: FollowedSettings
   #terms: SessionTerms
-  #senders: Senders
+  #listening: ChannelWatch
   readonly sequences: SequenceWatch
   /** Bits of `ABOUT` that are not known and have not been asked for yet. */
   #doubts = 0
@@ -51,17 +49,18 @@ export class Following {
   /** Something went by that was too long to read: the server connection is to be reset. */
   #unread = false
   #failures = 0
-  /** Channels it has stopped listening to, unless that is rolled back; undefined for all. */
-  #leaving: (string | undefined)[] = []
-  /** The server connection listens, which is the shared listener's business from now on. */
-  #unlisten = false
 
   constructor(options: FollowingOptions) {
     this.#terms = options.terms
-    this.#senders = options.senders
+    this.#listening = new ChannelWatch(options.senders, options.terms.process)
     this.settings = new FollowedSettings(options)
     this.sequences = new SequenceWatch(options.habits)
     if (options.terms.pinning === 'session') this.pins.set('configured', '')
+  }
+
+  /** What it listens to, by the shared listener. */
+  get channels(): ReadonlySet<string> {
+    return this.#listening.channels
   }
 
   /** True when every statement has to be read, because it may end or clear something. */
@@ -74,7 +73,7 @@ export class Following {
   }
 
   get holds(): boolean {
-    return this.#unsettled || this.#unlisten
+    return this.#unsettled || this.#listening.unlisten
   }
 
   /** True when nothing distinguishes the session from one that has just begun. */
@@ -96,7 +95,7 @@ export class Following {
 
   /** Bytes for a server connection it begins to use: what is notified there is no other's now. */
   parts(server: PostgresServerConversation): Buffer {
-    return this.#senders.part(server, this.#terms.process ?? NOBODY)
+    return this.#listening.parts(server)
   }
 
   /** What would pin is refused. */
@@ -120,8 +119,7 @@ export class Following {
     emit: (bytes: Buffer) => void,
   ): PinReason | undefined {
     const { bits } = classification
-    if (bits & E.NOTIFY) this.#notifies(server, bits, emit)
-    if (this.channels.size > 0) this.#shows(server, text, emit)
+    this.#listening.signs(server, bits, emit)
     if (bits & (E.SET | E.SET_LOCAL)) server.coloured = true
     if (!this.follows) {
       this.#aws(server, classification, text)
@@ -135,7 +133,10 @@ export class Following {
       this.#pin(server, lasting, text)
       server.spoilt = true
     }
-    this.#doubt(server, doubtsOf(bits, this.pins, this.#terms.verify), text)
+    const doubtful = ((this.#doubts | this.#asked) & ABOUT.CHANNELS) !== 0
+    const shown = this.#listening.sees(server, bits, text, emit, doubtful)
+    const about = doubtsOf(bits, this.pins, this.#terms.verify)
+    this.#doubt(server, shown ? about | ABOUT.CHANNELS : about, text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
       // What is under way may have begun a transaction.
       const alone =
@@ -143,22 +144,6 @@ export class Following {
       for (const action of actionsOf(text)) this.#touch(action, alone)
     }
     return undefined
-  }
-
-  #notifies(server: PostgresServerConversation, bits: number, emit: (bytes: Buffer) => void): void {
-    const doubtful = (this.#doubts | this.#asked) & ABOUT.CHANNELS || bits & E.LISTEN
-    if (this.follows && (this.channels.size > 0 || doubtful)) server.notifiesOwn = true
-    const { process } = this.#terms
-    const mark = process === undefined ? NOTHING : this.#senders.mark(server, process)
-    if (mark.length > 0) emit(mark)
-  }
-
-  /** Who asks what it listens to must find it there; the shared listener takes over again behind. */
-  #shows(server: PostgresServerConversation, text: Buffer, emit: (bytes: Buffer) => void): void {
-    const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
-    if (!this.follows || !alone || !ASKS_CHANNELS.test(text.toString('latin1'))) return
-    emit(server.silently([...this.channels].map(listenSql).join(';')))
-    this.#doubt(server, ABOUT.CHANNELS, text)
   }
 
   #aws(server: PostgresServerConversation, classification: Classification, text: Buffer): void {
@@ -184,9 +169,8 @@ export class Following {
 
   #touch(action: Action, alone: boolean): void {
     this.#doubts |= this.settings.touch(action, alone)
-    if (action.kind === 'unlisten') this.#leaving.push(action.channel)
+    this.#listening.touch(action, alone)
     if (action.kind !== 'discard') return
-    if (action.what === 'all') this.#leaving.push(undefined)
     if (action.what === 'sequences' || (action.what === 'all' && alone)) this.#forgetSequences()
   }
 
@@ -222,6 +206,7 @@ export class Following {
     const question: Question = { about: this.#doubts, names: this.settings.take() }
     this.#asked = question.about
     this.#doubts = 0
+    this.#listening.asks()
     return server.silently(askSql(question), (row, status) => {
       const told = row !== undefined && status === 'idle'
       this.#asked = 0
@@ -233,6 +218,7 @@ export class Following {
 
   #again({ about }: Question, status: TransactionStatus | undefined): void {
     this.#doubts |= about
+    this.#listening.again()
     if (status !== 'idle' || ++this.#failures < MOST_FAILURES) return
     // It will not be told: then the state may be there, and only keeping the connection is right.
     for (const reason of reasonsOf(this.#doubts)) this.pins.set(reason, this.#digest)
@@ -246,9 +232,15 @@ export class Following {
     if (about & ABOUT.TEMPORARY) this.#know('temporary', answer.temporary)
     if (about & ABOUT.CURSORS) this.#know('cursor-with-hold', answer.cursors)
     if (about & ABOUT.LOCKS) this.#know('advisory-lock', answer.locks)
-    if (about & ABOUT.CHANNELS) this.#knowChannels(answer.channels, server.rolledBack)
+    if (about & ABOUT.CHANNELS) this.#listening.learn(answer.channels, server.rolledBack)
     if (!(about & (ABOUT.SETTINGS | ABOUT.SOURCES))) return
     const { settings } = this
+    if (server.rolledBack && names.length > 0 && answer.sources === undefined) {
+      // Some of these may never have been set: a value alone does not tell.
+      this.#doubts |= ABOUT.SETTINGS | ABOUT.SOURCES
+      for (const name of names) settings.surprises(name)
+      return
+    }
     this.#know('settings', settings.nameless)
     settings.learn(names, answer)
     server.settings = settings.current
@@ -260,24 +252,11 @@ export class Following {
     else if (!this.pins.has(reason)) this.pins.set(reason, this.#digest)
   }
 
-  #knowChannels(channels: readonly string[], rolledBack: boolean): void {
-    for (const channel of rolledBack ? [] : this.#leaving) {
-      if (channel === undefined) this.channels.clear()
-      else this.channels.delete(channel)
-    }
-    this.#leaving = []
-    for (const channel of channels) this.channels.add(channel)
-    this.#unlisten = channels.length > 0
-  }
-
   /** At a boundary outside a transaction: what to send so that everything is known and in its place. */
   settle(server: PostgresServerConversation): Buffer {
     // First, or a channel that was asked for since would go unheard.
     if (this.#doubts !== 0) return this.ask(server)
-    if (this.#unlisten) {
-      this.#unlisten = false
-      return server.silently('UNLISTEN *')
-    }
+    if (this.#listening.unlisten) return this.#listening.settle(server)
     server.coloured = false
     server.rolledBack = false
     if (server.quietError === undefined) server.dirty = this.pins.size > 0 || this.#unread

@@ -1,0 +1,120 @@
+/**
+ * What one client listens to. Its LISTEN goes to its server connection, so that it obeys its
+ * transaction; the server is then asked what it listens to, told to stop, and the shared listener
+ * takes over. Rule: an answer speaks of what was sent before the question, and of nothing later.
+ *
+ *   LISTEN a ──> ask ──> {a} ──> UNLISTEN * here; the session gets `a` from the shared listener
+ */
+import { listenSql } from './listener.ts'
+import { NOBODY, type Senders } from './senders.ts'
+import type { PostgresServerConversation } from './server-conversation.ts'
+import type { Action } from './sql/actions.ts'
+import { INSERT, LISTEN, NOTIFY, UNSEEN } from './sql/effects.ts'
+
+const NOTHING = Buffer.alloc(0)
+const ASKS_CHANNELS = /pg_listening_channels/i
+/** What else may run a trigger; what inserts has an effect of its own. */
+const WRITES = /^\s*(?:update|delete|with)\b/i
+/** So much of a text is looked at for that. */
+const HEAD_BYTES = 256
+
+/** A channel the client stops listening to, or all. */
+interface Leaving {
+  readonly channel: string | undefined
+  /** Outside a transaction: it cannot be rolled back. */
+  readonly alone: boolean
+}
+
+export class ChannelWatch {
+  readonly channels = new Set<string>()
+  /** The server connection listens, which is the shared listener's business from now on. */
+  unlisten = false
+  #senders: Senders
+  /** What the client takes for the number of its server process. */
+  #process: number
+  /** Since the last question, and before it. */
+  #leaving: Leaving[] = []
+  #asked: Leaving[] = []
+
+  constructor(senders: Senders, process: number | undefined) {
+    this.#senders = senders
+    this.#process = process ?? NOBODY
+  }
+
+  /** Bytes for a server connection it begins to use: what is notified there is no other's now. */
+  parts(server: PostgresServerConversation): Buffer {
+    return this.#senders.part(server, this.#process)
+  }
+
+  /** A NOTIFY is about to be sent: says in whose name. */
+  signs(server: PostgresServerConversation, bits: number, emit: (bytes: Buffer) => void): void {
+    if (!(bits & NOTIFY) || this.#process === NOBODY) return
+    const mark = this.#senders.mark(server, this.#process)
+    if (mark.length > 0) emit(mark)
+  }
+
+  /**
+   * A statement is about to be sent. What it may notify this very client of comes before the end of
+   * its answer. Who asks which channels it listens to must find them on the server: returns true
+   * when they were brought there, to be asked for and taken away again.
+   *
+   * @param doubtful it may listen to more than is known
+   */
+  sees(
+    server: PostgresServerConversation,
+    bits: number,
+    text: Buffer,
+    emit: (bytes: Buffer) => void,
+    doubtful: boolean,
+  ): boolean {
+    const listens = this.channels.size > 0
+    if (!listens && !doubtful && !(bits & LISTEN)) return false
+    if (bits & (NOTIFY | INSERT | UNSEEN) || (listens && writes(text))) server.notifiesOwn = true
+    const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
+    if (!listens || !alone || !ASKS_CHANNELS.test(text.toString('latin1'))) return false
+    emit(server.silently([...this.channels].map(listenSql).join(';')))
+    return true
+  }
+
+  /** `alone`: outside a transaction. */
+  touch(action: Action, alone: boolean): void {
+    if (action.kind === 'unlisten') this.#leaving.push({ channel: action.channel, alone })
+    if (action.kind === 'discard' && action.what === 'all') {
+      this.#leaving.push({ channel: undefined, alone })
+    }
+  }
+
+  /** The question goes out; `again` when there was no answer. */
+  asks(): void {
+    this.#asked = this.#leaving
+    this.#leaving = []
+  }
+
+  again(): void {
+    this.#leaving = [...this.#asked, ...this.#leaving]
+    this.#asked = []
+  }
+
+  /** The server listens to these; `rolledBack`: something since the last boundary was. */
+  learn(channels: readonly string[], rolledBack: boolean): void {
+    for (const { channel, alone } of this.#asked) {
+      if (rolledBack && !alone) continue
+      if (channel === undefined) this.channels.clear()
+      else this.channels.delete(channel)
+    }
+    this.#asked = []
+    for (const channel of channels) this.channels.add(channel)
+    this.unlisten = channels.length > 0
+  }
+
+  /** Bytes that leave the listening to the shared listener; empty when it is. */
+  settle(server: PostgresServerConversation): Buffer {
+    if (!this.unlisten) return NOTHING
+    this.unlisten = false
+    return server.silently('UNLISTEN *')
+  }
+}
+
+function writes(text: Buffer): boolean {
+  return WRITES.test(text.toString('latin1', 0, HEAD_BYTES))
+}
