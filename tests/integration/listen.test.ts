@@ -460,6 +460,16 @@ describe('pg_listening_channels()', () => {
     expect(await ask({ text })).toEqual(['Other'])
     expect(await one(await connect(front.url()), `select count(*)::int from (${text}) c`)).toBe(0)
   })
+
+  it('names nothing behind DISCARD ALL, nor what was left in the same breath', async () => {
+    const client = await connect(front.url())
+    const text = 'select pg_listening_channels()'
+    for (const leaves of ['discard all', 'unlisten *', 'unlisten tidings']) {
+      await client.query('listen tidings')
+      const [, answer] = await Promise.all([client.query(leaves), client.query(text)])
+      expect({ leaves, rows: answer.rows }).toEqual({ leaves, rows: [] })
+    }
+  })
 })
 
 describe('A session that is pinned from the start', () => {

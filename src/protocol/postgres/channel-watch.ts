@@ -72,7 +72,9 @@ export class ChannelWatch {
     if (bits & (NOTIFY | INSERT | UNSEEN) || (listens && writes(text))) server.notifiesOwn = true
     const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
     if (!listens || !alone || !ASKS_CHANNELS.test(text.toString('latin1'))) return false
-    emit(server.silently([...this.channels].map(listenSql).join(';')))
+    // What it has just stopped listening to may still be unanswered.
+    const staying = this.#without([...this.#asked, ...this.#leaving], server.rolledBack)
+    emit(server.silently([...staying].map(listenSql).join(';')))
     return true
   }
 
@@ -97,14 +99,21 @@ export class ChannelWatch {
 
   /** The server listens to these; `rolledBack`: something since the last boundary was. */
   learn(channels: readonly string[], rolledBack: boolean): void {
-    for (const { channel, alone } of this.#asked) {
-      if (rolledBack && !alone) continue
-      if (channel === undefined) this.channels.clear()
-      else this.channels.delete(channel)
-    }
+    const staying = this.#without(this.#asked, rolledBack)
+    for (const channel of this.channels) if (!staying.has(channel)) this.channels.delete(channel)
     this.#asked = []
     for (const channel of channels) this.channels.add(channel)
     this.unlisten = channels.length > 0
+  }
+
+  #without(leaving: readonly Leaving[], rolledBack: boolean): Set<string> {
+    const staying = new Set(this.channels)
+    for (const { channel, alone } of leaving) {
+      if (rolledBack && !alone) continue
+      if (channel === undefined) staying.clear()
+      else staying.delete(channel)
+    }
+    return staying
   }
 
   /** Bytes that leave the listening to the shared listener; empty when it is. */
