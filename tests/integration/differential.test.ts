@@ -16,6 +16,7 @@ import { sessions } from './differential/prepared-session.ts'
 import { bySql } from './differential/prepared-sql.ts'
 import type { Scenario } from './differential/scenario.ts'
 import { session } from './differential/session.ts'
+import { settings } from './differential/settings.ts'
 import { simple } from './differential/simple.ts'
 import { cutter, openStage, randomFrom, type Stage } from './differential/stage.ts'
 import { startup } from './differential/startup.ts'
@@ -30,6 +31,7 @@ const GROUPS = {
   bySql,
   copy,
   session,
+  settings,
   startup,
 }
 /** How often each scenario is played in company, so that it meets every server connection. */
@@ -59,7 +61,21 @@ async function played(scenario: Scenario, options: PlayOptions): Promise<readonl
   // What is known to differ may leave out the message that is waited for.
   const withinMs = scenario.known === undefined ? 10_000 : 1_000
   const { lines } = await play(scenario, { withinMs, ...options })
-  return lines
+  return reportsSorted(lines)
+}
+
+/** Settings reported together are reported in the order in which this server process met them. */
+function reportsSorted(lines: readonly string[]): string[] {
+  const sorted: string[] = []
+  let reports: string[] = []
+  for (const line of lines) {
+    if (line.startsWith('S ')) reports.push(line)
+    else {
+      sorted.push(...reports.sort(), line)
+      reports = []
+    }
+  }
+  return [...sorted, ...reports.sort()]
 }
 
 for (const [group, scenarios] of Object.entries(GROUPS)) {

@@ -5,7 +5,7 @@
 import { ABOUT, type Answer } from './asking.ts'
 import { setSql, settingsKeyOf } from './settings.ts'
 import { type Action, actionsIn, actionsOf } from './sql/actions.ts'
-import { statementsOf } from './sql/split.ts'
+import { type WovenText, weave } from './woven-text.ts'
 
 /** With more names than this in doubt at once, the session is held as if one could not be read. */
 const MOST_NAMES = 200
@@ -136,24 +136,11 @@ export class FollowedSettings {
 
   /**
    * `text` with that behind each of its statements, where it obeys the transaction it stands in and
-   * a later statement has the last word; undefined when nothing is to be brought back. The results
-   * that are `ours` are counted from 0.
+   * a later statement has the last word; undefined when nothing is to be brought back.
    */
-  restored(text: Buffer): { text: Buffer; ours: ReadonlySet<number> } | undefined {
+  restored(text: Buffer): WovenText | undefined {
     if (this.start.settings.size === 0) return undefined
-    const ours = new Set<number>()
-    const pieces: Buffer[] = []
-    let at = 0
-    statementsOf(text).forEach((tokens, i) => {
-      const sql = this.#restoring(actionsIn(text, tokens))
-      if (sql === '') return
-      const { end } = tokens.at(-1)!
-      ours.add(i + ours.size + 1)
-      pieces.push(text.subarray(at, end), Buffer.from(`;${sql}`))
-      at = end
-    })
-    if (ours.size === 0) return undefined
-    return { text: Buffer.concat([...pieces, text.subarray(at)]), ours }
+    return weave(text, (tokens) => this.#restoring(actionsIn(text, tokens)))
   }
 
   #restoring(actions: readonly Action[]): string {

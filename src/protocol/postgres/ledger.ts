@@ -69,6 +69,8 @@ export interface Undo {
   readonly refusal?: Buffer
   /** An error as the client is to read it; undefined when it is told as it is. */
   readonly retell?: (fields: ErrorFields) => Buffer | undefined
+  /** Of ASK: the client is told of reported settings that it changes. */
+  readonly reports?: true
   /** Of ASK: it has failed. */
   readonly refused?: (fields: ErrorFields) => void
   /** Of ASK: the values of the row, undefined when there is none, and how the transaction stands. */

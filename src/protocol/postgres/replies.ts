@@ -306,8 +306,8 @@ export class Replies {
     const cursor = this.#stream.in
     if (total > READ_WHOLE_BYTES) return broken(this.#server, 'a parameter of impossible length')
     if (cursor.available < total) return 'wait'
-    const { head } = this.#ledger
-    const quiet = head === OWED.QUIET || head === OWED.ASK
+    const { head, headUndo } = this.#ledger
+    const quiet = head === OWED.QUIET || (head === OWED.ASK && headUndo?.reports !== true)
     const told = this.#tell()
     if (told !== undefined) return told
     const step = this.#stream.pass(total, quiet)

@@ -11,7 +11,7 @@ import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { cleanUp } from './clean-up.ts'
 import { asideBytes } from './errands.ts'
-import { type Answered, Ledger, OWED } from './ledger.ts'
+import { type Answered, Ledger, OWED, type Undo } from './ledger.ts'
 import { broken, type Replied } from './replied.ts'
 import { Replies } from './replies.ts'
 import { ReplyStream } from './reply-stream.ts'
@@ -230,9 +230,13 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return query(sql)
   }
 
-  /** Bytes that run `sql` with its reply swallowed, error and all; its one row goes to `answer`. */
-  silently(sql: string, answer?: Answered): Buffer {
-    const undo = answer && { answer, restore: () => answer(undefined, undefined) }
+  /**
+   * Bytes that run `sql` with its reply swallowed, error and all; its one row goes to `answer`.
+   * `reports`: the client is told of reported settings that change.
+   */
+  silently(sql: string, answer?: Answered, reports = false): Buffer {
+    let undo: Undo | undefined = answer && { answer, restore: () => answer(undefined, undefined) }
+    if (reports) undo = { ...undo, reports: true }
     this.ledger.push(OWED.ASK, undo)
     this.prepared.unnamed = undefined
     return query(sql)

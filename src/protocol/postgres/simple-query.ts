@@ -3,8 +3,9 @@
  * belongs behind them. Rule: a plain statement costs one glance; only what may change the session is
  * read, and only that has anything sent along.
  */
-import { commandComplete } from '../../wire/postgres/backend.ts'
+import { commandComplete, errorResponse } from '../../wire/postgres/backend.ts'
 import { HEADER } from '../../wire/postgres/codes.ts'
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import { query } from '../../wire/postgres/frontend.ts'
 import { mayCopy } from './asking.ts'
 import type { Desk, Verdict } from './desk.ts'
@@ -17,6 +18,7 @@ import { actionsOf } from './sql/actions.ts'
 import { type Classification, classify } from './sql/classify.ts'
 import { DISCARD, LISTEN, PREPARE, RESET } from './sql/effects.ts'
 import { isPlain } from './sql/glance.ts'
+import type { WovenText } from './woven-text.ts'
 
 export class SimpleQueries {
   #desk: Desk
@@ -105,18 +107,17 @@ export class SimpleQueries {
     const sent = changed?.text ?? text
     // In the same query, so that it is undone with it, and the client is told of both at once.
     const restored = bits & RESET && !discardsAll ? following.settings.restored(sent) : undefined
-    if (restored !== undefined) this.#owe(server, { ...changed?.undo, ours: restored.ours })
-    else this.#owe(server, changed?.undo)
+    this.#owe(server, restored === undefined ? changed?.undo : woven(restored, changed?.undo))
     if (restored === undefined && changed === undefined) desk.in.pos += total
     else {
-      desk.emit(queryBytes(restored?.text ?? sent))
+      desk.emit(queryBytes(restored?.bytes ?? sent))
       desk.leaveOut(total)
     }
     if (discardsAll && classification.statements === 1) {
       // It cannot be in one query with anything. Where it is refused, its transaction has failed,
       // and this does too.
       const again = following.settings.restoring(text)
-      if (again !== '') desk.emit(server.silently(again))
+      if (again !== '') desk.emit(server.silently(again, undefined, true))
     }
     const ends = classification.transaction === 'ends'
     const rides = ends || (alone && classification.transaction === 'none')
@@ -159,6 +160,15 @@ export class SimpleQueries {
     server.settingsKey = settingsKey
     if (following.mayAsk) desk.emit(following.ask(server))
   }
+}
+
+/** Of a text with statements of ours in it, and maybe names of ours too. */
+function woven({ ours, told }: WovenText, undo: Undo | undefined): Undo {
+  const retell = (fields: ErrorFields): Buffer | undefined => {
+    const moved = told(fields)
+    return undo?.retell?.(moved) ?? (moved === fields ? undefined : errorResponse(moved))
+  }
+  return { ...undo, ours, retell }
 }
 
 function both(undo: Undo, unnamed: Undo | undefined): Undo {

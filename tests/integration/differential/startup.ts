@@ -82,7 +82,6 @@ export const startup: readonly Scenario[] = [
       ...ask('discard all'),
       ...shown,
     ],
-    'RESET and DISCARD ALL lead to the defaults of the node, not to the startup settings',
   ),
   started('settings that transactions reset to', { options: '-c statement_timeout=12345' }, [
     ...ask('begin; set local statement_timeout = 1000; show statement_timeout'),
