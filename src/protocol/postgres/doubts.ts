@@ -16,10 +16,10 @@ const DOUBTS: readonly (readonly [effects: number, about: number])[] = [
   [E.DISCARD, EVERYTHING],
 ]
 
-/** What may end a pin that is there. */
-const ENDS: readonly (readonly [effects: number, reason: PinReason, about: number])[] = [
-  [E.DROP, 'temporary', ABOUT.TEMPORARY],
-  [E.CLOSE, 'cursor-with-hold', ABOUT.CURSORS],
+/** What may end what is there, or is suspected to be. */
+const ENDS: readonly (readonly [effects: number, reason: PinReason])[] = [
+  [E.DROP, 'temporary'],
+  [E.CLOSE, 'cursor-with-hold'],
 ]
 
 const REASONS: readonly (readonly [about: number, reason: PinReason])[] = [
@@ -47,19 +47,21 @@ const REFUSED: readonly (readonly [effects: number, reason: PinReason])[] = [
 /**
  * Bits of `ABOUT` that a statement with these effects puts in doubt.
  *
+ * @param held why the session is pinned, or may be
  * @param verify functions that cannot be seen through raise doubts, too
  */
-export function doubtsOf(
-  bits: number,
-  pins: ReadonlyMap<PinReason, string>,
-  verify: boolean,
-): number {
+export function doubtsOf(bits: number, held: readonly PinReason[], verify: boolean): number {
   // A program may do anything, and is there to do something.
   let about = bits & (verify ? E.UNSEEN : E.PROGRAM) ? EVERYTHING : 0
   for (const [effects, doubt] of DOUBTS) if (bits & effects) about |= doubt
-  for (const [effects, reason, doubt] of ENDS)
-    if (bits & effects && pins.has(reason)) about |= doubt
+  for (const [effects, reason] of ENDS) {
+    if (bits & effects && held.includes(reason)) about |= aboutOf(reason)
+  }
   return about
+}
+
+function aboutOf(reason: PinReason): number {
+  return REASONS.find(([, name]) => name === reason)?.[0] ?? 0
 }
 
 /** For what these doubts would pin. */

@@ -29,6 +29,8 @@ export class FollowedSettings {
   readonly start: SettingsAtStart
   /** One was set whose name is nowhere to be read, so nobody can ask for it. */
   nameless = false
+  /** What is created may be temporary without saying so. */
+  temporary: boolean
   #names = new Set<string>()
   #asked: readonly string[] = []
 
@@ -36,6 +38,7 @@ export class FollowedSettings {
     this.start = start
     this.current = start.settings
     this.key = start.settingsKey
+    this.temporary = namesTemporary(start.settings)
   }
 
   /**
@@ -115,6 +118,7 @@ export class FollowedSettings {
     const key = settingsKeyOf(next)
     this.current = key === start.settingsKey ? start.settings : next
     this.key = key
+    this.temporary = namesTemporary(next)
   }
 
   /** Whether a setting still has a value of the session's own. */
@@ -153,4 +157,8 @@ export class FollowedSettings {
 
 function isResetAll(action: Action): boolean {
   return action.kind === 'reset-all' || (action.kind === 'discard' && action.what === 'all')
+}
+
+function namesTemporary(settings: ReadonlyMap<string, string>): boolean {
+  return settings.get('search_path')?.includes('pg_temp') === true
 }

@@ -21,6 +21,7 @@ import { digest } from './sql/digest.ts'
 import * as E from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
+const NO_REASONS: readonly PinReason[] = []
 /** A question that fails so often outside a transaction is not asked again. */
 const MOST_FAILURES = 2
 
@@ -65,7 +66,8 @@ export class Following {
 
   /** True when every statement has to be read, because it may end or clear something. */
   get alert(): boolean {
-    return this.#unsettled || this.channels.size > 0 || this.#terms.pinning === 'aws'
+    const { temporary } = this.settings
+    return this.#unsettled || temporary || this.channels.size > 0 || this.#terms.pinning === 'aws'
   }
 
   get #unsettled(): boolean {
@@ -135,8 +137,10 @@ export class Following {
     }
     const doubtful = ((this.#doubts | this.#asked) & ABOUT.CHANNELS) !== 0
     const shown = this.#listening.sees(server, bits, text, emit, doubtful)
-    const about = doubtsOf(bits, this.pins, this.#terms.verify)
-    this.#doubt(server, shown ? about | ABOUT.CHANNELS : about, text)
+    const held = bits & (E.DROP | E.CLOSE) ? this.atRisk : NO_REASONS
+    const about = doubtsOf(bits, held, this.#terms.verify)
+    const made = this.settings.temporary && !classification.readOnly ? ABOUT.TEMPORARY : 0
+    this.#doubt(server, (shown ? about | ABOUT.CHANNELS : about) | made, text)
     if (bits & (E.SET | E.DISCARD | E.LISTEN)) {
       // What is under way may have begun a transaction.
       const alone =
@@ -203,7 +207,10 @@ export class Following {
 
   /** Bytes that ask what is in doubt; the answer comes back here. */
   ask(server: PostgresServerConversation): Buffer {
-    const question: Question = { about: this.#doubts, names: this.settings.take() }
+    const names = this.settings.take()
+    // What was made behind a changed search path may have been made in the temporary schema.
+    if (names.includes('search_path')) this.#doubts |= ABOUT.TEMPORARY
+    const question: Question = { about: this.#doubts, names }
     this.#asked = question.about
     this.#doubts = 0
     this.#listening.asks()

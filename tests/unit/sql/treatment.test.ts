@@ -39,7 +39,7 @@ describe('what becomes of a statement', () => {
     const { bits } = classify(bytes)
     const { follow, strict } = of(text)
     const pins = follow.filter(({ verdict }) => verdict === 'pins').map(({ reason }) => reason)
-    const doubts = reasonsOf(doubtsOf(bits, new Map(), false))
+    const doubts = reasonsOf(doubtsOf(bits, [], false))
     const possible = new Set([
       ...doubts,
       lastingReason(bits & E.LOAD),
