@@ -3,7 +3,7 @@
  * Rule: only names are taken from statements; values come from the server alone.
  */
 import { ABOUT, type Answer } from './asking.ts'
-import { setSql, settingsKeyOf } from './settings.ts'
+import { isIdentity, setSql, settingsKeyOf } from './settings.ts'
 import { type Action, actionsIn, actionsOf } from './sql/actions.ts'
 import { type WovenText, weave } from './woven-text.ts'
 
@@ -69,6 +69,8 @@ export class FollowedSettings {
   /** Any of them may have changed; `alone`: and those without a name are gone. */
   touchAll(alone: boolean): number {
     for (const name of this.current.keys()) this.#names.add(name)
+    // Their values are on the way, from before they were reset.
+    for (const name of this.#asked) this.#names.add(name)
     if (alone) this.nameless = false
     return ABOUT.SETTINGS | ABOUT.SOURCES
   }
@@ -115,6 +117,12 @@ export class FollowedSettings {
       else next.delete(name)
     })
     for (const [name, value] of sources ?? []) next.set(name, value)
+    // An answer from before a reset may have told of more than anybody asked for by name.
+    for (const name of sources === undefined ? [] : next.keys()) {
+      if (!isIdentity(name) && !start.settings.has(name) && !this.#isSet(name, '', sources!)) {
+        next.delete(name)
+      }
+    }
     const key = settingsKeyOf(next)
     this.current = key === start.settingsKey ? start.settings : next
     this.key = key
@@ -149,14 +157,20 @@ export class FollowedSettings {
 
   #restoring(actions: readonly Action[]): string {
     const { settings } = this.start
-    if (actions.some(isResetAll)) return setSql(settings)
+    if (actions.some(isDiscardAll)) {
+      return setSql(settings)
+    }
+    const all = actions.some(({ kind }) => kind === 'reset-all')
     const names = new Set(actions.map((action) => (action.kind === 'reset' ? action.name : '')))
-    return setSql([...settings].filter(([name]) => names.has(name)))
+    // Who is oneself again has the role again that was asked for at start.
+    if (names.has('session_authorization')) names.add('role')
+    // RESET ALL leaves alone who the session acts as.
+    return setSql([...settings].filter(([name]) => names.has(name) || (all && !isIdentity(name))))
   }
 }
 
-function isResetAll(action: Action): boolean {
-  return action.kind === 'reset-all' || (action.kind === 'discard' && action.what === 'all')
+function isDiscardAll(action: Action): boolean {
+  return action.kind === 'discard' && action.what === 'all'
 }
 
 function namesTemporary(settings: ReadonlyMap<string, string>): boolean {
