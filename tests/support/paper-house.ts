@@ -206,7 +206,13 @@ export class PaperHouse {
       if (welcomed) sent(bytes)
     })
     const who = introduction(settings, undefined)
-    const session = new ClientSession(this.#rooms, this.#nextClient++, link, who, writerRoute())
+    const session = new ClientSession(
+      this.#rooms,
+      this.#nextClient++,
+      link,
+      who,
+      writerRoute(this.#options),
+    )
     session.begin(new Map())
     this.turn.flush()
     welcomed = true
@@ -224,7 +230,14 @@ export class PaperHouse {
     })
     const who = introduction(new Map(), 'true')
     const id = this.#nextClient++
-    const session = new ReplicationSession(this.#rooms, id, link, who, writerRoute(), server)
+    const session = new ReplicationSession(
+      this.#rooms,
+      id,
+      link,
+      who,
+      writerRoute(this.#options),
+      server,
+    )
     session.begin(who.rest)
     this.turn.flush()
     welcomed = true
@@ -278,7 +291,10 @@ function introduction(
   }
 }
 
-function writerRoute(): Route<ServerConnection> {
+function writerRoute({
+  pinning = 'follow',
+  verify = false,
+}: PaperHouseOptions): Route<ServerConnection> {
   return {
     endpoint: endpointOf({
       name: 'writer',
@@ -292,8 +308,8 @@ function writerRoute(): Route<ServerConnection> {
       noReader: 'wait',
       borrowTimeout: 'unlimited',
       pooling: 'transaction',
-      pinning: 'follow',
-      verify: false,
+      pinning,
+      verify,
     }),
     database: 'app',
     user: 'weir',
