@@ -79,6 +79,13 @@ const KEPT: readonly (typeof crowd extends fc.Arbitrary<infer T> ? T : never)[] 
     ],
     [['Bind "" "" ["v0"]', 'Execute "" 0', 'Sync']],
   ),
+  // An unnamed statement whose Parse failed, looked for while settings are in doubt.
+  crowdOfTwo([
+    ['Parse "" "bad" []', 'Flush'],
+    [`Query "set a.b = 'c'"`],
+    ['Describe S ""', 'Execute "" 0', 'Sync'],
+    ['Parse "" "echo $1" []', 'Bind "" "" ["v0"]', 'Execute "" 0', 'Sync'],
+  ]),
 ]
 
 /** Over one server connection that keeps one statement. */

@@ -39,7 +39,10 @@ export function bindCompleted(
   const injected = ledger.head === OWED.BIND_INJECTED
   if (!injected && ledger.head !== OWED.BIND) return broken(server, 'an unexpected BindComplete')
   const step = stream.pass(total, injected)
-  if (step === undefined) ledger.shift()
+  if (step === undefined) {
+    ledger.shift()
+    if (!injected) server.secondTry.armed = false
+  }
   return step
 }
 

@@ -85,6 +85,20 @@ export class ByteCursor {
     this.#own = true
   }
 
+  /** The whole message of this length that starts at `pos`; the caller knows it has arrived. */
+  message(length: number): Buffer {
+    return this.buffer.subarray(this.pos, this.pos + length)
+  }
+
+  /** Puts `bytes` ahead of what was not looked at yet; nothing waits to be given out. */
+  unread(bytes: Buffer): void {
+    this.buffer = Buffer.concat([bytes, this.buffer.subarray(this.pos, this.end)])
+    this.pos = 0
+    this.runStart = 0
+    this.end = this.buffer.length
+    this.#own = true
+  }
+
   /** The whole body of the message that starts at `pos`; the caller knows it has arrived. */
   body(length: number): Buffer {
     return this.buffer.subarray(this.pos + HEADER, this.pos + length)

@@ -166,6 +166,7 @@ export class PostgresClientConversation implements ClientConversation {
   settle(): Buffer {
     const server = this.#server
     if (server === undefined) return NOTHING
+    if (server.secondTry.due) return this.#again(server)
     const following = this.#following
     if (following.follows && following.pins.has('large-statement')) {
       following.keepsLarge(server, this.#statements.keepsLarge)
@@ -180,6 +181,17 @@ export class PostgresClientConversation implements ClientConversation {
       this.#statements.realm = this.#realm + meaningKeyOf(settings.current)
     }
     return bytes
+  }
+
+  /** The batch just refused once more, its statement prepared anew. */
+  #again(server: PostgresServerConversation): Buffer {
+    const { secondTry } = server
+    const { in: cursor, requests } = this.#desk
+    cursor.unread(secondTry.take())
+    const pieces: Buffer[] = []
+    while (this.#next() === 'forward') pieces.push(Buffer.from(this.bytes))
+    this.#desk.requests = requests
+    return Buffer.concat(pieces)
   }
 
   next(): ClientStep {

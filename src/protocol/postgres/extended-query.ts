@@ -78,6 +78,7 @@ export class ExtendedQueries {
     }
     const statement = statements.find(name)
     this.#bound = undefined
+    if (statement?.classification.bits === 0 && name !== '') this.#mayTryTwice(server)
     if (statement !== undefined) {
       const verdict = this.#look(server, statement, total)
       if (verdict === 'refused') return undefined
@@ -164,6 +165,14 @@ export class ExtendedQueries {
     return undefined
   }
 
+  /** A Bind that nothing came before may be told that its statement is not what it was. */
+  #mayTryTwice(server: PostgresServerConversation): void {
+    const { in: cursor, toServer } = this.#desk
+    if (server.status !== 'idle' || !server.ledger.empty) return
+    if (cursor.hasRun || !toServer.empty) return
+    server.secondTry.begins(cursor.buffer, cursor.pos)
+  }
+
   /** What the statement does that an EXECUTE of this name runs. */
   #lookInside(server: PostgresServerConversation, name: string): void {
     const { following, statements, emit } = this.#desk
@@ -226,6 +235,7 @@ export class ExtendedQueries {
     ledger.push(OWED.SYNC)
     ledger.closeBatch()
     this.reset()
+    server.secondTry.ends(desk.in.buffer, desk.in.pos + total)
     if (rides) desk.passWith(total, following.ask(server))
     else desk.left = total
     return undefined

@@ -5,6 +5,7 @@
 import { WeirError } from '../../core/errors.ts'
 import type { ServerStep, TransactionStatus } from '../contract.ts'
 import type { Ledger } from './ledger.ts'
+import type { SecondTry } from './second-try.ts'
 import type { PreparedBook } from './statements.ts'
 
 export interface Replied {
@@ -21,6 +22,7 @@ export interface Replied {
   /** A transaction under way notifies the client itself. */
   notifiesOwn: boolean
   readonly ledger: Ledger
+  readonly secondTry: SecondTry
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>
   readonly onReported: ((name: string) => void) | undefined

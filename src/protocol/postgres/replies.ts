@@ -203,13 +203,14 @@ export class Replies {
     const ledger = this.#ledger
     const head = ledger.head
     if (head < 0 || head > OWED.ASK) return broken(this.#server, 'an unexpected ReadyForQuery')
-    const told = this.#tell()
+    const told = this.#tell() ?? this.#heldBack(cursor.buffer[cursor.pos + HEADER] === STATUS.IDLE)
     if (told !== undefined) return told
     if (this.#server.notifiesOwn && head <= OWED.FUNCTION) {
       const halt = this.#halts(cursor.buffer[cursor.pos + HEADER] === STATUS.IDLE)
       if (halt !== undefined) return halt
     }
-    const step = stream.pass(total, head === OWED.QUIET || head === OWED.ASK)
+    const ours = head === OWED.QUIET || head === OWED.ASK || this.#server.secondTry.due
+    const step = stream.pass(total, ours)
     if (step !== undefined) return step
     this.#told = false
     if (head === OWED.QUERY) this.#noMoreResults()
@@ -236,6 +237,33 @@ export class Replies {
       if (server.status === 'idle') server.notifiesOwn = false
     }
     return undefined
+  }
+
+  /** The statement that was bound is not what it was, and preparing it again mends that. */
+  #mayTryAgain({ code, routine }: ErrorFields, undo: Undo | undefined): boolean {
+    const server = this.#server
+    const { secondTry } = server
+    if (!secondTry.armed || server.status !== 'idle' || undo?.statement === undefined) return false
+    secondTry.armed = false
+    if (this.#ledger.skipping) return false
+    if (code === '26000') server.prepared.dropped(undo.statement)
+    return code === '26000' || (code === '0A000' && routine === PLAN_CHECK)
+  }
+
+  /** The error held back is told after all, unless the batch can be played again. */
+  #heldBack(idle: boolean): ServerStep | undefined {
+    const { secondTry } = this.#server
+    const { held } = secondTry
+    if (held === undefined) return undefined
+    if (this.#stream.in.hasRun) return this.#stream.run()
+    secondTry.held = undefined
+    if (idle && this.#ledger.length === 1 && !this.#stream.abandoned) {
+      secondTry.due = true
+      return undefined
+    }
+    if (this.#stream.abandoned) return undefined
+    this.#stream.bytes = held
+    return 'forward'
   }
 
   /** At the end of an answer outside a transaction: halts there once. */
@@ -284,6 +312,10 @@ export class Replies {
       if (fields.code === '0A000' && fields.routine === PLAN_CHECK) server.prepared.outdated()
       const undo = ledger.headUndo
       ledger.fail()
+      if (head === OWED.BIND && this.#mayTryAgain(fields, undo)) {
+        server.secondTry.held = inClientWords(fields, undo!) ?? Buffer.from(cursor.message(total))
+        return stream.pass(total, true)
+      }
       if (undo !== undefined) return this.#retold(total, undo, fields)
     } else if (head === OWED.QUERY) {
       ledger.copyIn = false

@@ -15,6 +15,7 @@ import { type Answered, Ledger, OWED, type Undo } from './ledger.ts'
 import { broken, type Replied } from './replied.ts'
 import { Replies } from './replies.ts'
 import { ReplyStream } from './reply-stream.ts'
+import { SecondTry } from './second-try.ts'
 import { SenderMark } from './senders.ts'
 import { PreparedBook, type Shapes } from './statements.ts'
 
@@ -57,6 +58,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   /** Statements sent by Weir itself, ahead of a client's Bind or Describe. */
   injected = 0
   readonly ledger = new Ledger()
+  readonly secondTry = new SecondTry()
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>
   readonly cancelKey: CancelKey | undefined
@@ -196,6 +198,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     this.#replies.proceeds = false
     this.#stream.abandon()
     this.onDeallocated = undefined
+    this.secondTry.reset()
     this.onReported = undefined
     this.notifications = false
   }

@@ -101,10 +101,10 @@ export class UnnamedStatement {
   bring(server: PostgresServerConversation, emit: (bytes: Buffer) => void): void {
     const { prepared, ledger } = server
     const change = this.#change
-    if (change.realm !== undefined && prepared.unnamed !== change.to) {
+    if (change.to !== undefined && change.realm !== undefined && prepared.unnamed !== change.to) {
       // It would be parsed under other settings than where others use it.
       const strange = change.realm !== this.#names.realm || inDoubt(server)
-      if (strange) change.to = this.#names.statements.twin(change.to!)
+      if (strange) change.to = this.#names.statements.twin(change.to)
     }
     const statement = change.to
     if (prepared.unnamed === statement && this.#isThere(server)) return

@@ -110,7 +110,7 @@ export const bySql: readonly Scenario[] = [
     'execute c',
     'execute d',
   ]),
-  queries('several statements in one text', [
+  queries('several of SQL in one text', [
     'prepare a as select 1; execute a; deallocate a',
     'execute a',
     'prepare a as select 1; prepare b as select 2; execute a; execute b',
