@@ -1,60 +1,164 @@
-/** What is brought back behind a RESET: what the client asked for at start, and nothing it did not reset. */
-import { expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Answer } from '../../../src/protocol/postgres/asking.ts'
+import { ABOUT } from '../../../src/protocol/postgres/asking.ts'
 import { FollowedSettings } from '../../../src/protocol/postgres/followed-settings.ts'
 import { settingsKeyOf } from '../../../src/protocol/postgres/settings.ts'
-import type { Action } from '../../../src/protocol/postgres/sql/actions.ts'
+import { actionsOf } from '../../../src/protocol/postgres/sql/actions.ts'
 
 const START = new Map([
-  ['work_mem', '5MB'],
-  ['role', 'clerk'],
+  ['application_name', 'mine'],
+  ['work_mem', '2MB'],
 ])
+let settings: FollowedSettings
 
-function restoring(text: string): string {
-  const start = { user: 'app', settings: START, settingsKey: settingsKeyOf(START) }
-  return new FollowedSettings(start).restoring(Buffer.from(text))
+beforeEach(() => {
+  settings = new FollowedSettings({
+    user: 'ann',
+    settings: START,
+    settingsKey: settingsKeyOf(START),
+  })
+})
+
+/** What `text` puts in doubt, bits of `ABOUT`. */
+function touch(text: string, alone = true): number {
+  return actionsOf(Buffer.from(text)).reduce(
+    (about, action) => about | settings.touch(action, alone),
+    0,
+  )
 }
 
-it('brings back the settings but not the role behind RESET ALL, which leaves the role alone', () => {
-  expect(restoring('reset all')).toContain('work_mem')
-  expect(restoring('reset all')).not.toContain('role')
-})
-
-it('brings back everything behind DISCARD ALL', () => {
-  expect(restoring('discard all')).toContain('work_mem')
-  expect(restoring('discard all')).toContain('role')
-})
-
-it('brings back the role with the user of the login', () => {
-  expect(restoring('set session authorization default')).toContain('role')
-  expect(restoring('reset session authorization')).toContain('role')
-})
-
-it('brings back only what is reset by name', () => {
-  expect(restoring('reset work_mem')).not.toContain('role')
-  expect(restoring('reset role')).not.toContain('work_mem')
-})
-
-/** `SET`, and `RESET ALL` sent before the server has told what the first one did. */
-function resetAtOnce(first: Action, told: Partial<Answer>): ReadonlyMap<string, string> {
-  const settings = new FollowedSettings({ user: 'app', settings: new Map(), settingsKey: '' })
-  const nothing = { temporary: false, cursors: false, locks: false, channels: [] }
-  settings.touch(first, true)
-  const asked = settings.take()
-  settings.touch({ kind: 'reset-all' }, true)
-  settings.learn(asked, { values: [], sources: undefined, ...nothing, ...told })
-  settings.taken(false)
-  const again = settings.take()
-  settings.learn(again, { values: again.map(() => '4MB'), sources: new Map(), ...nothing })
-  return settings.current
+function answer(values: (string | null)[], sources?: Record<string, string>): Answer {
+  return {
+    values,
+    sources: sources && new Map(Object.entries(sources)),
+    temporary: false,
+    cursors: false,
+    locks: false,
+    channels: [],
+  }
 }
 
-it('forgets what was set by name, when it was reset before the server told its value', () => {
-  const set = { kind: 'set', name: 'work_mem', local: false } as const
-  expect([...resetAtOnce(set, { values: ['9MB'] })]).toEqual([])
+function now(): Record<string, string> {
+  return Object.fromEntries(settings.current)
+}
+
+describe('A statement puts in doubt', () => {
+  it.each([
+    [`set Work_Mem = '1MB'`, ['work_mem']],
+    [`set time zone 'UTC'`, ['timezone']],
+    [`select set_config('app.tenant', 'x', false)`, ['app.tenant']],
+    ['set session authorization ben', ['session_authorization', 'role']],
+    [`set local work_mem = '1MB'`, []],
+    ['set transaction read only', []],
+    ['set transaction_read_only = on', []],
+    ['reset all', ['application_name', 'work_mem']],
+    ['discard all', ['application_name', 'work_mem']],
+    ['discard plans', []],
+  ])('%s: the settings %j', (text, names) => {
+    touch(text)
+    expect(settings.take()).toEqual(names)
+  })
+
+  it('whether it is still set, when it may go back', () => {
+    expect(touch('set work_mem = 1') & ABOUT.SOURCES).toBe(0)
+    for (const text of ['reset work_mem', 'reset all', 'set work_mem to default', 'discard all']) {
+      expect(touch(text) & ABOUT.SOURCES).toBe(ABOUT.SOURCES)
+    }
+  })
+
+  it('what nobody can name, until all are reset where nothing can take that back', () => {
+    touch(`select set_config('a' || 'b', 'x', false)`)
+    expect(settings.nameless).toBe(true)
+    touch('reset all', false)
+    expect(settings.nameless).toBe(true)
+    touch('reset all', true)
+    expect(settings.nameless).toBe(false)
+  })
+
+  it('no more names than can be asked for at once', () => {
+    for (let i = 0; i < 201; i++) touch(`set app.s${i} = 'x'`)
+    expect(settings.nameless).toBe(true)
+  })
 })
 
-it('forgets what was set by a name nobody could read, when it was reset before the server told', () => {
-  const sources = new Map([['work_mem', '9MB']])
-  expect([...resetAtOnce({ kind: 'set-unknown' }, { sources })]).toEqual([])
+describe('The answer', () => {
+  it('is what the client has from now on', () => {
+    touch(`set work_mem = '1MB'`)
+    settings.learn(settings.take(), answer(['1MB']))
+    expect(now()).toEqual({ application_name: 'mine', work_mem: '1MB' })
+    expect(settings.key).toBe(settingsKeyOf(settings.current))
+  })
+
+  it('makes it what it was at start when it is that again', () => {
+    touch(`set work_mem = '1MB'`)
+    settings.learn(settings.take(), answer(['1MB']))
+    touch('reset work_mem')
+    settings.learn(settings.take(), answer(['2MB'], { work_mem: '2MB' }))
+    expect(settings.current).toBe(START)
+  })
+
+  it('forgets what is no longer set', () => {
+    touch(`set lock_timeout = '1s'`)
+    settings.learn(settings.take(), answer(['1s']))
+    touch('reset lock_timeout')
+    settings.learn(settings.take(), answer(['0'], {}))
+    expect(now()).toEqual({ application_name: 'mine', work_mem: '2MB' })
+  })
+
+  it('forgets what does not exist', () => {
+    touch('set no_such = 1')
+    settings.learn(settings.take(), answer([null]))
+    expect(now()).not.toHaveProperty('no_such')
+  })
+
+  it('knows who it acts as by name, which is listed nowhere', () => {
+    touch('set session authorization ben')
+    settings.learn(settings.take(), answer(['ben', 'clerk'], {}))
+    expect(now()).toMatchObject({ session_authorization: 'ben', role: 'clerk' })
+    touch('reset session authorization')
+    settings.learn(settings.take(), answer(['ann', 'none'], {}))
+    expect(settings.current).toBe(START)
+  })
+
+  it('tells of settings that nobody was seen to set, and of new values of known ones', () => {
+    settings.learn([], answer([], { work_mem: '9MB', lock_timeout: '1s' }))
+    expect(now()).toMatchObject({ work_mem: '9MB', lock_timeout: '1s' })
+  })
+
+  it('that never comes leaves the names in doubt', () => {
+    touch(`set lock_timeout = '1s'`)
+    expect(settings.take()).toEqual(['lock_timeout'])
+    expect(settings.surprises('lock_timeout')).toBe(false)
+    settings.taken(true)
+    expect(settings.take()).toEqual(['lock_timeout'])
+    settings.taken(false)
+    expect(settings.take()).toEqual([])
+    settings.taken(false)
+    expect(settings.surprises('lock_timeout')).toBe(true)
+  })
+})
+
+describe('What was asked for at start comes back', () => {
+  const restored = (text: string): string | undefined =>
+    settings.restored(Buffer.from(text))?.bytes.toString()
+  const WORK_MEM = `SELECT pg_catalog.set_config('work_mem','2MB',false)`
+  const ALL = `SELECT pg_catalog.set_config('application_name','mine',false),pg_catalog.set_config('work_mem','2MB',false)`
+
+  it.each([
+    ['reset work_mem', `reset work_mem;${WORK_MEM}`],
+    ['set work_mem = default;', `set work_mem = default;${WORK_MEM};`],
+    [`reset work_mem; set work_mem = '1MB'`, `reset work_mem;${WORK_MEM}; set work_mem = '1MB'`],
+    ['begin; reset all; rollback', `begin; reset all;${ALL}; rollback`],
+    ['reset all -- all', `reset all;${ALL} -- all`],
+    ['reset lock_timeout', undefined],
+    ['select 1', undefined],
+  ])('right behind %s', (text, sent) => {
+    expect(restored(text)).toBe(sent)
+  })
+
+  it('is nothing for who asked for nothing', () => {
+    const plain = new FollowedSettings({ user: 'ann', settings: new Map(), settingsKey: '' })
+    expect(plain.restored(Buffer.from('reset all'))).toBeUndefined()
+    expect(plain.restoring(Buffer.from('reset all'))).toBe('')
+  })
 })
