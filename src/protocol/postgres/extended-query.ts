@@ -168,7 +168,7 @@ export class ExtendedQueries {
   /** A Bind that nothing came before may be told that its statement is not what it was. */
   #mayTryTwice(server: PostgresServerConversation): void {
     const { in: cursor, toServer } = this.#desk
-    if (server.status !== 'idle' || !server.ledger.empty) return
+    if (server.status !== 'idle' || server.ledger.batchOpen || !server.ledger.certain) return
     if (cursor.hasRun || !toServer.empty) return
     server.secondTry.begins(cursor.buffer, cursor.pos)
   }
