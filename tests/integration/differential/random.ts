@@ -40,8 +40,6 @@ const STATEMENTS: readonly (readonly [string, number])[] = [
   ['copy (select 1, 2) to stdout', 0],
   ['show timezone', 0],
   ["prepare z as select 'by SQL'", 0],
-  ['deallocate z', 0],
-  ['deallocate b', 0],
 ]
 const TEXTS = [
   'select 1; select 2',
