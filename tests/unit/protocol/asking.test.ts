@@ -39,7 +39,7 @@ describe('The question', () => {
 describe('The answer', () => {
   it('is read by the question that was asked', () => {
     const question = about(ABOUT.SETTINGS | ABOUT.LOCKS, 'a', 'b')
-    expect(readAnswer(question, ['1', null, 't'])).toEqual({
+    expect(readAnswer(question, ['1', null, 't'])).toMatchObject({
       values: ['1', null],
       sources: undefined,
       temporary: false,
@@ -52,7 +52,7 @@ describe('The answer', () => {
   it('tells everything in one row', () => {
     const row = ['1', '{"TimeZone" : "UTC"}', 't', 'f', 't', '["news", "Odd \\"one\\""]']
     const answer = readAnswer(about(EVERYTHING, 'a'), row)
-    expect(answer).toEqual({
+    expect(answer).toMatchObject({
       values: ['1'],
       sources: new Map([['timezone', 'UTC']]),
       temporary: true,

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Answer } from '../../../src/protocol/postgres/asking.ts'
-import { ABOUT } from '../../../src/protocol/postgres/asking.ts'
+import { ABOUT, type Answer, readAnswer } from '../../../src/protocol/postgres/asking.ts'
 import { FollowedSettings } from '../../../src/protocol/postgres/followed-settings.ts'
 import { settingsKeyOf } from '../../../src/protocol/postgres/settings.ts'
 import { actionsOf } from '../../../src/protocol/postgres/sql/actions.ts'
@@ -28,14 +27,8 @@ function touch(text: string, alone = true): number {
 }
 
 function answer(values: (string | null)[], sources?: Record<string, string>): Answer {
-  return {
-    values,
-    sources: sources && new Map(Object.entries(sources)),
-    temporary: false,
-    cursors: false,
-    locks: false,
-    channels: [],
-  }
+  const nothing = readAnswer({ about: 0, names: [] }, [])
+  return { ...nothing, values, sources: sources && new Map(Object.entries(sources)) }
 }
 
 function now(): Record<string, string> {
