@@ -33,6 +33,8 @@ export interface Question {
   readonly about: number
   /** Settings whose values are asked; lower case. */
   readonly names: readonly string[]
+  /** Settings of our own, whose values say what has been committed. */
+  readonly marks?: readonly string[]
 }
 
 export interface Answer {
@@ -44,6 +46,8 @@ export interface Answer {
   readonly cursors: boolean
   readonly locks: boolean
   readonly channels: readonly string[]
+  /** By the order of the marks, when any were asked for. */
+  readonly marks?: readonly (string | null)[]
 }
 
 // Those of the transaction at hand stay listed when it is over, and nobody can bring or reset them.
@@ -55,18 +59,22 @@ const LOCKS = `EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype='advisory' 
 const CHANNELS = '(SELECT pg_catalog.json_agg(c) FROM pg_catalog.pg_listening_channels() c)'
 
 /** One statement; its row is for `readAnswer` with the same question. */
-export function askSql({ about, names }: Question): string {
-  const columns = names.map((name) => `pg_catalog.current_setting(${literal(name)},true)`)
+export function askSql({ about, names, marks = [] }: Question): string {
+  const columns = names.map(settingSql)
   if (about & ABOUT.SOURCES) columns.push(SOURCES)
   if (about & ABOUT.TEMPORARY) columns.push(TEMPORARY)
   if (about & ABOUT.CURSORS) columns.push(CURSORS)
   if (about & ABOUT.LOCKS) columns.push(LOCKS)
   if (about & ABOUT.CHANNELS) columns.push(CHANNELS)
+  columns.push(...marks.map(settingSql))
   return `SELECT ${columns.join(',')}`
 }
 
 /** `row`: the values of the one row, as text. */
-export function readAnswer({ about, names }: Question, row: readonly (string | null)[]): Answer {
+export function readAnswer(
+  { about, names, marks }: Question,
+  row: readonly (string | null)[],
+): Answer {
   let at = names.length
   const next = (bit: number): string | null => (about & bit ? (row[at++] ?? null) : null)
   const sources = next(ABOUT.SOURCES)
@@ -77,7 +85,12 @@ export function readAnswer({ about, names }: Question, row: readonly (string | n
     cursors: next(ABOUT.CURSORS) === 't',
     locks: next(ABOUT.LOCKS) === 't',
     channels: JSON.parse(next(ABOUT.CHANNELS) ?? '[]') as string[],
+    ...(marks === undefined ? {} : { marks: row.slice(at) }),
   }
+}
+
+function settingSql(name: string): string {
+  return `pg_catalog.current_setting(${literal(name)},true)`
 }
 
 function mapOf(json: string | null): Map<string, string> {

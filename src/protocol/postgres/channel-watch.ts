@@ -5,16 +5,19 @@
  *
  *   LISTEN a ──> ask ──> {a} ──> UNLISTEN * here; the session gets `a` from the shared listener
  */
+import type { Answer } from './asking.ts'
 import { listenSql } from './listener.ts'
 import { NOBODY, type Senders } from './senders.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import type { Action } from './sql/actions.ts'
-import { INSERT, LISTEN, NOTIFY, UNSEEN } from './sql/effects.ts'
+import { DISCARD, INSERT, LISTEN, NOTIFY, UNSEEN } from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
 const ASKS_CHANNELS = /pg_listening_channels/i
 /** What else may run a trigger; what inserts has an effect of its own. */
 const WRITES = /^\s*(?:update|delete|with)\b/i
+/** So many UNLISTEN of one transaction are told apart; of more only the last. */
+const MOST_MARKS = 64
 /** So much of a text is looked at for that. */
 const HEAD_BYTES = 256
 
@@ -23,6 +26,17 @@ interface Leaving {
   readonly channel: string | undefined
   /** Outside a transaction: it cannot be rolled back. */
   readonly alone: boolean
+  /**
+   * In a transaction: a setting of our own that was set with it, and to what. The server no longer
+   * listens to the channel anyhow, so only that tells whether the UNLISTEN was committed.
+   */
+  readonly mark: { readonly name: string; readonly value: string } | undefined
+}
+
+/** How a statement stands: alone outside a transaction; a single one in its text. */
+interface Standing {
+  readonly alone: boolean
+  readonly single: boolean
 }
 
 export class ChannelWatch {
@@ -35,6 +49,8 @@ export class ChannelWatch {
   /** Since the last question, and before it. */
   #leaving: Leaving[] = []
   #asked: Leaving[] = []
+  /** Of the marks; the values never come again. */
+  #marks = 0
 
   constructor(senders: Senders, process: number | undefined) {
     this.#senders = senders
@@ -69,7 +85,10 @@ export class ChannelWatch {
   ): boolean {
     const listens = this.channels.size > 0
     if (!listens && !doubtful && !(bits & LISTEN)) return false
-    if (bits & (NOTIFY | INSERT | UNSEEN) || (listens && writes(text))) server.notifiesOwn = true
+    // Ahead of an UNLISTEN the client hears all that was sent before it.
+    const leaves = listens && (bits & (LISTEN | DISCARD)) !== 0
+    const notifies = bits & (NOTIFY | INSERT | UNSEEN) || (listens && writes(text))
+    if (leaves || notifies) server.notifiesOwn = true
     const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
     if (!listens || !alone || !ASKS_CHANNELS.test(text.toString('latin1'))) return false
     // What it has just stopped listening to may still be unanswered.
@@ -78,18 +97,34 @@ export class ChannelWatch {
     return true
   }
 
-  /** `alone`: outside a transaction. */
-  touch(action: Action, alone: boolean): void {
-    if (action.kind === 'unlisten') this.#leaving.push({ channel: action.channel, alone })
-    if (action.kind === 'discard' && action.what === 'all') {
-      this.#leaving.push({ channel: undefined, alone })
-    }
+  /** What the statement about to be sent stops listening to; `emit` takes what marks it ahead. */
+  leaves(
+    server: PostgresServerConversation,
+    actions: readonly Action[],
+    { alone, single }: Standing,
+    emit: (bytes: Buffer) => void,
+  ): void {
+    const channels = actions.flatMap((action) =>
+      action.kind === 'unlisten' ? [action.channel] : isDiscardAll(action) ? [undefined] : [],
+    )
+    if (channels.length === 0) return
+    // Several statements outside a transaction are one of their own, where no mark can be set.
+    const marked = !alone && (single || server.status !== 'idle')
+    const mark = marked ? this.#newMark() : undefined
+    if (mark !== undefined) emit(server.aside(`SET ${mark.name} = '${mark.value}'`))
+    for (const channel of channels) this.#leaving.push({ channel, alone, mark })
   }
 
-  /** The question goes out; `again` when there was no answer. */
-  asks(): void {
+  #newMark(): { name: string; value: string } {
+    const mark = ++this.#marks
+    return { name: `weir.left_${mark % MOST_MARKS}`, value: `${this.#process}.${mark}` }
+  }
+
+  /** The question goes out, about these marks; `again` when there was no answer. */
+  asks(): string[] {
     this.#asked = this.#leaving
     this.#leaving = []
+    return this.#asked.flatMap(({ mark }) => (mark === undefined ? [] : [mark.name]))
   }
 
   again(): void {
@@ -98,8 +133,12 @@ export class ChannelWatch {
   }
 
   /** The server listens to these; `rolledBack`: something since the last boundary was. */
-  learn(channels: readonly string[], rolledBack: boolean): void {
-    const staying = this.#without(this.#asked, rolledBack)
+  learn({ channels, marks = [] }: Pick<Answer, 'channels' | 'marks'>, rolledBack: boolean): void {
+    let at = 0
+    const committed = this.#asked.filter(({ mark }) => {
+      return mark === undefined || marks[at++] === mark.value
+    })
+    const staying = this.#without(committed, rolledBack)
     for (const channel of this.channels) if (!staying.has(channel)) this.channels.delete(channel)
     this.#asked = []
     for (const channel of channels) this.channels.add(channel)
@@ -108,8 +147,8 @@ export class ChannelWatch {
 
   #without(leaving: readonly Leaving[], rolledBack: boolean): Set<string> {
     const staying = new Set(this.channels)
-    for (const { channel, alone } of leaving) {
-      if (rolledBack && !alone) continue
+    for (const { channel, alone, mark } of leaving) {
+      if (rolledBack && !alone && mark === undefined) continue
       if (channel === undefined) staying.clear()
       else staying.delete(channel)
     }
@@ -122,6 +161,10 @@ export class ChannelWatch {
     this.unlisten = false
     return server.silently('UNLISTEN *')
   }
+}
+
+function isDiscardAll(action: Action): boolean {
+  return action.kind === 'discard' && action.what === 'all'
 }
 
 function writes(text: Buffer): boolean {

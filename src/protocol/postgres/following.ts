@@ -145,7 +145,14 @@ export class Following {
       // What is under way may have begun a transaction.
       const alone =
         server.status === 'idle' && server.ledger.readyOwed === 0 && classification.statements === 1
-      for (const action of actionsOf(text)) this.#touch(action, alone)
+      const actions = actionsOf(text)
+      for (const action of actions) this.#touch(action, alone)
+      this.#listening.leaves(
+        server,
+        actions,
+        { alone, single: classification.statements === 1 },
+        emit,
+      )
     }
     return undefined
   }
@@ -173,7 +180,6 @@ export class Following {
 
   #touch(action: Action, alone: boolean): void {
     this.#doubts |= this.settings.touch(action, alone)
-    this.#listening.touch(action, alone)
     if (action.kind !== 'discard') return
     if (action.what === 'sequences' || (action.what === 'all' && alone)) this.#forgetSequences()
   }
@@ -210,10 +216,9 @@ export class Following {
     const names = this.settings.take()
     // What was made behind a changed search path may have been made in the temporary schema.
     if (names.includes('search_path')) this.#doubts |= ABOUT.TEMPORARY
-    const question: Question = { about: this.#doubts, names }
+    const question: Question = { about: this.#doubts, names, marks: this.#listening.asks() }
     this.#asked = question.about
     this.#doubts = 0
-    this.#listening.asks()
     return server.silently(askSql(question), (row, status) => {
       const told = row !== undefined && status === 'idle'
       this.#asked = 0
@@ -239,7 +244,7 @@ export class Following {
     if (about & ABOUT.TEMPORARY) this.#know('temporary', answer.temporary)
     if (about & ABOUT.CURSORS) this.#know('cursor-with-hold', answer.cursors)
     if (about & ABOUT.LOCKS) this.#know('advisory-lock', answer.locks)
-    if (about & ABOUT.CHANNELS) this.#listening.learn(answer.channels, server.rolledBack)
+    if (about & ABOUT.CHANNELS) this.#listening.learn(answer, server.rolledBack)
     if (!(about & (ABOUT.SETTINGS | ABOUT.SOURCES))) return
     const { settings } = this
     if (server.rolledBack && names.length > 0 && answer.sources === undefined) {
