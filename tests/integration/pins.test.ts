@@ -305,6 +305,25 @@ describe('An endpoint with session pooling', () => {
   })
 })
 
+describe('A statement prepared by SQL under session pooling', () => {
+  it('has its own name on the server', async () => {
+    const front = await startFront(house, {
+      endpoints: [{ name: 'writer', kind: 'writer', pooling: 'session' }],
+    })
+    try {
+      const client = await connect(front.url())
+      await client.query('prepare mine(int) as select $1 + 1')
+      expect(await one(client, 'execute mine(4)')).toBe(5)
+      expect(await one(client, 'select name from pg_prepared_statements')).toBe('mine')
+      await client.query('deallocate mine')
+      expect(await one(client, 'select count(*)::int from pg_prepared_statements')).toBe(0)
+    } finally {
+      endClients(direct)
+      await front.end()
+    }
+  })
+})
+
 describe('A client that says nothing for limits.idleClientTimeout', () => {
   it('is told and closed, but never inside a transaction', async () => {
     const front = await startFront(house, { config: { limits: { idleClientTimeout: '1s' } } })

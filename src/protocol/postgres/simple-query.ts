@@ -103,7 +103,9 @@ export class SimpleQueries {
       this.#discardAll(server, total, owns)
       return undefined
     }
-    const changed = bits & PREPARE ? sql.query(server, text, desk.emit) : undefined
+    // Who keeps one server connection has its own names there, unless some are ours already.
+    const names = bits & PREPARE && (following.follows || desk.statements.size > 0)
+    const changed = names ? sql.query(server, text, desk.emit) : undefined
     const sent = changed?.text ?? text
     // In the same query, so that it is undone with it, and the client is told of both at once.
     const restored = bits & RESET && !discardsAll ? following.settings.restored(sent) : undefined
