@@ -14,6 +14,7 @@ import { DISCARD, INSERT, LISTEN, NOTIFY, UNSEEN } from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
 const ASKS_CHANNELS = /pg_listening_channels/i
+const LEAVES = /unlisten|discard/i
 /** What else may run a trigger; what inserts has an effect of its own. */
 const WRITES = /^\s*(?:update|delete|with)\b/i
 /** So many UNLISTEN of one transaction are told apart; of more only the last. */
@@ -86,7 +87,7 @@ export class ChannelWatch {
     const listens = this.channels.size > 0
     if (!listens && !doubtful && !(bits & LISTEN)) return false
     // Ahead of an UNLISTEN the client hears all that was sent before it.
-    const leaves = listens && (bits & (LISTEN | DISCARD)) !== 0
+    const leaves = listens && bits & (LISTEN | DISCARD) && LEAVES.test(text.toString('latin1'))
     const notifies = bits & (NOTIFY | INSERT | UNSEEN) || (listens && writes(text))
     if (leaves || notifies) server.notifiesOwn = true
     const alone = server.status === 'idle' && server.ledger.certain && !server.ledger.batchOpen
