@@ -159,6 +159,43 @@ describe('A client that listens', () => {
     expect([...table.session.channels]).toEqual([])
   })
 
+  it('has left a channel although an older question is still to be answered', () => {
+    table.says('listen news')
+    table.answers(commandComplete('LISTEN'), readyForQuery('I'))
+    // The question about the LISTEN is on its way.
+    table.says('unlisten news')
+    table.answers(rowDescription([{ name: 'c', typeOid: 114 }]), dataRow(['["news"]']))
+    table.answers(commandComplete('SELECT 1'), readyForQuery('I'))
+    table.answers(commandComplete('UNLISTEN'), readyForQuery('I'))
+    table.tellsChannels()
+    expect([...table.session.channels]).toEqual([])
+    expect(table.unsubscribed).toEqual(['news'])
+    expect(table.session.state).toBe('idle')
+  })
+
+  it('keeps a channel whose UNLISTEN was rolled back, and not one whose UNLISTEN was committed', () => {
+    table.listens('news')
+    table.asked()
+    const unlisten = (end: string, mark: string | null): void => {
+      table.says('begin')
+      table.answers(commandComplete('BEGIN'), readyForQuery('T'))
+      table.says('unlisten news')
+      const value = /SET weir\.left_\d+ = '([^']+)'/.exec(table.asked().join('\n'))![1]!
+      table.answers(commandComplete('SET'), readyForQuery('T'))
+      table.answers(commandComplete('UNLISTEN'), readyForQuery('T'))
+      table.says(end)
+      table.answers(commandComplete(end.toUpperCase()), readyForQuery('I'))
+      // It is told what came before the end of a transaction that leaves a channel.
+      for (const done of table.barriers.splice(0)) done()
+      table.answers(rowDescription([{ name: 'c', typeOid: 114 }]))
+      table.answers(dataRow([null, mark ?? value]), commandComplete('SELECT 1'), readyForQuery('I'))
+    }
+    unlisten('rollback', 'an older one')
+    expect([...table.session.channels]).toEqual(['news'])
+    unlisten('commit', null)
+    expect([...table.session.channels]).toEqual([])
+  })
+
   it('hears after the end of its transaction what came during it', () => {
     table.listens('news')
     table.says('begin')
