@@ -252,6 +252,17 @@ describe('A session that uses', () => {
     }
   })
 
+  it('a text of a megabyte is never pinned', async () => {
+    const client = await connect(narrow.url())
+    const text = `select length('${'x'.repeat(1_048_576)}')`
+    expect(await one(client, text)).toBe(1_048_576)
+    const prepared = { name: 'long', text: `${text} + $1::int`, values: [1] }
+    expect(Object.values((await client.query(prepared)).rows[0])).toEqual([1_048_577])
+    expect(narrow.app.snapshot().clients.pinned).toBe(0)
+    const other = await connect(narrow.url())
+    expect(await one(other, 'select 1')).toBe(1)
+  })
+
   it('nothing but what ends with its transaction is never pinned', async () => {
     const client = await connect(narrow.url())
     await client.query('begin')
