@@ -5,6 +5,7 @@
  *
  *   SELECT current_setting('search_path',true), <temporary objects?>, <held cursors?>, ...
  */
+import { decode } from '../../wire/postgres/text.ts'
 import { literal } from './settings.ts'
 
 const COPY = /\bcopy\b/i
@@ -33,6 +34,8 @@ export interface Question {
   readonly about: number
   /** Settings whose values are asked; lower case. */
   readonly names: readonly string[]
+  /** Values are to come as the bytes that the server keeps, not as a client's encoding has them. */
+  readonly raw?: boolean
   /** Settings of our own, whose values say what has been committed. */
   readonly marks?: readonly string[]
 }
@@ -59,9 +62,10 @@ const LOCKS = `EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype='advisory' 
 const CHANNELS = '(SELECT pg_catalog.json_agg(c) FROM pg_catalog.pg_listening_channels() c)'
 
 /** One statement; its row is for `readAnswer` with the same question. */
-export function askSql({ about, names, marks = [] }: Question): string {
-  const columns = names.map(settingSql)
-  if (about & ABOUT.SOURCES) columns.push(SOURCES)
+export function askSql({ about, names, marks = [], raw = false }: Question): string {
+  const values = names.map(settingSql)
+  if (about & ABOUT.SOURCES) values.push(SOURCES)
+  const columns = raw ? values.map(rawSql) : values
   if (about & ABOUT.TEMPORARY) columns.push(TEMPORARY)
   if (about & ABOUT.CURSORS) columns.push(CURSORS)
   if (about & ABOUT.LOCKS) columns.push(LOCKS)
@@ -72,14 +76,15 @@ export function askSql({ about, names, marks = [] }: Question): string {
 
 /** `row`: the values of the one row, as text. */
 export function readAnswer(
-  { about, names, marks }: Question,
+  { about, names, marks, raw = false }: Question,
   row: readonly (string | null)[],
 ): Answer {
   let at = names.length
   const next = (bit: number): string | null => (about & bit ? (row[at++] ?? null) : null)
-  const sources = next(ABOUT.SOURCES)
+  const read = raw ? rawText : (value: string | null) => value
+  const sources = read(next(ABOUT.SOURCES))
   return {
-    values: row.slice(0, names.length),
+    values: row.slice(0, names.length).map(read),
     sources: about & ABOUT.SOURCES ? mapOf(sources) : undefined,
     temporary: next(ABOUT.TEMPORARY) === 't',
     cursors: next(ABOUT.CURSORS) === 't',
@@ -91,6 +96,18 @@ export function readAnswer(
 
 function settingSql(name: string): string {
   return `pg_catalog.current_setting(${literal(name)},true)`
+}
+
+/** A text as hexadecimal bytes of the server's own encoding. */
+function rawSql(column: string): string {
+  const bytes = `pg_catalog.convert_to((${column})::pg_catalog.text,pg_catalog.getdatabaseencoding())`
+  return `pg_catalog.encode(${bytes},'hex')`
+}
+
+function rawText(hex: string | null): string | null {
+  if (hex === null) return null
+  const bytes = Buffer.from(hex, 'hex')
+  return decode(bytes, 0, bytes.length)
 }
 
 function mapOf(json: string | null): Map<string, string> {

@@ -102,6 +102,17 @@ export class FollowedSettings {
     this.#asked = []
   }
 
+  /** Asks by name only for what is listed nowhere and what is known; true when that leaves any out. */
+  narrow(): boolean {
+    let narrower = false
+    for (const name of this.#names) {
+      if (name.includes('.') || isIdentity(name) || this.current.has(name)) continue
+      narrower = true
+      this.#names.delete(name)
+    }
+    return narrower
+  }
+
   /** They will not be told: nothing is asked any more. */
   giveUp(): void {
     this.#names.clear()

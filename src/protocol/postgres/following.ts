@@ -216,7 +216,8 @@ export class Following {
     const names = this.settings.take()
     // What was made behind a changed search path may have been made in the temporary schema.
     if (names.includes('search_path')) this.#doubts |= ABOUT.TEMPORARY
-    const question: Question = { about: this.#doubts, names, marks: this.#listening.asks() }
+    const marks = this.#listening.asks()
+    const question: Question = { about: this.#doubts, names, marks, raw: converts(server, names) }
     this.#asked = question.about
     this.#doubts = 0
     return server.silently(askSql(question), (row, status) => {
@@ -231,7 +232,12 @@ export class Following {
   #again({ about }: Question, status: TransactionStatus | undefined): void {
     this.#doubts |= about
     this.#listening.again()
-    if (status !== 'idle' || ++this.#failures < MOST_FAILURES) return
+    if (status !== 'idle') return
+    if (++this.#failures < MOST_FAILURES) {
+      // It may have been a name that this user must not ask for; what it has set itself is listed.
+      if (about & ABOUT.SETTINGS && this.settings.narrow()) this.#doubts |= ABOUT.SOURCES
+      return
+    }
     // It will not be told: then the state may be there, and only keeping the connection is right.
     for (const reason of reasonsOf(this.#doubts)) this.pins.set(reason, this.#digest)
     this.#doubts = 0
@@ -288,4 +294,10 @@ export class Following {
     this.sequences.forget()
     this.pins.delete('sequence')
   }
+}
+
+/** Values sent to this client would not be the bytes that the server keeps. */
+function converts({ parameters }: PostgresServerConversation, names: readonly string[]): boolean {
+  const client = parameters.get('client_encoding')
+  return client !== parameters.get('server_encoding') || names.includes('client_encoding')
 }

@@ -64,6 +64,7 @@ export function differenceSql(
 /** Who the session acts as: set last, with the rights it still has; the user before the role. */
 const IDENTITY = ['session_authorization', 'role']
 
+/** Whether this setting says who the session acts as. */
 export function isIdentity(name: string): boolean {
   return IDENTITY.includes(name)
 }

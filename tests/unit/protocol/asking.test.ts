@@ -68,3 +68,22 @@ describe('The answer', () => {
     expect(answer.channels).toEqual([])
   })
 })
+
+describe('Raw values', () => {
+  const question: Question = { about: EVERYTHING, names: ['a'], raw: true }
+
+  it('are asked for as bytes of the server, and only values are', () => {
+    const sql = askSql(question)
+    expect(sql.split('pg_catalog.convert_to(')).toHaveLength(3)
+    expect(sql).toMatch(/^SELECT pg_catalog\.encode\(pg_catalog\.convert_to\(/)
+  })
+
+  it('are what they would be without any encoding in between', () => {
+    const hex = (text: string): string => Buffer.from(text).toString('hex')
+    const answer = readAnswer(question, [hex('é'), hex('{"x": "ü"}'), 't', 'f', 'f', null])
+    expect(answer.values).toEqual(['é'])
+    expect(answer.sources).toEqual(new Map([['x', 'ü']]))
+    expect(answer.temporary).toBe(true)
+    expect(readAnswer(question, [null, null, 'f', 'f', 'f', null]).values).toEqual([null])
+  })
+})

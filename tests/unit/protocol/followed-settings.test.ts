@@ -118,6 +118,15 @@ describe('The answer', () => {
     expect(now()).toMatchObject({ work_mem: '9MB', lock_timeout: '1s' })
   })
 
+  it('that was refused is asked again, by name only for what no list tells', () => {
+    touch(`set lock_timeout = 1; set app.x = 'y'; set role ben; set work_mem = 1`)
+    settings.take()
+    settings.taken(true)
+    expect(settings.narrow()).toBe(true)
+    expect(settings.take()).toEqual(['app.x', 'role', 'work_mem'])
+    expect(settings.narrow()).toBe(false)
+  })
+
   it('that never comes leaves the names in doubt', () => {
     touch(`set lock_timeout = '1s'`)
     expect(settings.take()).toEqual(['lock_timeout'])
