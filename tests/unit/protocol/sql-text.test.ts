@@ -31,10 +31,14 @@ it('replaces names and leaves every other byte as it is', () => {
 })
 
 it('tells places in the text of the client, in characters', () => {
-  const sql = renamed('/* \u00fc */ execute foo(x); execute foo(y)', 'foo', 'weir:123')
+  const sql = renamed(
+    '/* \u00fc\u00fc\u00fc\u00fc\u00fc */ execute foo(x); execute foo(y)',
+    'foo',
+    'weir:123',
+  )
   const sent = sql.bytes.toString()
   const place = (what: string): string => String([...sent.slice(0, sent.indexOf(what))].length + 1)
-  const direct = '/* \u00fc */ execute foo(x); execute foo(y)'
+  const direct = '/* \u00fc\u00fc\u00fc\u00fc\u00fc */ execute foo(x); execute foo(y)'
   for (const what of ['x)', 'y)']) {
     const due = String(direct.indexOf(what) + 1)
     expect(told(sql, 'no column', place(what)) ?? ['no column', place(what)]).toEqual([
