@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../../src/core/until.ts'
 import { type House, rowsOf, startHouse } from '../support/house.ts'
 
 const run = promisify(execFile)
@@ -124,6 +125,10 @@ describe.skipIf(bin === undefined)('programs', () => {
       const known = (text: string) => text.replaceAll(/with PID \d+/g, 'with PID n')
       expect(known(through!)).toBe(known(directly!))
       expect(through!.match(/Asynchronous notification/g)).toHaveLength(4)
+      // Other tests count server connections.
+      const listens = () =>
+        house.app.snapshot().pools.some((p) => p.user.endsWith('(listen)') && p.total > 0)
+      await until(() => !listens(), 15_000)
     })
 
     test('\\copy both ways', async () => {
