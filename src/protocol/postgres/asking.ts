@@ -98,6 +98,15 @@ function settingSql(name: string): string {
   return `pg_catalog.current_setting(${literal(name)},true)`
 }
 
+/** Whether values sent to a client would be other bytes than those that the server keeps. */
+export function converts(
+  parameters: ReadonlyMap<string, string>,
+  names: readonly string[],
+): boolean {
+  const encoding = parameters.get('client_encoding')
+  return encoding !== parameters.get('server_encoding') || names.includes('client_encoding')
+}
+
 /** A text as hexadecimal bytes of the server's own encoding. */
 function rawSql(column: string): string {
   const bytes = `pg_catalog.convert_to((${column})::pg_catalog.text,pg_catalog.getdatabaseencoding())`

@@ -7,7 +7,15 @@
  *   SET a=1 ──> doubt ──> ask, riding behind the statement ──> answer ──> settings, pins, channels
  */
 import type { PinReason, SessionTerms, TransactionStatus } from '../contract.ts'
-import { ABOUT, type Answer, askSql, EVERYTHING, type Question, readAnswer } from './asking.ts'
+import {
+  ABOUT,
+  type Answer,
+  askSql,
+  converts,
+  EVERYTHING,
+  type Question,
+  readAnswer,
+} from './asking.ts'
 import { ChannelWatch } from './channel-watch.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
 import { FollowedSettings } from './followed-settings.ts'
@@ -217,7 +225,12 @@ export class Following {
     // What was made behind a changed search path may have been made in the temporary schema.
     if (names.includes('search_path')) this.#doubts |= ABOUT.TEMPORARY
     const marks = this.#listening.asks()
-    const question: Question = { about: this.#doubts, names, marks, raw: converts(server, names) }
+    const question: Question = {
+      about: this.#doubts,
+      names,
+      marks,
+      raw: converts(server.parameters, names),
+    }
     this.#asked = question.about
     this.#doubts = 0
     return server.silently(askSql(question), (row, status) => {
@@ -294,10 +307,4 @@ export class Following {
     this.sequences.forget()
     this.pins.delete('sequence')
   }
-}
-
-/** Values sent to this client would not be the bytes that the server keeps. */
-function converts({ parameters }: PostgresServerConversation, names: readonly string[]): boolean {
-  const client = parameters.get('client_encoding')
-  return client !== parameters.get('server_encoding') || names.includes('client_encoding')
 }
