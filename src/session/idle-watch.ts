@@ -13,6 +13,8 @@ export interface Watched {
   readonly lastActive: number
   /** Waiting, in a transaction, or owed an answer. */
   readonly busy: boolean
+  /** What it listens to: such a client is silent because nobody has told it anything. */
+  readonly channels: ReadonlySet<string>
   cut(reason: 'idle-timeout', error: WeirError): void
 }
 
@@ -42,9 +44,11 @@ export class IdleWatch {
 
   #check(limitMs: number): void {
     const { clock, wheel } = this.#rooms
-    const idleFor = clock.monotonic() - this.#client.lastActive
-    if (idleFor >= limitMs && !this.#client.busy) this.#client.cut('idle-timeout', IDLE_TOO_LONG)
-    else wheel.arm(this.#deadline!, Math.max(1_000, limitMs - idleFor))
+    const { lastActive, busy, channels } = this.#client
+    const idleFor = clock.monotonic() - lastActive
+    if (idleFor >= limitMs && !busy && channels.size === 0) {
+      this.#client.cut('idle-timeout', IDLE_TOO_LONG)
+    } else wheel.arm(this.#deadline!, Math.max(1_000, limitMs - idleFor))
   }
 
   end(): void {

@@ -336,16 +336,18 @@ describe('A statement prepared by SQL under session pooling', () => {
 })
 
 describe('A client that says nothing for limits.idleClientTimeout', () => {
-  it('is told and closed, but never inside a transaction', async () => {
+  it('is told and closed, but never inside a transaction nor while it listens', async () => {
     const front = await startFront(house, { config: { limits: { idleClientTimeout: '1s' } } })
     try {
-      const [silent, busy] = await connectAll(2, front.url())
+      const [silent, busy, ear] = await connectAll(3, front.url())
+      await ear!.query('listen news')
       await busy!.query('begin')
       await busy!.query('insert into talk values (1)')
       await until(() => silent!.strays.length > 0, 5_000)
       expect(silent!.strays[0]).toMatchObject({ severity: 'FATAL', code: '57P05' })
       await busy!.query('commit')
       expect(await one(direct, 'select count(*)::int from talk')).toBe(1)
+      expect(ear!.strays).toEqual([])
     } finally {
       endClients(direct)
       await front.end()
