@@ -51,11 +51,19 @@ export class SequenceWatch {
     const habits = this.#habits
     if (reads) habits.minds = true
     if (reads && !moves && server.status === 'idle') habits.readsSequences = true
+    // Nothing runs in a transaction that has failed.
+    if (server.status === 'failed' && server.ledger.certain) return false
     const strange = server.sequencesOf !== undefined && server.sequencesOf !== this.#mark
     // Before it moves one, too: afterwards nobody could tell its numbers from those of others.
-    if (strange && habits.minds) emit(server.aside('DISCARD SEQUENCES'))
-    server.sequencesOf = this.#mark
+    if (strange && habits.minds) emit(server.aside('DISCARD SEQUENCES', () => mix(server)))
+    if (strange && !habits.minds && (bits & SEQUENCE_WRITE) === 0) mix(server)
+    else server.sequencesOf = this.#mark
     this.#server = server
     return moves && habits.readsSequences
   }
+}
+
+/** The numbers on it are of more than one client, or may be: whoever reads makes it forget them first. */
+function mix(server: PostgresServerConversation): void {
+  server.sequencesOf = {}
 }

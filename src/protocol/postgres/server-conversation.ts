@@ -245,8 +245,16 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return query(sql)
   }
 
-  /** As `silently`, also inside a batch of the client's; an error there is the batch's. */
-  aside(sql: string): Buffer {
-    return this.ledger.batchOpen ? asideBytes(this.ledger, sql) : this.silently(sql)
+  /**
+   * As `silently`, also inside a batch of the client's; an error there is the batch's. `undone` is
+   * called when it turns out not to have run.
+   */
+  aside(sql: string, undone?: () => void): Buffer {
+    const { ledger } = this
+    if (ledger.batchOpen) return asideBytes(ledger, sql, undone && { restore: undone })
+    if (undone === undefined) return this.silently(sql)
+    return this.silently(sql, (_row, status) => {
+      if (status === undefined || status === 'failed') undone()
+    })
   }
 }

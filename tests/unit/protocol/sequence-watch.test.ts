@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { OWED } from '../../../src/protocol/postgres/ledger.ts'
 import { type Habits, SequenceWatch } from '../../../src/protocol/postgres/sequence-watch.ts'
 import { PostgresServerConversation } from '../../../src/protocol/postgres/server-conversation.ts'
 import {
@@ -63,6 +64,34 @@ describe('Whoever reads one', () => {
     expect(does(ben, server, SEQUENCE_READ)).toEqual(FORGETS)
     expect(ann.knowing).toBeUndefined()
     expect(does(ann, server, SEQUENCE_READ)).toEqual(FORGETS)
+  })
+
+  it('makes a server forget what another has moved before the reader was seen to mind', () => {
+    const server = connection()
+    does(ann, server, SEQUENCE_WRITE)
+    // An INSERT may have moved nothing.
+    expect(does(ben, server, INSERT)).toEqual(NOTHING)
+    expect(does(ben, server, SEQUENCE_READ)).toEqual(FORGETS)
+    expect(does(ben, server, SEQUENCE_READ)).toEqual(NOTHING)
+  })
+
+  it('has not made a server forget in a transaction that had failed', () => {
+    const server = connection()
+    does(ann, server, SEQUENCE_WRITE)
+    server.status = 'failed'
+    does(ben, server, SEQUENCE_READ)
+    server.status = 'idle'
+    expect(does(ben, server, SEQUENCE_READ)).toEqual(FORGETS)
+  })
+
+  it('has not made a server forget behind an error in the same batch', () => {
+    const server = connection()
+    does(ann, server, SEQUENCE_WRITE)
+    server.ledger.openBatch()
+    server.ledger.push(OWED.EXECUTE)
+    expect(does(ben, server, SEQUENCE_READ)).toEqual(FORGETS)
+    server.ledger.fail()
+    expect(ben.knowing).toBeUndefined()
   })
 
   it('makes others forget before they move one, so that numbers are never mixed', () => {
