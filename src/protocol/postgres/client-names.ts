@@ -3,9 +3,20 @@
  * server connection at hand. Rule: a statement shared between clients is used only by those to whom
  * its text means the same; whoever's settings are in doubt parses for itself alone.
  */
+import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
+import type { Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
-import type { Mask } from './sql-faces.ts'
 import type { Face, Presence, Statement, Statements } from './statements.ts'
+
+/** What stands for a face on one server connection now. */
+export interface Mask {
+  /** To be parsed and bound; absent or not. */
+  readonly statement: Statement
+  /** How errors of its text are told. */
+  readonly retell?: (fields: ErrorFields) => Buffer | undefined
+  /** Books what its Execute changes; returns how that is undone and told. */
+  readonly executed?: (server: PostgresServerConversation) => Undo
+}
 
 /** Goes into the ledger as it is, so that an error can be told in the client's own words. */
 export interface Named {

@@ -6,7 +6,7 @@
  */
 import { commandComplete } from '../../wire/postgres/backend.ts'
 import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
-import { type ClientNames, inDoubt, type Named, outcomeOf } from './client-names.ts'
+import { type ClientNames, inDoubt, type Mask, type Named, outcomeOf } from './client-names.ts'
 import type { Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Emit, place } from './shelf.ts'
@@ -16,16 +16,6 @@ import { type Deallocate, isNaming, type Prepare, tailOf } from './sql-statement
 import { SqlText } from './sql-text.ts'
 import { canName } from './sql-words.ts'
 import { type Face, NAME_PREFIX, type Statement } from './statements.ts'
-
-/** What stands for a face on one server connection now. */
-export interface Mask {
-  /** To be parsed and bound; absent or not. */
-  readonly statement: Statement
-  /** How errors of its text are told. */
-  readonly retell?: (fields: ErrorFields) => Buffer | undefined
-  /** Books what its Execute changes; returns how that is undone and told. */
-  readonly executed?: (server: PostgresServerConversation) => Undo
-}
 
 export class SqlFaces {
   #names: ClientNames
