@@ -148,7 +148,8 @@ export const limits = section(
       ['unlimited'],
       { min: SECOND, max: 24 * HOUR },
       {
-        description: 'A client that sends nothing for so long, outside a transaction, is closed; one that listens is not.',
+        description:
+          'A client that sends nothing for so long, outside a transaction, is closed; one that listens is not.',
         aws: 'IdleClientTimeout (default 30 min, 1 s to 8 h)',
         example: '30m',
       },

@@ -123,3 +123,11 @@ it('UNLISTEN that an error has undone is undone', async () => {
   await until(() => heard.length > 2, 5_000)
   expect(heard).toEqual(['0', '1', 'last'])
 })
+
+it('a statement timeout of a millisecond strikes nobody else', async () => {
+  for (let i = 0; i < 20; i++) {
+    await client.query(`set statement_timeout = '${1 + (i % 2)}ms'`)
+    expect(await one(other, 'select 1')).toBe(1)
+    expect(await one(other, 'show statement_timeout')).toBe('0')
+  }
+})

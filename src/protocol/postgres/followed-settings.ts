@@ -31,6 +31,8 @@ export class FollowedSettings {
   nameless = false
   /** What is created may be temporary without saying so. */
   temporary: boolean
+  /** Its statement timeout is so short that it could strike whoever brings other settings next. */
+  hasty: boolean
   #names = new Set<string>()
   #asked: readonly string[] = []
 
@@ -39,6 +41,7 @@ export class FollowedSettings {
     this.current = start.settings
     this.key = start.settingsKey
     this.temporary = namesTemporary(start.settings)
+    this.hasty = isHasty(start.settings)
   }
 
   /**
@@ -138,6 +141,7 @@ export class FollowedSettings {
     this.current = key === start.settingsKey ? start.settings : next
     this.key = key
     this.temporary = namesTemporary(next)
+    this.hasty = isHasty(next)
   }
 
   /** Whether a setting still has a value of the session's own. */
@@ -182,6 +186,16 @@ export class FollowedSettings {
 
 function isDiscardAll(action: Action): boolean {
   return action.kind === 'discard' && action.what === 'all'
+}
+
+/** Milliseconds that a query of ours needs at the very most. */
+const HASTE_MS = 100
+
+function isHasty(settings: ReadonlyMap<string, string>): boolean {
+  return ['statement_timeout', 'transaction_timeout'].some((name) => {
+    const [, ms] = /^(\d+)(ms)?$/.exec(settings.get(name) ?? '') ?? []
+    return ms !== undefined && Number(ms) > 0 && Number(ms) < HASTE_MS
+  })
 }
 
 function namesTemporary(settings: ReadonlyMap<string, string>): boolean {

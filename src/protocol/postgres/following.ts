@@ -290,7 +290,8 @@ export class Following {
     if (this.#listening.unlisten) return this.#listening.settle(server)
     server.coloured = false
     server.rolledBack = false
-    if (server.quietError === undefined) server.dirty = this.pins.size > 0 || this.#unread
+    const { hasty } = this.settings
+    if (server.quietError === undefined) server.dirty = this.pins.size > 0 || this.#unread || hasty
     if (this.pins.size === 0) this.#unread = false
     return NOTHING
   }

@@ -56,7 +56,7 @@ const TEXTS = [
   'deallocate a',
   'deallocate z',
   'deallocate all',
-  'prepare z as select 8; execute z; select 1/0; deallocate z',
+  'prepare z as select 8; execute z; select 1/0',
   'execute z; deallocate z; execute y(2); rollback',
 ]
 

@@ -16,8 +16,8 @@ const base: EndpointRule = {
   noReader: 'error',
   borrowTimeout: 1_000,
   pooling: 'transaction',
-    pinning: 'follow',
-    verify: false,
+  pinning: 'follow',
+  verify: false,
 }
 
 /** `2 balanced`, or `none behind wait news`. */
