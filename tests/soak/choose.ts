@@ -281,7 +281,7 @@ export class Choice {
     const messages: Message[] = []
     const runs = this.#chance(0.75) ? 1 : 2 + this.#below(3)
     for (let i = 0; i < runs; i++) {
-      if (this.#chance(0.45)) this.#named(messages)
+      if (this.#chance(0.45) && this.#nameable(shared)) this.#named(messages, shared)
       else this.#unnamed(messages, runs === 1 && !shared)
       if (this.#chance(0.03)) messages.push({ send: 'flush' })
     }
@@ -305,17 +305,22 @@ export class Choice {
     if (again) messages.push({ send: 'run', name: '', described: false, values: [] })
   }
 
-  #named(messages: Message[]): void {
+  /** In a pipeline nobody knows yet what an error ahead will have kept from being prepared. */
+  #nameable(shared: boolean): boolean {
+    return !shared || this.#model.named.size > 0
+  }
+
+  #named(messages: Message[], shared: boolean): void {
     const { named } = this.#model
-    const name = this.#of(NAMES)
+    const name = this.#of(shared ? [...named.keys()] : NAMES)
     const parsed = messages.findLast((m) => m.send === 'parse' && m.name === name)
     const known = parsed?.send === 'parse' ? parsed.text : named.get(name)
     let text = known
-    if (known !== undefined && this.#chance(0.06)) {
+    if (known !== undefined && !shared && this.#chance(0.06)) {
       messages.push({ send: 'close', name })
       text = undefined
     }
-    if ((text === undefined && !this.#chance(0.02)) || this.#chance(0.01)) {
+    if (!shared && ((text === undefined && !this.#chance(0.02)) || this.#chance(0.01))) {
       text = this.#text()
       messages.push({ send: 'parse', name, text })
     }

@@ -47,7 +47,7 @@ export const SETTINGS: readonly SettingRow[] = [
   { name: 'statement_timeout', values: milliseconds },
   { name: 'lock_timeout', values: milliseconds },
   { name: 'idle_in_transaction_session_timeout', values: milliseconds },
-  { name: 'work_mem', values: (from, n) => `${1025 + from * 16 + (n % 16)}kB` },
+  { name: 'work_mem', values: (from, n) => `${1025 + from * 16 + 2 * (n % 8)}kB` },
   {
     name: 'datestyle',
     reported: 'DateStyle',

@@ -33,6 +33,9 @@ export class FollowedSettings {
   temporary: boolean
   /** Its statement timeout is so short that it could strike whoever brings other settings next. */
   hasty: boolean
+  /** All were reset since; when that is known to have lasted there is none without a name. */
+  #resetting = false
+  #resetAsked = false
   #names = new Set<string>()
   #asked: readonly string[] = []
 
@@ -59,6 +62,8 @@ export class FollowedSettings {
         return ABOUT.SOURCES
       case 'set-unknown':
         this.nameless = true
+        this.#resetting = false
+        this.#resetAsked = false
         return ABOUT.SOURCES
       case 'reset-all':
         return this.touchAll(alone)
@@ -69,12 +74,12 @@ export class FollowedSettings {
     }
   }
 
-  /** Any of them may have changed; `alone`: and those without a name are gone. */
+  /** Any of them may have changed; `alone`: and those without a name are gone, unless that fails. */
   touchAll(alone: boolean): number {
     for (const name of this.current.keys()) this.#names.add(name)
     // Their values are on the way, from before they were reset.
     for (const name of this.#asked) this.#names.add(name)
-    if (alone) this.nameless = false
+    if (alone) this.#resetting = true
     return ABOUT.SETTINGS | ABOUT.SOURCES
   }
 
@@ -96,13 +101,21 @@ export class FollowedSettings {
   take(): readonly string[] {
     this.#asked = [...this.#names]
     this.#names.clear()
+    this.#resetAsked = this.#resetting
+    this.#resetting = false
     return this.#asked
   }
 
-  /** The answer has come, or never will: then they are in doubt `again`. */
-  taken(again: boolean): void {
+  /**
+   * The answer has come, or never will: then they are in doubt `again`. `rolledBack`: something was,
+   * or failed, since the last boundary.
+   */
+  taken(again: boolean, rolledBack = false): void {
     if (again) for (const name of this.#asked) this.#names.add(name)
     this.#asked = []
+    if (this.#resetAsked && again) this.#resetting = true
+    else if (this.#resetAsked && !rolledBack) this.nameless = false
+    this.#resetAsked = false
   }
 
   /** Asks by name only for what is listed nowhere and what is known; true when that leaves any out. */

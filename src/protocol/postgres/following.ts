@@ -236,7 +236,7 @@ export class Following {
     return server.silently(askSql(question), (row, status) => {
       const told = row !== undefined && status === 'idle'
       this.#asked = 0
-      this.settings.taken(!told)
+      this.settings.taken(!told, server.rolledBack)
       if (told) this.#learn(server, readAnswer(question, row), question)
       else this.#again(question, status)
     })

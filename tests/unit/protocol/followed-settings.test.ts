@@ -63,8 +63,12 @@ describe('A statement puts in doubt', () => {
     touch(`select set_config('a' || 'b', 'x', false)`)
     expect(settings.nameless).toBe(true)
     touch('reset all', false)
+    settings.take()
+    settings.taken(false)
     expect(settings.nameless).toBe(true)
     touch('reset all', true)
+    settings.take()
+    settings.taken(false)
     expect(settings.nameless).toBe(false)
   })
 
@@ -163,4 +167,26 @@ describe('What was asked for at start comes back', () => {
     expect(plain.restored(Buffer.from('reset all'))).toBeUndefined()
     expect(plain.restoring(Buffer.from('reset all'))).toBe('')
   })
+})
+
+it('holds on to what was set by a name nobody could read, when the reset of it was undone', () => {
+  const settings = new FollowedSettings({ user: 'app', settings: new Map(), settingsKey: '' })
+  const reset = (rolledBack: boolean): boolean => {
+    settings.touch({ kind: 'reset-all' }, true)
+    settings.take()
+    settings.taken(false, rolledBack)
+    return settings.nameless
+  }
+  settings.touch({ kind: 'set-unknown' }, true)
+  expect(reset(true)).toBe(true)
+  expect(reset(false)).toBe(false)
+})
+
+it('holds on to what was set by a name nobody could read behind the reset', () => {
+  const settings = new FollowedSettings({ user: 'app', settings: new Map(), settingsKey: '' })
+  settings.touch({ kind: 'reset-all' }, true)
+  settings.take()
+  settings.touch({ kind: 'set-unknown' }, true)
+  settings.taken(false, false)
+  expect(settings.nameless).toBe(true)
 })
