@@ -53,6 +53,8 @@ export class SequenceWatch {
     if (reads && !moves && server.status === 'idle') habits.readsSequences = true
     // Nothing runs in a transaction that has failed.
     if (server.status === 'failed' && server.ledger.certain) return false
+    // What it has moved elsewhere makes its numbers on this one old.
+    if (this.#server !== undefined && this.#server !== server) this.#mark = {}
     const strange = server.sequencesOf !== undefined && server.sequencesOf !== this.#mark
     // Before it moves one, too: afterwards nobody could tell its numbers from those of others.
     if (strange && habits.minds) emit(server.aside('DISCARD SEQUENCES', () => mix(server)))

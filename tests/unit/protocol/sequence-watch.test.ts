@@ -118,6 +118,22 @@ describe('Whoever reads one', () => {
     expect(does(ann, server, SEQUENCE_WRITE).pins).toBe(false)
   })
 
+  it('finds no old number where it moved one before it moved one elsewhere', () => {
+    const [first, second] = [connection(), connection()]
+    does(ann, first, SEQUENCE_WRITE)
+    does(ann, second, SEQUENCE_WRITE)
+    expect(ann.knowing).toBe(second)
+    does(ben, second, SEQUENCE_WRITE)
+    expect(does(ann, first, SEQUENCE_READ)).toEqual(FORGETS)
+  })
+
+  it('leaves no old number for what reads one unseen, like the default of a column', () => {
+    const [first, second] = [connection(), connection()]
+    does(ann, first, SEQUENCE_WRITE | SEQUENCE_READ)
+    does(ann, second, INSERT)
+    expect(does(ann, first, INSERT)).toEqual(FORGETS)
+  })
+
   it('finds nothing of what it moved before it forgot', () => {
     const server = connection()
     does(ann, server, SEQUENCE_WRITE)
