@@ -44,7 +44,7 @@ function inShares(
   return (
     `  of all statements: ${share(questions)} with a question sent along (${share(alone)} of them alone, at a boundary), ` +
     `${share(brought)} with settings brought ahead in the same write; ` +
-    `${borrowed} times a connection was lent, ${resets} times one was reset; nobody waited for any of these`
+    `${borrowed} times a connection was lent, ${resets} times one was reset`
   )
 }
 
