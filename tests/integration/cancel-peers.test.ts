@@ -6,7 +6,7 @@ import { until } from '../../src/core/until.ts'
 import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
 import { cancelKeyOf, connect, endClients, failure, one } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, type FrontOptions, startFront } from '../support/front.ts'
-import { freePorts, type House, startHouse } from '../support/house.ts'
+import { type House, startHouse } from '../support/house.ts'
 import { exchange } from '../support/raw-session.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
 
@@ -62,11 +62,11 @@ beforeAll(async () => {
   const hole = await listening((socket) => socket.resume())
   odd = nonsense.server
   silent = hole.server
-  const nobody = await freePorts(1, FRONT_PORTS)
   second = await start(2, {})
   first = await start(1, {
     2: second.port('reader'),
-    [AWAY]: nobody,
+    // No program of ours may listen there.
+    [AWAY]: 1,
     [ODD]: nonsense.port,
     [SILENT]: hole.port,
   })

@@ -60,18 +60,26 @@ interface PostgresIntroduction extends Introduction {
 /** What waiting will not mend: wrong credentials, no such database, no right to connect. */
 const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023'])
 
+/** What is kept under `key`, made when it is not there; forgets all when there are too many. */
+function found<T>(known: Map<string, T>, key: string, make: () => T): T {
+  let value = known.get(key)
+  if (value === undefined) {
+    if (known.size >= MOST_HABITS) known.clear()
+    value = make()
+    known.set(key, value)
+  }
+  return value
+}
+
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
   const senders = new Senders()
   const habits = new Map<string, Habits>()
-  const habitsOf = (kind: string): Habits => {
-    let known = habits.get(kind)
-    if (known === undefined) {
-      if (habits.size >= MOST_HABITS) habits.clear()
-      known = { readsSequences: false, minds: false }
-      habits.set(kind, known)
-    }
-    return known
+  const databases = new Map<string, Habits['database']>()
+  const habitsOf = (who: Introduction): Habits => {
+    const kind = JSON.stringify([who.database, who.user, who.settingsKey])
+    const database = found(databases, who.database, () => ({ minds: false }))
+    return found(habits, kind, () => ({ readsSequences: false, database }))
   }
   return {
     name: 'postgres',
@@ -83,7 +91,7 @@ export function postgres(options: PostgresOptions): Protocol {
         terms,
         senders,
         user: who.user,
-        habits: habitsOf(JSON.stringify([who.database, who.user, who.settingsKey])),
+        habits: habitsOf(who),
         settings: who.settings,
         settingsKey: who.settingsKey,
         realm: JSON.stringify([who.database, who.user]),

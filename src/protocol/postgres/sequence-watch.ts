@@ -14,8 +14,11 @@ const MOVES = SEQUENCE_WRITE | INSERT | UNSEEN
 export interface Habits {
   /** One has read currval or lastval in another transaction than it was made in. */
   readsSequences: boolean
-  /** One has read them at all; until then nobody cares whose numbers a server connection knows. */
-  minds: boolean
+  /** Of all sessions of the database. */
+  readonly database: {
+    /** One has read them at all; until then nobody cares whose numbers a server connection knows. */
+    minds: boolean
+  }
 }
 
 export class SequenceWatch {
@@ -49,7 +52,7 @@ export class SequenceWatch {
     const reads = (bits & SEQUENCE_READ) !== 0
     if (!moves && !reads) return false
     const habits = this.#habits
-    if (reads) habits.minds = true
+    if (reads) habits.database.minds = true
     if (reads && !moves && server.status === 'idle') habits.readsSequences = true
     // Nothing runs in a transaction that has failed.
     if (server.status === 'failed' && server.ledger.certain) return false
@@ -57,8 +60,8 @@ export class SequenceWatch {
     if (this.#server !== undefined && this.#server !== server) this.#mark = {}
     const strange = server.sequencesOf !== undefined && server.sequencesOf !== this.#mark
     // Before it moves one, too: afterwards nobody could tell its numbers from those of others.
-    if (strange && habits.minds) emit(server.aside('DISCARD SEQUENCES', () => mix(server)))
-    if (strange && !habits.minds && (bits & SEQUENCE_WRITE) === 0) mix(server)
+    if (strange && habits.database.minds) emit(server.aside('DISCARD SEQUENCES', () => mix(server)))
+    if (strange && !habits.database.minds && (bits & SEQUENCE_WRITE) === 0) mix(server)
     else server.sequencesOf = this.#mark
     this.#server = server
     return moves && habits.readsSequences

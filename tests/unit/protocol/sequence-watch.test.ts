@@ -14,7 +14,7 @@ let ann: SequenceWatch
 let ben: SequenceWatch
 
 beforeEach(() => {
-  habits = { readsSequences: false, minds: false }
+  habits = { readsSequences: false, database: { minds: false } }
   ann = new SequenceWatch(habits)
   ben = new SequenceWatch(habits)
 })
