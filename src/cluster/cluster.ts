@@ -75,7 +75,11 @@ export class Cluster {
   #owner: Lock | undefined
   /** The last resort when the owner exits without `down`: nothing can be awaited any more. */
   readonly #atExit = () => {
-    for (const { name } of this.nodes()) signalStop(this.#data(name))
+    try {
+      for (const { name } of this.nodes()) signalStop(this.#data(name))
+    } catch {
+      // The directory is gone, and nothing runs without one.
+    }
   }
 
   /** Use `startCluster` or `openCluster`. */

@@ -158,6 +158,7 @@ describe('Metrics', () => {
     const client = await connect(front.url())
     const pinned = await connect(front.url())
     await pinned.query('create temp table mine (n int)')
+    await until(() => front.app.snapshot().clients.pinned === 1, 5_000)
     await client.query('begin')
     await one(client, 'select repeat($$x$$, 1000)')
     const series = await scrape(front.adminPort)

@@ -299,6 +299,8 @@ describe('Sessions', () => {
     const change = await watched(async () => {
       await inside!.query('begin')
       await pinned!.query('create temp table something (n int)')
+      // What a statement leaves behind is known a moment after its answer.
+      await until(() => house.app.snapshot().clients.pinned === 1, 5_000)
     })
     expect(change('database_connections_currently_in_transaction', NODE)).toBe(1)
     expect(change('database_connections_currently_session_pinned', NODE)).toBe(1)
