@@ -219,7 +219,7 @@ export class ClientStatements {
       // Its own text might be refused here, in a failed transaction for one: an empty one never is.
       there = presence === 'ready' || (presence === 'asked' && taken.pending === true)
       if (!there) {
-        statement = this.#statements.placeholder
+        statement = this.#statements.standIn
         place(server, statement, prepared.use(statement, batch), emit)
       }
     }

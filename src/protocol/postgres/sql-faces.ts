@@ -122,9 +122,9 @@ export class SqlFaces {
       return { ...mask, executed: (on) => this.#executed(on, name, own, mask) }
     }
     if (taken !== undefined) {
-      const { placeholder } = statements
-      place(server, placeholder, prepared.use(placeholder, ledger.batch), emit)
-      return this.#renamed(server, face, action, placeholder.serverName, name)
+      const { standIn } = statements
+      place(server, standIn, prepared.use(standIn, ledger.batch), emit)
+      return this.#renamed(server, face, action, standIn.serverName, name)
     }
     const shared = inDoubt(server) ? undefined : statements.internSql(tail, body, names.realm)
     const presence = shared === undefined ? 'unsure' : prepared.use(shared, ledger.batch)

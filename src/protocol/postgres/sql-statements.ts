@@ -146,8 +146,8 @@ class Work {
     const { batch } = ledger
     const taken = names.get(name)
     if (taken !== undefined && taken.pending !== true) {
-      this.#bring(statements.placeholder, undefined)
-      this.#sql.replace(action, statements.placeholder.serverName, name)
+      this.#bring(statements.standIn, undefined)
+      this.#sql.replace(action, statements.standIn.serverName, name)
       return
     }
     const { tail, body } = tailOf(this.#text, tokens, action.end)
@@ -255,7 +255,7 @@ class Work {
       return
     }
     // Others may use the statement itself, so another one is thrown away.
-    const victim = names.statements.twin(names.statements.placeholder)
+    const victim = names.statements.twin(names.statements.standIn)
     this.#bring(victim, undefined)
     this.#change({ undo: () => {}, done: () => prepared.dropped(victim) })
     this.#sql.replace(action, victim.serverName, name)

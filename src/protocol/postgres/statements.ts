@@ -63,7 +63,7 @@ export class Statements {
   #next = 1
   #limit: number
   /** Stands where a name has to be taken, whatever by: an empty text is accepted in every state. */
-  readonly placeholder: Statement = this.#called('taken', '')
+  readonly standIn: Statement = this.#called('taken', '')
   /** Does nothing, and fails where any command would: in a failed transaction. */
   readonly idle: Statement = this.#called('idle', 'UNLISTEN "weir"')
 

@@ -58,7 +58,7 @@ function readRest(reader: Reader, at: number, local: boolean): SettingAction[] {
     case 'schema':
       return reader.isString(at + 1) ? [{ kind: 'set', name: 'search_path', local }] : []
     case 'catalog':
-      if (reader.isString(at + 1)) return [] // not implemented by the server
+      if (reader.isString(at + 1)) return [] // the server knows the words and refuses them
       break
     case 'names':
       if (at + 1 === reader.length) return toDefault('client_encoding', local)
