@@ -21,6 +21,7 @@ import { join, resolve } from 'node:path'
 import { SUITES } from './driver-suites.js'
 import {
   argumentsOf,
+  command,
   freshFolder,
   installed,
   LabError,
@@ -167,15 +168,4 @@ async function main() {
   }
 }
 
-if (options.help) {
-  const head = readFileSync(import.meta.filename, 'utf8').split('\nimport')[0]
-  console.log(head.replace(/^#!.*\n/, '').replace(/^\/\/ ?/gm, ''))
-} else {
-  try {
-    await main()
-  } catch (error) {
-    if (!(error instanceof LabError)) throw error
-    console.error(`drivers: ${error.message}`)
-    process.exitCode = 1
-  }
-}
+await command('drivers', import.meta.filename, options.help, main)

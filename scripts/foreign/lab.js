@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -23,6 +24,29 @@ export const PASSWORD = 'postgres'
 
 /** Our own mistake or a missing tool: printed as one sentence, no stack. */
 export class LabError extends Error {}
+
+/**
+ * A script from its command line: its first comment for --help, else `main`, whose own errors are one
+ * line and exit code 1.
+ * @param {string} name before each error
+ * @param {string} file the script itself
+ * @param {boolean | undefined} help
+ * @param {() => Promise<void>} main
+ */
+export async function command(name, file, help, main) {
+  if (help) {
+    const head = readFileSync(file, 'utf8').split('\nimport')[0]
+    console.log(head.replace(/^#!.*\n/, '').replace(/^\/\/ ?/gm, ''))
+    return
+  }
+  try {
+    await main()
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error
+    console.error(`${name}: ${error.message}`)
+    process.exitCode = 1
+  }
+}
 
 /**
  * Postgres refuses root, so root names an ordinary user.

@@ -27,6 +27,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   argumentsOf,
+  command,
   freshFolder,
   installed,
   LabError,
@@ -288,15 +289,4 @@ function report({ direct, weir }) {
     console.log(`\n${table(['test', 'direct', 'Weir', 'lines', 'difference'], rows)}`)
 }
 
-if (options.help) {
-  const head = readFileSync(import.meta.filename, 'utf8').split('\nimport')[0]
-  console.log(head.replace(/^#!.*\n/, '').replace(/^\/\/ ?/gm, ''))
-} else {
-  try {
-    await main()
-  } catch (error) {
-    if (!(error instanceof LabError)) throw error
-    console.error(`regress: ${error.message}`)
-    process.exitCode = 1
-  }
-}
+await command('regress', import.meta.filename, options.help, main)
