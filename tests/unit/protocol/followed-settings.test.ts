@@ -190,3 +190,14 @@ it('holds on to what was set by a name nobody could read behind the reset', () =
   settings.taken(false, false)
   expect(settings.nameless).toBe(true)
 })
+
+it.each([
+  ['1ms', true],
+  ['99', true],
+  ['100ms', false],
+  ['0', false],
+  ['5s', false],
+])('a statement timeout of %s could strike whoever comes next: %s', (value, hasty) => {
+  const settings = new Map([['statement_timeout', value]])
+  expect(new FollowedSettings({ user: 'app', settings, settingsKey: 'key' }).hasty).toBe(hasty)
+})
