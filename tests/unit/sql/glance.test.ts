@@ -76,7 +76,7 @@ describe('a glance at a text', () => {
         sure++
         expect(classify(Buffer.from(text)).effects).toEqual([])
       }),
-      { numRuns: 20_000 },
+      { numRuns: 20_000, seed: 20_261_121 },
     )
     expect(sure).toBeGreaterThan(100)
   })
