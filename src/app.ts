@@ -6,20 +6,15 @@ import type tls from 'node:tls'
 import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import { hubFor } from './app/hub.ts'
+import { Moves } from './app/moves.ts'
 import { peersFor } from './app/peers.ts'
 import { protocolFor } from './app/protocol.ts'
 import { homeOf, Servers } from './app/servers.ts'
-import {
-  budgetOf,
-  cannotListen,
-  listenPoolSettings,
-  nodeTlsOptions,
-  poolSettings,
-  secureContextFor,
-} from './app/settings.ts'
+import { cannotListen, listenPoolSettings, poolSettings, secureContextFor } from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { Supply } from './app/supply.ts'
-import { countedProbe, countFromZero, countsNow, poolObserver, WriterWatch } from './app/tally.ts'
+import { countFromZero, countsNow, poolObserver } from './app/tally.ts'
+import { Watching } from './app/watching.ts'
 import { readSecretFile } from './auth/secret-file.ts'
 import { Secrets } from './auth/secrets.ts'
 import type { EndpointSettings, Settings } from './config/settings.ts'
@@ -33,15 +28,12 @@ import { Door } from './listener/door.ts'
 import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
-import { PostgresProbe } from './protocol/postgres/probe.ts'
 import type { ListenerHub } from './session/listening.ts'
 import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
 import { Sessions } from './session/sessions.ts'
 import { WelcomeBook } from './session/welcome.ts'
-import { defaultMonitorSettings, Monitor } from './topology/monitor.ts'
 import { TopologyStore } from './topology/store.ts'
-import type { Topology } from './topology/topology.ts'
 
 export interface AppOptions {
   readonly settings: Settings
@@ -64,11 +56,7 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** Events kept for the status page. */
-const EVENTS_KEPT = 100
 const HOUSEKEEPING_MS = 1_000
-/** A node that has been down for so long will not finish what it had begun. */
-const HOPELESS_MS = 1_000
 
 /**
  * Builds and starts a proxy.
@@ -102,17 +90,15 @@ class RunningApp implements App {
   readonly sessions: Sessions
   readonly store: TopologyStore
   readonly supply: Supply
-  readonly events: Occurrence[] = []
   #log: Log
   #graceMs: number
   #wheel = new TimerWheel(100)
   #network = new Network()
   #secrets = new Secrets()
   #welcomes = new WelcomeBook()
-  #writers = new WriterWatch(this.metrics)
   #places: Place[] = []
-  #monitor: Monitor | undefined
-  #probe: PostgresProbe | undefined
+  #watching: Watching | undefined
+  #moves: Moves
   #servers: Servers | undefined
   #hub: ListenerHub | undefined
   #peers: Peers | undefined
@@ -144,6 +130,18 @@ class RunningApp implements App {
       log,
       store: this.store,
     })
+    this.#moves = new Moves({
+      settings,
+      store: this.store,
+      supply: this.supply,
+      welcomes: this.#welcomes,
+      metrics: this.metrics,
+      clock,
+    })
+  }
+
+  get events(): readonly Occurrence[] {
+    return this.#moves.events
   }
 
   get endpoints() {
@@ -168,7 +166,7 @@ class RunningApp implements App {
       store: this.store,
       pools: () => this.supply.pools,
       hint: (hint) => {
-        if (!this.#draining) this.#monitor?.hint(hint)
+        if (!this.#draining) this.#watching?.hint(hint)
       },
     })
     this.#peers = peersFor(settings, {
@@ -180,8 +178,10 @@ class RunningApp implements App {
     })
     this.#hub = hubFor(this, protocol, this.#wheel, this.#log)
     for (const endpoint of settings.endpoints) this.#places.push(this.#place(endpoint, protocol))
-    this.store.subscribe((now, before, sentences) => this.#topologyChanged(now, before, sentences))
-    this.#startMonitor()
+    const { metrics, store, clock } = this
+    const log = this.#log
+    this.#watching = new Watching({ settings, secrets: this.#secrets, metrics, store, clock, log })
+    this.#watching.start()
     for (const place of this.#places) await this.#openDoor(place)
     if (settings.admin.enabled) {
       this.admin = await startAdmin({
@@ -197,7 +197,7 @@ class RunningApp implements App {
         log: this.#log,
       })
     }
-    this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS)
+    this.#housekeeping = setInterval(() => this.#moves.keepHouse(), HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.#loopWatch = this.metrics.watchLoop(this.clock)
   }
@@ -278,77 +278,6 @@ class RunningApp implements App {
     }
   }
 
-  #startMonitor(): void {
-    const { nodes, topology, tls: tlsSettings } = this.settings
-    const { user, database } = topology
-    const known = this.#secrets.usernames()
-    const probeUser = user ?? known[0] ?? 'postgres'
-    this.#probe = new PostgresProbe({
-      user: probeUser,
-      password: () => {
-        const proof = this.#secrets.proofOf(probeUser)
-        return proof?.kind === 'password' ? proof.password : undefined
-      },
-      database,
-      ...(tlsSettings.nodes === 'disable' || tlsSettings.nodes === 'prefer'
-        ? {}
-        : { tls: nodeTlsOptions(this.settings, undefined) }),
-      clock: this.clock,
-    })
-    this.#monitor = new Monitor({
-      probe: countedProbe(this.#probe, this.metrics),
-      store: this.store,
-      clock: this.clock,
-      log: this.#log,
-      rules: { downAfter: topology.downAfter, rise: topology.rise },
-      settings: {
-        ...defaultMonitorSettings,
-        periodMs: topology.periodMs,
-        suspectPeriodMs: topology.suspectPeriodMs,
-        timeoutMs: topology.probeTimeoutMs,
-      },
-    })
-    this.#monitor.watch(nodes)
-  }
-
-  #topologyChanged(now: Topology, before: Topology, sentences: readonly string[]): void {
-    for (const text of sentences) {
-      this.events.push({ at: this.clock.wall(), text })
-    }
-    this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
-    for (const node of now.nodes) {
-      const { name } = node.spec
-      if (node.connectionLimit !== undefined) {
-        this.supply.pools.budget(name).setLimit(budgetOf(this.settings, node.connectionLimit))
-      }
-      const was = before.nodes.find((n) => n.spec.name === name)
-      if (was === undefined) continue
-      const fell = node.health === 'down' && was.health !== 'down'
-      const demoted = was.role === 'writer' && node.role !== 'writer'
-      if (fell || demoted) this.supply.retire(name, node.because)
-      // What a transaction or a pinned session would still write to a fenced writer is lost.
-      if (demoted && node.health === 'down') this.supply.cut(name)
-    }
-    this.#writers.look(now)
-    // While a node is only suspect or away, new clients are still welcomed at once and wait later.
-    const changed = now.nodes.some((node) => {
-      const was = before.nodes.find((n) => n.spec.name === node.spec.name)
-      return was?.role !== node.role || was.versionNum !== node.versionNum
-    })
-    if (changed) this.#welcomes.forget()
-  }
-
-  #keepHouse(): void {
-    this.supply.pools.janitor(this.clock.monotonic())
-    for (const { spec, health, since, failedBy } of this.store.current.nodes) {
-      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever. One
-      // that only refuses the control connection's login may well serve on the others.
-      const silent = failedBy === 'timeout' || failedBy === 'refused'
-      const gone = health === 'down' && silent && this.clock.wall() - since >= HOPELESS_MS
-      if (gone) this.supply.cut(spec.name)
-    }
-  }
-
   snapshot(): StatusSnapshot {
     return appSnapshot(this)
   }
@@ -387,8 +316,7 @@ class RunningApp implements App {
     this.#servers?.end()
     clearInterval(this.#housekeeping)
     this.#loopWatch?.stop()
-    await this.#monitor?.stop()
-    await this.#probe?.close()
+    await this.#watching?.stop()
     await this.admin?.close()
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * What a change of the topology does to pools, welcomes and the list of events. Rule: it acts on
+ * what the topology says and finds out nothing by itself.
+ */
+import type { Occurrence } from '../admin/snapshot.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { WelcomeBook } from '../session/welcome.ts'
+import type { TopologyStore } from '../topology/store.ts'
+import type { Topology } from '../topology/topology.ts'
+import { budgetOf } from './settings.ts'
+import type { Supply } from './supply.ts'
+import { WriterWatch } from './tally.ts'
+
+/** Events kept for the status page. */
+const EVENTS_KEPT = 100
+/** A node that has been down for so long will not finish what it had begun. */
+const HOPELESS_MS = 1_000
+
+export interface MovesParts {
+  readonly settings: Settings
+  readonly store: TopologyStore
+  readonly supply: Supply
+  readonly welcomes: WelcomeBook
+  readonly metrics: Metrics
+  readonly clock: Clock
+}
+
+export class Moves {
+  readonly events: Occurrence[] = []
+  #parts: MovesParts
+  #writers: WriterWatch
+
+  constructor(parts: MovesParts) {
+    this.#parts = parts
+    this.#writers = new WriterWatch(parts.metrics)
+    parts.store.subscribe((now, before, sentences) => this.#changed(now, before, sentences))
+  }
+
+  #changed(now: Topology, before: Topology, sentences: readonly string[]): void {
+    const { settings, supply, welcomes, clock } = this.#parts
+    for (const text of sentences) this.events.push({ at: clock.wall(), text })
+    this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
+    for (const node of now.nodes) {
+      const { name } = node.spec
+      if (node.connectionLimit !== undefined) {
+        supply.pools.budget(name).setLimit(budgetOf(settings, node.connectionLimit))
+      }
+      const was = before.nodes.find((n) => n.spec.name === name)
+      if (was === undefined) continue
+      const fell = node.health === 'down' && was.health !== 'down'
+      const demoted = was.role === 'writer' && node.role !== 'writer'
+      if (fell || demoted) supply.retire(name, node.because)
+      // What a transaction or a pinned session would still write to a fenced writer is lost.
+      if (demoted && node.health === 'down') supply.cut(name)
+    }
+    this.#writers.look(now)
+    // While a node is only suspect or away, new clients are still welcomed at once and wait later.
+    const changed = now.nodes.some((node) => {
+      const was = before.nodes.find((n) => n.spec.name === node.spec.name)
+      return was?.role !== node.role || was.versionNum !== node.versionNum
+    })
+    if (changed) welcomes.forget()
+  }
+
+  /** About once a second. */
+  keepHouse(): void {
+    const { supply, store, clock } = this.#parts
+    supply.pools.janitor(clock.monotonic())
+    for (const { spec, health, since, failedBy } of store.current.nodes) {
+      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever. One
+      // that only refuses the control connection's login may well serve on the others.
+      const silent = failedBy === 'timeout' || failedBy === 'refused'
+      const gone = health === 'down' && silent && clock.wall() - since >= HOPELESS_MS
+      if (gone) supply.cut(spec.name)
+    }
+  }
+}
