@@ -96,6 +96,18 @@ export interface Round {
   readonly verdict: Verdict
   /** Why it does not count, when the instrument itself failed; the rest is then not to be used. */
   readonly invalid: string | undefined
+  /** How well the instrument itself did. */
+  readonly instrument: InstrumentRecord
+}
+
+/** The instrument's own faults, so that nobody takes them for the subject's. */
+export interface InstrumentRecord {
+  /** Longest time the load's own event loop stood still between the fault and the recovery (ms). */
+  readonly longestStallMs: number
+  /** The promotion was seen at most so long after it happened (ms); undefined without one. */
+  readonly promotedWithinMs: number | undefined
+  /** Time the promotion command itself took, from being asked to the new writer (ms). */
+  readonly promotionMs: number | undefined
 }
 
 export interface Percentiles {
@@ -116,6 +128,7 @@ export interface SubjectSummary {
   /** Longest gap of each writing client of each round. */
   readonly writeGap: Percentiles | undefined
   readonly readGap: Percentiles | undefined
+  readonly transactionGap: Percentiles | undefined
   /** From promotion to the first good write of any client, one value a round. */
   readonly firstWrite: Percentiles | undefined
   /** From promotion to each client's own first good write. */
@@ -127,6 +140,8 @@ export interface SubjectSummary {
   readonly errors: Readonly<Record<string, number>>
   readonly droppedByKind: Readonly<Record<ClientKind, number>>
   readonly verdict: Verdict
+  /** The instrument's own longest stall of each round. */
+  readonly stall: Percentiles | undefined
 }
 
 export interface FailoverResult {
