@@ -50,6 +50,7 @@ export class DedicatedServers implements Dedicated {
         rotate: false,
       }),
       budget: (node) => pools.budget(node),
+      paused: (node) => pools.isPaused(node),
       open: (key, signal) => this.#open(own, key, signal, who),
     })
     this.#owners.add(own)
@@ -82,11 +83,11 @@ export class DedicatedServers implements Dedicated {
 
   /** There never is one idle: who would not wait for a lease still waits for his own login. */
   #patient(route: Route<ServerConnection>): Route<ServerConnection> {
-    const { rule, turns } = route.endpoint
+    const { rule, turns, gate } = route.endpoint
     if (rule.borrowTimeout !== 'nowait') return route
     const { database, user, node } = route
     const borrowTimeout = this.#options.settings({ node: node!, database, user }).openTimeoutMs
-    return { ...route, endpoint: { rule: { ...rule, borrowTimeout }, turns } }
+    return { ...route, endpoint: { rule: { ...rule, borrowTimeout }, turns, gate } }
   }
 
   /** How many there are on that node, those being opened included. */
@@ -99,6 +100,15 @@ export class DedicatedServers implements Dedicated {
   /** Whoever waits there looks for another node. */
   retireNode(node: string, why: string): void {
     for (const own of this.#owners) own.retireNode(node, why)
+  }
+
+  /** Nobody is given one there until `resumeNode`; those that are lent go on. */
+  pauseNode(node: string): void {
+    for (const own of this.#owners) own.pauseNode(node)
+  }
+
+  resumeNode(node: string): void {
+    for (const own of [...this.#owners]) own.resumeNode(node)
   }
 
   /** Cuts those on that node; their clients are told. */

@@ -20,6 +20,7 @@ import { Turns } from './balance.ts'
 import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.ts'
 import { isServing } from './eligible.ts'
 import type { EndpointRule } from './endpoint.ts'
+import { type AtGate, Gate } from './gate.ts'
 
 /** One session's way to server connections. */
 export interface Route<M extends Member> {
@@ -46,10 +47,11 @@ export interface Route<M extends Member> {
 export interface Endpoint {
   rule: EndpointRule
   readonly turns: Turns
+  readonly gate: Gate
 }
 
 export function endpointOf(rule: EndpointRule): Endpoint {
-  return { rule, turns: new Turns() }
+  return { rule, turns: new Turns(), gate: new Gate() }
 }
 
 export interface RouteWaiter<M> {
@@ -66,6 +68,8 @@ export interface RouterOptions<M extends Member> {
 }
 
 export class Router<M extends Member> {
+  /** Told of each grant to a client, right before it happens; undefined nearly always. */
+  onGranted: ((member: M, route: Route<M>) => void) | undefined
   #options: RouterOptions<M>
   #view: ChoiceView & { sticky: string | undefined; seenLsn: bigint | undefined; turns: Turns }
 
@@ -84,10 +88,11 @@ export class Router<M extends Member> {
 
   /** The fast path: an idle connection right now, or undefined. Sets `route.node`. */
   tryBorrow(route: Route<M>): M | undefined {
+    if (route.endpoint.gate.closed) return undefined
     const topology = this.#options.store.current
     const { chosen } = route
     if (chosen !== undefined && chosen.topology === topology && chosen.pool.lends) {
-      return lent(route, chosen.pool.tryBorrow(route.prefer, route.last, route.wanted))
+      return this.#lent(route, chosen.pool.tryBorrow(route.prefer, route.last, route.wanted))
     }
     const choice = this.choose(route)
     if (!('node' in choice)) return undefined
@@ -97,7 +102,7 @@ export class Router<M extends Member> {
     const { database, user, purpose } = route
     const pool = this.#options.pools.get({ node: choice.node, database, user, purpose })
     route.chosen = { topology, pool }
-    return lent(route, pool.tryBorrow(route.prefer, route.last, route.wanted))
+    return this.#lent(route, pool.tryBorrow(route.prefer, route.last, route.wanted))
   }
 
   /**
@@ -144,11 +149,13 @@ export class Router<M extends Member> {
     route.node = node
     route.seenLsn = undefined
   }
-}
 
-function lent<M extends Member>(route: Route<M>, member: M | undefined): M | undefined {
-  if (member !== undefined) route.last = member
-  return member
+  #lent(route: Route<M>, member: M | undefined): M | undefined {
+    if (member === undefined) return undefined
+    route.last = member
+    if (this.onGranted !== undefined) this.onGranted(member, route)
+    return member
+  }
 }
 
 /**
@@ -165,7 +172,7 @@ export function leasesOf<M extends Member>(pools: PoolSet<M>, node: string): num
 }
 
 /** One borrow on its way through the loop. */
-class Errand<M extends Member> implements Wait {
+class Errand<M extends Member> implements Wait, AtGate {
   #router: Router<M>
   #options: RouterOptions<M>
   #route: Route<M>
@@ -177,7 +184,8 @@ class Errand<M extends Member> implements Wait {
   #topologyWait: TopologyWait | undefined
   #deadline: Deadline | undefined
   #over = false
-  #why: NoneChosen | undefined
+  /** Why it waits for no pool: a sentence. */
+  #why = 'no node'
   #looping = false
   #again = false
 
@@ -199,7 +207,20 @@ class Errand<M extends Member> implements Wait {
 
   start(): Wait {
     this.#loop()
+    if (!this.#over) this.#route.endpoint.gate.enter(this)
     return this
+  }
+
+  hold(): void {
+    this.#poolWait?.cancel()
+    this.#poolWait = undefined
+    this.goOn()
+  }
+
+  goOn(): void {
+    this.#topologyWait?.cancel()
+    this.#topologyWait = undefined
+    this.#loop()
   }
 
   cancel(): void {
@@ -211,6 +232,7 @@ class Errand<M extends Member> implements Wait {
     this.#poolWait?.cancel()
     this.#topologyWait?.cancel()
     if (this.#deadline !== undefined) this.#options.wheel.cancel(this.#deadline)
+    this.#route.endpoint.gate.leave(this)
   }
 
   /** Refusals may come while `borrow` has not returned yet; a flag turns recursion into a loop. */
@@ -226,6 +248,11 @@ class Errand<M extends Member> implements Wait {
   }
 
   #turn(): void {
+    const { gate, rule } = this.#route.endpoint
+    if (gate.closed) {
+      this.#patient(`endpoint ${rule.name} is paused`)
+      return
+    }
     const seen = this.#options.store.current
     const choice = this.#router.choose(this.#route)
     if (!('node' in choice)) {
@@ -235,12 +262,16 @@ class Errand<M extends Member> implements Wait {
     const { database, user, purpose } = this.#route
     const node = choice.node
     const pool = this.#options.pools.get({ node, database, user, purpose })
+    // While it stands in a pool's line, that pool says what it waited for in vain.
+    if (this.#deadline !== undefined) this.#options.wheel.cancel(this.#deadline)
+    this.#deadline = undefined
     const wait = pool.borrow(
       {
         granted: (member) => {
           this.#end()
           this.#moved(node)
           this.#route.last = member
+          this.#router.onGranted?.(member, this.#route)
           this.#waiter.granted(member, node)
         },
         refused: (refusal) => this.#refused(refusal),
@@ -253,20 +284,11 @@ class Errand<M extends Member> implements Wait {
   }
 
   #nobody(choice: NoneChosen, seen: Topology): void {
-    this.#why = choice
-    if (!choice.wait || this.#timeout === 'nowait') {
+    if (!choice.wait) {
       this.#fail('08001', choice.sentence)
       return
     }
-    if (typeof this.#timeout === 'number' && this.#deadline === undefined) {
-      const left = this.#startedAt + this.#timeout - this.#options.clock.monotonic()
-      this.#deadline = new Deadline(() => {
-        const waited = (this.#options.clock.monotonic() - this.#startedAt) / 1_000
-        const why = this.#why?.sentence ?? 'no node'
-        this.#fail('08001', `timed out after ${waited.toFixed(1)} s waiting for a node: ${why}`)
-      })
-      this.#options.wheel.arm(this.#deadline, Math.max(0, left))
-    }
+    if (!this.#patient(choice.sentence)) return
     this.#topologyWait = this.#options.store.changed(
       seen,
       () => {
@@ -275,6 +297,27 @@ class Errand<M extends Member> implements Wait {
       },
       choice.wakeOn,
     )
+  }
+
+  /** Waits for what is no pool's to give, within its time; false when it would not wait at all. */
+  #patient(why: string): boolean {
+    this.#why = why
+    if (this.#timeout === 'nowait') {
+      this.#fail('08001', why)
+      return false
+    }
+    if (typeof this.#timeout === 'number' && this.#deadline === undefined) {
+      const left = this.#startedAt + this.#timeout - this.#options.clock.monotonic()
+      this.#deadline = new Deadline(() => {
+        const waited = (this.#options.clock.monotonic() - this.#startedAt) / 1_000
+        this.#fail(
+          '08001',
+          `timed out after ${waited.toFixed(1)} s waiting for a node: ${this.#why}`,
+        )
+      })
+      this.#options.wheel.arm(this.#deadline, Math.max(0, left))
+    }
+    return true
   }
 
   #refused(refusal: BorrowRefused): void {

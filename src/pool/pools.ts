@@ -32,6 +32,8 @@ export interface PoolSetOptions<M> {
   log: Log
   /** Of a set that shares the budgets of another; default one of its own for each node. */
   budget?: (node: string) => Budget
+  /** Of such a set: whether the other one has that node paused. */
+  paused?: (node: string) => boolean
   /** A pool with nothing in it is forgotten after this long. Default 10 minutes. */
   emptyAfterMs?: number
 }
@@ -54,6 +56,7 @@ export class PoolSet<M extends Member> {
   /** Retired or draining pools whose last members are still out. */
   #leaving = new Set<Pool<M>>()
   #draining = false
+  #paused = new Set<string>()
 
   constructor(options: PoolSetOptions<M>) {
     this.#options = options
@@ -91,6 +94,25 @@ export class PoolSet<M extends Member> {
       this.#forget(entry)
       entry.pool.retire(why)
     }
+  }
+
+  /**
+   * Nothing of that node is lent or opened until `resumeNode`, in pools yet to be made as well;
+   * borrowers wait in line and what is lent goes on.
+   */
+  pauseNode(node: string): void {
+    this.#paused.add(node)
+    for (const { pool } of this.#entriesOf(node)) if (pool.lends) pool.pause()
+  }
+
+  /** Whoever waits is served in the order of arrival. */
+  resumeNode(node: string): void {
+    this.#paused.delete(node)
+    for (const { pool } of [...this.#entriesOf(node)]) if (pool.state === 'paused') pool.resume()
+  }
+
+  isPaused(node: string): boolean {
+    return this.#paused.has(node) || this.#options.paused?.(node) === true
   }
 
   /** Cuts every member of the node's pools, retired ones too; borrowers are told by the member. */
@@ -154,6 +176,7 @@ export class PoolSet<M extends Member> {
       observer,
       log,
     })
+    if (this.isPaused(key.node)) pool.pause()
     let byUser = byDatabase.get(key.database)
     if (byUser === undefined) {
       byUser = new Map()

@@ -21,7 +21,8 @@ export function refusal(
 function message(reason: RefusalReason, pool: PoolStats, waitedMs: number): string {
   const waited = `${(waitedMs / 1_000).toFixed(1)} s`
   const active = pool.total - pool.idle
-  const counts = `total ${pool.total}, active ${active}, idle ${pool.idle}, waiting ${pool.waiting}`
+  const paused = pool.state === 'paused' ? 'paused; ' : ''
+  const counts = `${paused}total ${pool.total}, active ${active}, idle ${pool.idle}, waiting ${pool.waiting}`
   const numbers = pool.lastError === undefined ? counts : `${counts}; last error: ${pool.lastError}`
   switch (reason) {
     case 'timeout':

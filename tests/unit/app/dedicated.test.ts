@@ -174,3 +174,13 @@ test('the last place of a node is never taken', async () => {
   })
   expect(taken('node-1')).toBe(1)
 })
+
+test('on a paused node none is opened until it goes on', async () => {
+  pools.pauseNode('node-1')
+  open()
+  await settle()
+  expect(openings).toEqual([])
+  pools.resumeNode('node-1')
+  dedicated.resumeNode('node-1')
+  expect(openings.map(({ node }) => node)).toEqual(['node-1'])
+})

@@ -111,3 +111,31 @@ test('while the set drains nobody gets a pool that lends', async () => {
   await draining
   expect(done).toBe(true)
 })
+
+test('a paused node lends nothing, not even in pools made meanwhile, and goes on in order', async () => {
+  const { set, opened } = make()
+  const member = await lend(set)
+  set.pauseNode('node-1')
+  set.get(key).release(member)
+  expect(set.get(key).tryBorrow()).toBeUndefined()
+  // A failover in the middle of a pause.
+  set.retireNode('node-1', 'node-1 is down')
+  const before = opened.length
+  const served: string[] = []
+  for (const name of ['first', 'second', 'third']) {
+    const borrower = new Borrower()
+    borrower.onGranted = (m) => {
+      served.push(name)
+      set.get(key).release(m)
+    }
+    set.get(key).borrow(borrower, 'unlimited')
+  }
+  set.get({ ...key, node: 'node-2' }).borrow(new Borrower(), 'unlimited')
+  await settle()
+  expect(opened.slice(before)).toEqual(['node-2/app/weir'])
+  expect(set.get(key)).toMatchObject({ state: 'paused' })
+  set.resumeNode('node-1')
+  await settle()
+  expect(served).toEqual(['first', 'second', 'third'])
+  expect(set.get(key).state).toBe('serving')
+})

@@ -127,7 +127,7 @@ class Listening implements Subscriber {
     const rule = { name: endpoint, kind } as Subscriber['route']['endpoint']['rule']
     this.#hub = hub
     this.dialect = dialect
-    this.route = { endpoint: { rule, turns: {} as never }, database, user }
+    this.route = { endpoint: { rule, turns: {} as never, gate: {} as never }, database, user }
   }
 
   listen(channel: string): this {
