@@ -28,15 +28,27 @@ export interface CatalogueEntry {
 
 /** Every section and setting, in the order of the schema. */
 export function catalogue(): CatalogueEntry[] {
-  return Object.entries(fieldsOf(schema)!).flatMap(([key, section]) => {
-    const item = itemOf(section)
-    const fields = Object.entries(fieldsOf(item ?? section) ?? {})
-    const names = fields.map(([name]) => `${key}.${name}`)
-    const inner = fields.map(([name, field]) =>
-      entryOf([key, name], field, [], item === undefined ? [key, name] : [key, 'NAME', name]),
-    )
-    return [entryOf([key], section, names, [key]), ...inner]
-  })
+  return Object.entries(fieldsOf(schema)!).flatMap(([key, field]) => entriesOf([key], field, [key]))
+}
+
+/** A setting, and all there is in it; list items go by `NAME` in variables. */
+function entriesOf(
+  path: readonly string[],
+  field: z.core.$ZodType,
+  variable: readonly string[],
+): CatalogueEntry[] {
+  const item = itemOf(field)
+  const fields = Object.entries(fieldsOf(item ?? field) ?? {})
+  const inner = item === undefined ? variable : [...variable, 'NAME']
+  return [
+    entryOf(
+      path,
+      field,
+      fields.map(([name]) => [...path, name].join('.')),
+      variable,
+    ),
+    ...fields.flatMap(([name, one]) => entriesOf([...path, name], one, [...inner, name])),
+  ]
 }
 
 function entryOf(
@@ -132,10 +144,10 @@ export function jsonSchema(): object {
 export function settingsPage(): string {
   const all = catalogue()
   const sections = all
-    .filter((e) => !e.setting.includes('.'))
+    .filter((e) => e.settings.length > 0)
     .map((section) => {
       const rows = all
-        .filter((e) => section.settings.includes(e.setting))
+        .filter((e) => section.settings.includes(e.setting) && e.settings.length === 0)
         .map((e) => {
           const about = [e.description, e.unit === undefined ? '' : `Unit: ${e.unit}.`]
           const cells = [

@@ -40,7 +40,7 @@ export function checkEndpoints(draft: Draft, report: Report): void {
       serverNames.set(serverName.toLowerCase(), endpoint.name)
     }
     checkKind(endpoint, i, report)
-    checkMembers(endpoint, i, draft.nodeNames, report)
+    checkMembers(endpoint, i, draft, report)
   }
   checkPorts(draft, report)
 }
@@ -69,9 +69,14 @@ function checkKind(endpoint: FileEndpoint, i: number, report: Report): void {
 function checkMembers(
   endpoint: FileEndpoint,
   i: number,
-  nodes: readonly string[],
+  { nodeNames: nodes, sourceKind }: Draft,
   report: Report,
 ): void {
+  if (endpoint.kind === 'custom' && endpoint.staticMembers?.length === 0) {
+    report(['endpoints', i, 'staticMembers'], 'at least one node')
+  }
+  // Who is there is known only once the source has answered, and may change: said in the log then.
+  if (sourceKind !== 'static') return
   const want = (name: string) => {
     const meant = didYouMean(name, nodes)
     const known = `one of the nodes ${nodes.join(', ')}`
@@ -82,9 +87,6 @@ function checkMembers(
     for (const [k, member] of (endpoint[key] ?? []).entries()) {
       if (!nodes.includes(member)) report(['endpoints', i, key, k], want(member))
     }
-  }
-  if (endpoint.kind === 'custom' && endpoint.staticMembers?.length === 0) {
-    report(['endpoints', i, 'staticMembers'], 'at least one node')
   }
   const { kind, node } = endpoint
   if (kind === 'instance' && node !== undefined && !nodes.includes(node)) {

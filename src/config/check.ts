@@ -6,11 +6,13 @@
 import { isIPv4 } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { checkEndpoints } from './check-endpoints.ts'
+import { checkSource } from './check-source.ts'
 import type { Draft, Report } from './draft.ts'
 import { inspectSecretFile, readable } from './secret-file.ts'
 import { addressOf } from './settings.ts'
 
 export function checkAll(draft: Draft, file: string, report: Report): void {
+  checkSource(draft, file, report)
   checkNodes(draft, report)
   checkEndpoints(draft, report)
   checkNumbers(draft, report)
@@ -27,7 +29,7 @@ export function isLoopback(host: string): boolean {
 
 function checkNodes({ nodes }: Draft, report: Report): void {
   const seen = new Set<string>()
-  for (const [i, node] of nodes.entries()) {
+  for (const [i, node] of (nodes ?? []).entries()) {
     if (node === undefined) continue
     if (seen.has(node.name)) report(['nodes', i, 'name'], 'a name that no other node has')
     seen.add(node.name)

@@ -6,13 +6,19 @@
 import { z } from 'zod'
 import { type FileSettings, schema } from './schema.ts'
 import { secret } from './schema-doors.ts'
+import { source } from './schema-topology.ts'
 import { fieldsOf, isRecord, itemOf, type Path, unwrap } from './walk.ts'
 
+export type FileNode = NonNullable<FileSettings['nodes']>[number]
+
 export type Draft = Omit<FileSettings, 'nodes' | 'endpoints'> & {
-  readonly nodes: readonly (FileSettings['nodes'][number] | undefined)[]
+  /** Undefined when the file has none. */
+  readonly nodes: readonly (FileNode | undefined)[] | undefined
   readonly endpoints: readonly (FileSettings['endpoints'][number] | undefined)[]
   /** Also of nodes that are wrong otherwise. */
   readonly nodeNames: readonly string[]
+  /** Where the nodes come from; undefined when what the file says of that is wrong. */
+  readonly sourceKind: FileSettings['topology']['source']['kind'] | undefined
   /** In place of `auth.secrets`. */
   readonly secrets: readonly (FileSettings['auth']['secrets'][number] | undefined)[]
 }
@@ -27,27 +33,47 @@ export function salvage(value: unknown): Draft {
     const item = itemOf(field)
     if (item === undefined) return [key, salvageSection(field, given[key]) ?? {}]
     const items = given[key] ?? unwrap(field).fallback
+    if (items === undefined) return [key, undefined]
     return [key, Array.isArray(items) ? items.map((one) => salvageSection(item, one)) : []]
   })
   return {
-    ...(Object.fromEntries(parts) as Omit<Draft, 'nodeNames' | 'secrets'>),
+    ...(Object.fromEntries(parts) as Omit<Draft, 'nodeNames' | 'sourceKind' | 'secrets'>),
     nodeNames: namesIn(given.nodes),
+    sourceKind: kindIn(given.topology),
     secrets: secretsIn(given.auth),
   }
 }
 
 /** A section without its wrong settings; undefined when one that is needed is missing. */
 function salvageSection(section: z.core.$ZodType, value: unknown): unknown {
+  return z.safeParse(section, rightOf(section, value)).data
+}
+
+/** What of a section is right, as it stands in the file. */
+function rightOf(section: z.core.$ZodType, value: unknown): Record<string, unknown> {
   const fields = fieldsOf(section) ?? {}
-  const right = Object.entries(isRecord(value) ? value : {}).filter(([key, inner]) => {
+  const right = Object.entries(isRecord(value) ? value : {}).flatMap(([key, inner]) => {
     const field = fields[key]
-    return field !== undefined && z.safeParse(field, inner).success
+    if (field === undefined) return []
+    if (z.safeParse(field, inner).success) return [[key, inner]]
+    return fieldsOf(field) === undefined ? [] : [[key, rightOf(field, inner)]]
   })
-  return z.safeParse(section, Object.fromEntries(right)).data
+  return Object.fromEntries(right)
 }
 
 export function draftOf(settings: FileSettings): Draft {
-  return { ...settings, nodeNames: namesIn(settings.nodes), secrets: settings.auth.secrets }
+  return {
+    ...settings,
+    nodes: settings.nodes,
+    nodeNames: namesIn(settings.nodes),
+    sourceKind: settings.topology.source.kind,
+    secrets: settings.auth.secrets,
+  }
+}
+
+function kindIn(topology: unknown): Draft['sourceKind'] {
+  const given = isRecord(topology) && isRecord(topology.source) ? topology.source.kind : undefined
+  return source.shape.kind.safeParse(given).data
 }
 
 function namesIn(nodes: unknown): string[] {

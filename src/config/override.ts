@@ -157,8 +157,10 @@ function settingMeant(words: readonly string[]): string | undefined {
 }
 
 function settingPaths(): string[][] {
-  return Object.entries(fieldsOf(schema)!).flatMap(([key, field]) => [
-    [key],
-    ...Object.keys(fieldsOf(field) ?? {}).map((inner) => [key, inner]),
-  ])
+  return Object.entries(fieldsOf(schema)!).flatMap(([key, field]) => pathsIn([key], field))
+}
+
+function pathsIn(path: string[], field: Parameters<typeof fieldsOf>[0]): string[][] {
+  const fields = Object.entries(fieldsOf(field) ?? {})
+  return [path, ...fields.flatMap(([name, inner]) => pathsIn([...path, name], inner))]
 }

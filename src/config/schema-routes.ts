@@ -1,7 +1,7 @@
 /**
- * Settings that say where a session can go: the nodes, how they are watched, and the endpoints in
- * front of them. Rule: what is written here is what the checks, the JSON schema, `explain` and
- * docs/settings.md say; there is no second list.
+ * Settings that say where a session can go: the nodes and the endpoints in front of them. Rule: what
+ * is written here is what the checks, the JSON schema, `explain` and docs/settings.md say; there is
+ * no second list.
  */
 import {
   count,
@@ -64,56 +64,12 @@ const node = section(
 )
 
 export const nodes = sections(node, {
-  description: 'The Postgres servers Weir stands in front of: one writer and its readers.',
+  description:
+    'The Postgres servers Weir stands in front of: one writer and its readers. Left out when topology.source finds them.',
   aws: 'DBProxyTarget',
   example: '{ name: node-1, host: 127.0.0.1, port: 5432 }',
-})
-
-export const topology = section(
-  {
-    period: duration(
-      { min: 50, max: 60_000 },
-      {
-        description: 'How often every node is asked for its role and lag while all is well.',
-        example: '1s',
-      },
-    ).prefault('1s'),
-    suspectPeriod: duration(
-      { min: 5, max: 10_000 },
-      {
-        description: 'How often a node is asked while something about it is suspect.',
-        example: '50ms',
-      },
-    ).prefault('50ms'),
-    probeTimeout: duration(
-      { min: 10, max: 60_000 },
-      { description: 'A probe without an answer for this long has failed.', example: '1s' },
-    ).prefault('1s'),
-    downAfter: count(
-      { min: 1, max: 100, unit: 'failed probes in a row' },
-      { description: 'Failed probes after which a node is down.', example: '2' },
-    ).prefault(2),
-    rise: count(
-      { min: 1, max: 100, unit: 'good probes in a row' },
-      { description: 'Good probes after which a node that was down is up again.', example: '2' },
-    ).prefault(2),
-    user: text('the username of one of auth.secrets', {
-      description: 'User of the control connections; its secret is one of auth.secrets.',
-      aws: 'the built-in user rdsproxyadmin',
-      example: 'weir',
-      otherwise: 'the first user of auth.secrets',
-    }).optional(),
-    database: text('a database name', {
-      description: 'Database the control connections log in to.',
-      aws: 'postgres, which must exist',
-      example: 'postgres',
-    }).prefault('postgres'),
-  },
-  {
-    description: 'How Weir finds out who is writer and who is up.',
-    example: 'period: 1s',
-  },
-)
+  otherwise: 'needed, unless topology.source.kind is another than static',
+}).optional()
 
 export const ENDPOINT_KINDS = ['writer', 'reader', 'custom', 'instance'] as const
 

@@ -5,7 +5,8 @@
 import type { z } from 'zod'
 import { admin, auth, listen, log, tls } from './schema-doors.ts'
 import { instance } from './schema-instance.ts'
-import { endpoints, nodes, topology } from './schema-routes.ts'
+import { endpoints, nodes } from './schema-routes.ts'
+import { topology } from './schema-topology.ts'
 import { limits, pool } from './schema-traffic.ts'
 import { section } from './setting.ts'
 

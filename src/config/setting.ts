@@ -178,6 +178,19 @@ export function names(told: Told) {
   })
 }
 
+/** Texts of at least one character each. `what` names one of them, as in "want ...". */
+export function texts(what: string, told: Told) {
+  const item = z
+    .string()
+    .min(1)
+    .register(about, { ...told, type: 'text', want: what })
+  return z.array(item).register(about, {
+    ...told,
+    type: 'list of texts',
+    want: `a list such as ${told.example}`,
+  })
+}
+
 export function choices<const V extends string>(values: readonly [V, ...V[]], told: Told) {
   const item = z
     .enum(values)

@@ -63,6 +63,7 @@ type Plain = Inside<Omit<FileSettings, 'nodes' | 'endpoints' | 'auth' | 'pool'>>
 type PlainPool = Inside<Omit<FileSettings['pool'], 'maxIdleConnectionsPercent'>>
 
 export interface Settings extends Plain {
+  /** Of kind static; empty when the nodes are found by `topology.source`. */
   readonly nodes: readonly NodeSettings[]
   readonly endpoints: readonly EndpointSettings[]
   readonly pool: PlainPool & { readonly maxIdleConnectionsPercent: number }
@@ -78,12 +79,17 @@ export interface Settings extends Plain {
  * @param file the configuration file; names in it are relative to its directory
  */
 export function settle(settings: FileSettings, file: string): Settings {
-  const { nodes, endpoints, auth, pool, admin, tls, ...rest } = settings
+  const { nodes = [], endpoints, auth, pool, admin, tls, ...rest } = settings
   const beside = (name: string) => resolve(dirname(file), name)
   const plain = renamed(schema, { ...rest, pool }) as Inside<typeof rest & { pool: typeof pool }>
   const offset = settings.listen.portOffset
+  const { source } = plain.topology
   return {
     ...plain,
+    topology: {
+      ...plain.topology,
+      source: source.caFile === undefined ? source : { ...source, caFile: beside(source.caFile) },
+    },
     admin: { ...admin, port: admin.port + offset },
     tls: {
       ...tls,
@@ -128,7 +134,7 @@ export function withoutSecrets(settings: Settings): Settings {
   return { ...settings, auth: { ...settings.auth, secrets } }
 }
 
-function settleNode(node: FileSettings['nodes'][number]): NodeSettings {
+function settleNode(node: NonNullable<FileSettings['nodes']>[number]): NodeSettings {
   const address = node.url === undefined ? undefined : addressOf(node.url)
   return {
     name: node.name,

@@ -22,6 +22,8 @@ export interface NodeSpec {
   readonly socketDirectory?: string | undefined
   /** Relative weight for `roundRobin` and `random`; default 1. */
   readonly weight: number
+  /** Reader endpoints leave it out, as its operator has asked for. */
+  readonly noReads?: boolean | undefined
 }
 
 /** What one node was last seen to be. */
@@ -38,6 +40,8 @@ export interface NodeState {
   readonly connectionLimit: number | undefined
   /** Moving round-trip time of probes in milliseconds, for `fastestResponse`. */
   readonly responseMs: number | undefined
+  /** It takes writes and must not: another node is, or was, further. Implies `down`. */
+  readonly fenced: boolean
   /** `server_version_num`, e.g. 180004. */
   readonly versionNum: number | undefined
   /** One sentence: why role and health are what they are. */
