@@ -14,7 +14,8 @@ import { cannotListen, listenPoolSettings, poolSettings, secureContextFor } from
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { Supply } from './app/supply.ts'
 import { countFromZero, countsNow, poolObserver } from './app/tally.ts'
-import { Watching } from './app/watching.ts'
+import { Failovers } from './app/timeline.ts'
+import { Watching, type WatchingParts } from './app/watching.ts'
 import { readSecretFile } from './auth/secret-file.ts'
 import { Secrets } from './auth/secrets.ts'
 import type { EndpointSettings, Settings } from './config/settings.ts'
@@ -90,6 +91,7 @@ class RunningApp implements App {
   readonly sessions: Sessions
   readonly store: TopologyStore
   readonly supply: Supply
+  readonly failovers: Failovers
   #log: Log
   #graceMs: number
   #wheel = new TimerWheel(100)
@@ -130,6 +132,8 @@ class RunningApp implements App {
       log,
       store: this.store,
     })
+    // It is told of a change before anything is done about it, and again when all is done.
+    this.failovers = new Failovers(this, log, (event) => this.#moves.events.push(event))
     this.#moves = new Moves({
       settings,
       store: this.store,
@@ -138,6 +142,7 @@ class RunningApp implements App {
       metrics: this.metrics,
       clock,
     })
+    this.store.subscribe(() => this.failovers.acted())
   }
 
   get events(): readonly Occurrence[] {
@@ -180,7 +185,9 @@ class RunningApp implements App {
     for (const endpoint of settings.endpoints) this.#places.push(this.#place(endpoint, protocol))
     const { metrics, store, clock } = this
     const log = this.#log
-    this.#watching = new Watching({ settings, secrets: this.#secrets, metrics, store, clock, log })
+    const heard: WatchingParts['heard'] = (node, answer) => this.failovers.heard(node, answer)
+    const secrets = this.#secrets
+    this.#watching = new Watching({ settings, secrets, metrics, store, clock, log, heard })
     this.#watching.start()
     for (const place of this.#places) await this.#openDoor(place)
     if (settings.admin.enabled) {
@@ -316,6 +323,7 @@ class RunningApp implements App {
     this.#servers?.end()
     clearInterval(this.#housekeeping)
     this.#loopWatch?.stop()
+    this.failovers.stop()
     await this.#watching?.stop()
     await this.admin?.close()
   }

@@ -86,6 +86,45 @@ export interface Occurrence {
   readonly text: string
 }
 
+/** One change of writer. Times are wall-clock milliseconds with a fraction. */
+export interface FailoverStatus {
+  /** Counts from 1 since the start. */
+  readonly number: number
+  /** The writer before and after. */
+  readonly from: string
+  readonly to: string
+  /**
+   * When each step was reached; a step that nobody saw is left out. `fault` is the last sign of life
+   * of the old writer, so trouble began after it; `promoted` is when the new one was first seen to
+   * take writes.
+   */
+  readonly timeline: Readonly<
+    Partial<
+      Record<
+        | 'fault'
+        | 'suspected'
+        | 'down'
+        | 'promoted'
+        | 'observed'
+        | 'retired'
+        | 'first-borrow'
+        | 'first-reply',
+        number
+      >
+    >
+  >
+  /** The last time the new writer said that it still was a reader. */
+  readonly promotedNotBefore: number | null
+  /** What clients that lost a server connection were told, by kind. */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** Most client sessions that waited for a server connection at once. */
+  readonly waitingPeak: number
+  /** How long no server connection of a writer was lent; null until one is. */
+  readonly heldMs: number | null
+  /** False while outcomes and waiting clients are still counted for it. */
+  readonly over: boolean
+}
+
 export interface StatusSnapshot {
   readonly version: string
   /** Wall-clock milliseconds. */
@@ -100,6 +139,8 @@ export interface StatusSnapshot {
   readonly pins: readonly { readonly reason: string; readonly count: number }[]
   /** The newest last. */
   readonly events: readonly Occurrence[]
+  /** The last changes of writer, the newest last. */
+  readonly failovers: readonly FailoverStatus[]
 }
 
 export interface Readiness {

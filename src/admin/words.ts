@@ -11,6 +11,14 @@ export function span(ms: number): string {
   return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** The same for spans where a millisecond counts: `0.42 ms`, `18.3 ms`, `850 ms`, `1.24 s`. */
+export function fineSpan(ms: number): string {
+  if (ms < 1) return `${ms.toFixed(2)} ms`
+  if (ms < 100) return `${ms.toFixed(1)} ms`
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(2)} s` : span(ms)
+}
+
 /** `-` where something is not known. */
 export function orDash(value: number | string | null): string {
   return value === null || value === '' ? '-' : String(value)

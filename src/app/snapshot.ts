@@ -5,6 +5,7 @@
 import type {
   ClientStatus,
   EndpointStatus,
+  FailoverStatus,
   NodeStatus,
   Occurrence,
   PoolStatus,
@@ -34,6 +35,7 @@ export interface Sources {
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly events: readonly Occurrence[]
+  readonly failovers: { list(): readonly FailoverStatus[] }
   readonly places: readonly {
     readonly endpoint: Endpoint
     readonly door: { readonly addresses: readonly Address[] }
@@ -74,6 +76,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
     },
     pins: [...pins].filter(([, count]) => count > 0).map(([reason, count]) => ({ reason, count })),
     events: from.events,
+    failovers: from.failovers.list(),
   }
 }
 

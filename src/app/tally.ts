@@ -13,7 +13,8 @@ import { PIN_REASONS } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { CLOSE_REASONS } from '../session/close-reason.ts'
 import type { Session } from '../session/sessions.ts'
-import type { Probe } from '../topology/probe.ts'
+import type { Probe, ProbeAnswer } from '../topology/probe.ts'
+import { ARROWS } from '../topology/timeline.ts'
 import { HINT_KINDS, type Topology } from '../topology/topology.ts'
 
 /** A session, as far as it is counted. */
@@ -29,6 +30,7 @@ export interface CountedServer {
 
 /** Makes every series that the configuration promises, so that a first event is seen as a change. */
 export function countFromZero(metrics: Metrics, { nodes, endpoints }: Settings): void {
+  for (const arrow of ARROWS) metrics.general.failovers.begin(arrow)
   for (const { name } of endpoints) {
     const { closed, pins } = metrics.endpoint(name)
     for (const reason of CLOSE_REASONS) closed.add(reason, 0)
@@ -72,21 +74,30 @@ export function addTraffic(counters: NodeCounters, { link, conversation }: Count
   counters.statementsInjected += conversation.injected
 }
 
-/** The same probe, its answers and failures counted; one called off by its time limit has failed. */
-export function countedProbe(probe: Probe, metrics: Metrics): Probe {
+/**
+ * The same probe, its answers and failures counted; one called off by its time limit has failed.
+ *
+ * @param heard told of each answer that came in time
+ */
+export function countedProbe(
+  probe: Probe,
+  metrics: Metrics,
+  heard: (node: string, answer: ProbeAnswer) => void = () => {},
+): Probe {
   return {
     probe: async (node, signal) => {
       const counters = metrics.node(node.name)
       let open = true
-      const conclude = (ok: boolean): void => {
-        if (!open) return
+      const conclude = (ok: boolean): boolean => {
+        if (!open) return false
         open = false
         if (ok) counters.probesPassed++
         else counters.probesFailed++
+        return ok
       }
       signal.addEventListener('abort', () => conclude(false), { once: true })
       const result = await probe.probe(node, signal)
-      conclude(result.ok)
+      if (conclude(result.ok) && result.ok) heard(node.name, result)
       return result
     },
     onLost: (listener) => probe.onLost(listener),

@@ -9,6 +9,7 @@ import type { Log } from '../core/log.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { PostgresProbe } from '../protocol/postgres/probe.ts'
 import { defaultMonitorSettings, Monitor } from '../topology/monitor.ts'
+import type { ProbeAnswer } from '../topology/probe.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { nodeTlsOptions } from './settings.ts'
@@ -21,6 +22,8 @@ export interface WatchingParts {
   readonly store: TopologyStore
   readonly clock: Clock
   readonly log: Log
+  /** Told of each answer of a node. */
+  readonly heard: (node: string, answer: ProbeAnswer) => void
 }
 
 export class Watching {
@@ -28,12 +31,12 @@ export class Watching {
   #probe: PostgresProbe
   #monitor: Monitor
 
-  constructor({ settings, secrets, metrics, store, clock, log }: WatchingParts) {
+  constructor({ settings, secrets, metrics, store, clock, log, heard }: WatchingParts) {
     const { topology } = settings
     this.#settings = settings
     this.#probe = probeFor(settings, secrets, clock)
     this.#monitor = new Monitor({
-      probe: countedProbe(this.#probe, metrics),
+      probe: countedProbe(this.#probe, metrics, heard),
       store,
       clock,
       log,

@@ -18,11 +18,18 @@ export interface LatencyCounts {
 }
 
 export class LatencyBuckets {
+  /** When the last one ended (monotonic milliseconds), of those whose end was told; 0: never. */
+  lastAt = 0
   #counts: number[] = new Array(BOUNDS_US.length + 1).fill(0)
   #sumUs = 0
 
-  /** Notes one duration in milliseconds; a negative one (a clock set back) counts as zero. */
-  record(ms: number): void {
+  /**
+   * Notes one duration in milliseconds; a negative one (a clock set back) counts as zero.
+   *
+   * @param at when it ended; not part of any snapshot, for only durations can be added up
+   */
+  record(ms: number, at = 0): void {
+    this.lastAt = at
     const us = ms > 0 ? Math.round(ms * 1000) : 0
     let place = 0
     while (place < BOUNDS_US.length && us > BOUNDS_US[place]!) place++

@@ -1,12 +1,14 @@
 /**
  * The plain counters of the data plane. A session keeps the `EndpointCounters` of its endpoint, a
  * server connection the `NodeCounters` of its node, and both change fields directly: an addition
- * to a number, no call, no lookup by name. Rule: only numbers, `Reasons` and `LatencyBuckets` live
- * here, so a snapshot of them is plain JSON and two snapshots can be added (see `snapshot.ts`).
+ * to a number, no call, no lookup by name. Rule: only numbers, `Reasons`, `LatencyBuckets` and
+ * `Histograms` live here, so a snapshot of them is plain JSON and two snapshots can be added (see
+ * `snapshot.ts`).
  *
  * Fields that say "now" go up and down; all others only up.
  */
 import { LatencyBuckets } from './buckets.ts'
+import { Histograms } from './histograms.ts'
 import { Reasons } from './reasons.ts'
 
 /** What happens between clients and one endpoint. */
@@ -45,6 +47,8 @@ export class EndpointCounters {
   readonly pins = new Reasons()
   /** Borrows that ended without a lease, by refusal reason. */
   readonly borrowsRefused = new Reasons()
+  /** Sessions whose server connection was lost under them, by what became of what they had asked. */
+  readonly outcomes = new Reasons()
   /** From asking for a lease to holding it, zero waits included. */
   readonly borrow = new LatencyBuckets()
   /** From the first byte of a request to the last byte of its answer. */
@@ -86,6 +90,8 @@ export class NodeCounters {
 export class GeneralCounters {
   /** Times another node became the writer. */
   writerChanges = 0
+  /** Parts of failovers, by arrow (`promoted_observed`). */
+  readonly failovers = new Histograms()
   /** Cancel requests for no session that is known: of one that left, or with a wrong secret. */
   cancelsIgnored = 0
   /** Cancel requests sent on, and those of them that did not get there, by the id of the peer. */

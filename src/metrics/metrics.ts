@@ -44,6 +44,17 @@ export class Metrics {
     return counters
   }
 
+  /** What became of sessions that lost their server, over all endpoints. */
+  outcomes(): Record<string, number> {
+    const sums: Record<string, number> = {}
+    for (const { outcomes } of this.#endpoints.values()) {
+      for (const [word, n] of Object.entries(outcomes.snapshot())) {
+        sums[word] = (sums[word] ?? 0) + n
+      }
+    }
+    return sums
+  }
+
   /** A plain copy of everything counted so far. */
   snapshot(): MetricsSnapshot {
     return {

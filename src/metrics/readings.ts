@@ -27,10 +27,11 @@ export function perEndpoint(pick: (counts: EndpointCounts) => Value): Reader {
 
 export function perEndpointReason(
   pick: (counts: EndpointCounts) => Readonly<Record<string, number>>,
+  label = 'reason',
 ): Reader {
   return ({ counted }) =>
     Object.entries(counted.endpoints).flatMap(([endpoint, c]) =>
-      Object.entries(pick(c)).flatMap(([reason, n]) => one({ endpoint, reason }, n)),
+      Object.entries(pick(c)).flatMap(([reason, n]) => one({ endpoint, [label]: reason }, n)),
     )
 }
 
@@ -92,10 +93,10 @@ export const availability: Reader = ({ control }) =>
     value: control.nodes.some((n) => n.role === role && n.health === 'up') ? 100 : 0,
   }))
 
-/** What belongs to no endpoint and no node, counted by `label`. */
+/** What belongs to no endpoint and no node, counted or timed by `label`. */
 export function countedBy(
   label: string,
-  pick: (counts: GeneralCounts) => Readonly<Record<string, number>>,
+  pick: (counts: GeneralCounts) => Readonly<Record<string, number | LatencyCounts>>,
 ): Reader {
   return ({ counted }) =>
     Object.entries(pick(counted.general)).flatMap(([key, n]) => one({ [label]: key }, n))

@@ -6,6 +6,7 @@
  */
 import { LatencyBuckets, type LatencyCounts } from './buckets.ts'
 import type { EndpointCounters, GeneralCounters, NodeCounters } from './counters.ts'
+import { Histograms } from './histograms.ts'
 import { Reasons } from './reasons.ts'
 
 /** A class of counters as plain JSON. */
@@ -16,7 +17,9 @@ export type Counts<T> = {
       ? Readonly<Record<string, number>>
       : T[K] extends LatencyBuckets
         ? LatencyCounts
-        : never
+        : T[K] extends Histograms
+          ? Readonly<Record<string, LatencyCounts>>
+          : never
 }
 
 export type EndpointCounts = Counts<EndpointCounters>
@@ -35,8 +38,9 @@ export interface MetricsSnapshot {
 export function countsOf<T extends object>(counters: T): Counts<T> {
   const out: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(counters)) {
-    out[key] =
-      value instanceof Reasons || value instanceof LatencyBuckets ? value.snapshot() : value
+    const several =
+      value instanceof Reasons || value instanceof LatencyBuckets || value instanceof Histograms
+    out[key] = several ? value.snapshot() : value
   }
   return out as Counts<T>
 }

@@ -26,9 +26,9 @@ export interface Holder {
   serverLost(error: WeirError): void
 }
 
-/** Where the time a node took for a request is noted, in milliseconds. */
+/** Where the time a node took for a request is noted, in milliseconds, and when it had answered. */
 export interface Latency {
-  record(ms: number): void
+  record(ms: number, at: number): void
 }
 
 /** What the rest of the house wants to hear of a server connection. */

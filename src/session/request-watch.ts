@@ -58,7 +58,7 @@ export class RequestWatch {
   answered(requests: number, now: number, latency: Latency | undefined): void {
     if (requests > this.#counted && this.#askedAt !== 0) {
       this.#counters.response.record(now - this.#askedAt)
-      if (this.#sentAt !== 0) latency?.record(now - this.#sentAt)
+      if (this.#sentAt !== 0) latency?.record(now - this.#sentAt, now)
     }
     this.count(requests)
     this.dropped()

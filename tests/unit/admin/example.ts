@@ -79,6 +79,28 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
       { at: 1_700_000_000_500, text: 'node-1 is the writer.' },
       { at: 1_700_000_300_250, text: 'node-3 is down: two probes in a row were refused.' },
     ],
+    failovers: [
+      {
+        number: 1,
+        from: 'node-2',
+        to: 'node-1',
+        timeline: {
+          fault: 1_700_000_100_000.25,
+          suspected: 1_700_000_100_002.5,
+          down: 1_700_000_100_022.5,
+          promoted: 1_700_000_100_510,
+          observed: 1_700_000_100_510.5,
+          retired: 1_700_000_100_511,
+          'first-borrow': 1_700_000_100_516,
+          'first-reply': 1_700_000_100_519.75,
+        },
+        promotedNotBefore: 1_700_000_100_490,
+        outcomes: { retried: 3, transaction: 2 },
+        waitingPeak: 42,
+        heldMs: 493.5,
+        over: true,
+      },
+    ],
     ...some,
   }
 }

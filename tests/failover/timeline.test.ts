@@ -1,0 +1,89 @@
+/** What Weir writes down of a failover: each step in its order, at times that can be right. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../../src/core/until.ts'
+import { MILESTONES } from '../../src/topology/timeline.ts'
+import { connectAll } from '../support/clients.ts'
+import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startWriters } from '../support/writers.ts'
+
+let lab: FailoverHouse
+
+beforeAll(async () => {
+  lab = await startFailoverHouse({ admin: true, cluster: { synchronous: true } })
+})
+
+afterAll(() => lab?.end())
+
+const failovers = () => lab.front.app.snapshot().failovers
+const events = () => lab.front.app.snapshot().events.map((e) => e.text)
+
+async function metric(name: string): Promise<number> {
+  const reply = await fetch(`http://127.0.0.1:${lab.front.adminPort}/metrics`)
+  const line = (await reply.text()).split('\n').find((l) => l.startsWith(`${name} `))
+  return Number(line?.slice(name.length + 1))
+}
+
+describe('When the writer is killed under load and a reader promoted', () => {
+  it('all eight steps are written down, in order, between the kill and the first answer', async () => {
+    const { house, front } = lab
+    const waiting = await connectAll(5, front.url())
+    const writers = await startWriters(4, front.url())
+    await writers.progress(30)
+    expect(failovers()).toEqual([])
+
+    const killing = Date.now()
+    await house.cluster.kill('node-1')
+    await until(() => lab.node('node-1').health === 'down', 10_000)
+    const held = waiting.map((client) => client.query('select 1'))
+    const promoting = Date.now()
+    const { writer } = await house.cluster.promote()
+    await Promise.all(held)
+    await writers.progress(20)
+    const answered = Date.now()
+    await writers.stop()
+
+    const [failover, ...others] = failovers()
+    expect(others).toEqual([])
+    expect(failover).toMatchObject({ number: 1, from: 'node-1', to: writer })
+    const { timeline, promotedNotBefore, waitingPeak, heldMs } = failover!
+    expect(Object.keys(timeline)).toEqual([...MILESTONES])
+    const times = MILESTONES.map((word) => timeline[word]!)
+    expect(times).toEqual([...times].sort((a, b) => a - b))
+    // Under load the last answer before the kill was milliseconds ago, whatever the probes do.
+    expect(timeline.fault! - killing).toBeGreaterThan(-100)
+    expect(timeline.suspected! - killing).toBeLessThan(500)
+    expect(promotedNotBefore).toBeLessThanOrEqual(timeline.promoted!)
+    expect(timeline.promoted! - promoting).toBeGreaterThan(0)
+    expect(timeline['first-reply']! - answered).toBeLessThan(1)
+    expect(waitingPeak).toBeGreaterThanOrEqual(5)
+    expect(waitingPeak).toBeLessThanOrEqual(9)
+    expect(heldMs).toBeCloseTo(timeline['first-borrow']! - timeline.down!, 2)
+
+    const said = events().join('\n')
+    expect(said).toMatch(/the writer node-1 gave its last sign of life [\d.]+ m?s ago/)
+    expect(said).toContain(`failover 1: ${writer} takes over from node-1`)
+    expect(said).toMatch(/failover 1: node-\d lent its first server connection [\d.]+ ms after/)
+    expect(said).toMatch(/failover 1: node-\d gave its first answer [\d.]+ ms after that/)
+    for (const arrow of ['fault_suspected', 'promoted_observed', 'fault_first_reply']) {
+      expect(await metric(`weir_failover_seconds_count{arrow="${arrow}"}`), arrow).toBe(1)
+    }
+    await lab.allUp()
+  })
+
+  it('a switch while the old writer is well is one too, without a fault', async () => {
+    const { house, front } = lab
+    const from = house.cluster.writer().name
+    const to = house.cluster.readers().find((n) => n.name !== from)!.name
+    const [client] = await connectAll(1, front.url())
+    await house.cluster.promote(to, { force: true, rejoin: false })
+    await until(() => lab.node(to).role === 'writer', 10_000)
+    await client!.query('select 1')
+    const failover = failovers().at(-1)!
+    expect(failover).toMatchObject({ number: 2, from, to })
+    const { timeline } = failover
+    expect(timeline['first-reply']).toBeGreaterThan(timeline.observed!)
+    expect(timeline.fault).toBeUndefined()
+    await until(() => failovers().at(-1)!.over, 10_000)
+    expect(events().at(-1)).toMatch(/^failover 2 from node-\d to node-\d is over: answered .* after it was observed/)
+  })
+})
