@@ -32,9 +32,9 @@ export function weirSubject(options: WeirOptions): Subject {
     description: async () => {
       const [program = '', ...args] = options.program
       const version = versionOf(program, [...args, '--version'])
-      const pool = size === undefined ? 'a pool as large as the others have' : `pools of ${size}`
-      const set = options.set ?? []
-      return `Weir ${version} as a process of its own, ${pool} server connections, otherwise its defaults${set.length === 0 ? '' : `, ${set.join(', ')}`}`
+      const pools = size === undefined ? 'pools as large as the others have' : `pools of ${size}`
+      const rest = ['otherwise its defaults', ...(options.set ?? [])].join(', ')
+      return `Weir ${version}, a process of its own, ${pools}; ${rest}`
     },
     missing: async () => [],
     start: async (start) => {
