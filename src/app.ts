@@ -7,6 +7,7 @@ import { type Admin, startAdmin } from './admin/http.ts'
 import type { Occurrence, Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import { hubFor } from './app/hub.ts'
 import { Moves } from './app/moves.ts'
+import { Pauses } from './app/pauses.ts'
 import { peersFor } from './app/peers.ts'
 import { protocolFor } from './app/protocol.ts'
 import { homeOf, Servers } from './app/servers.ts'
@@ -34,6 +35,7 @@ import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
 import { Sessions } from './session/sessions.ts'
 import { WelcomeBook } from './session/welcome.ts'
+import type { SourceState } from './topology/source/source-watch.ts'
 import { TopologyStore } from './topology/store.ts'
 
 export interface AppOptions {
@@ -92,6 +94,7 @@ class RunningApp implements App {
   readonly store: TopologyStore
   readonly supply: Supply
   readonly failovers: Failovers
+  readonly pauses: Pauses
   #log: Log
   #graceMs: number
   #wheel = new TimerWheel(100)
@@ -143,10 +146,23 @@ class RunningApp implements App {
       clock,
     })
     this.store.subscribe(() => this.failovers.acted())
+    this.pauses = new Pauses({
+      clock,
+      log,
+      store: this.store,
+      endpoints: () => this.#places.map((place) => place.endpoint),
+      sessions: this.sessions,
+      supply: this.supply,
+      tell: (text) => this.#moves.events.push({ at: clock.wall(), text }),
+    })
   }
 
   get events(): readonly Occurrence[] {
     return this.#moves.events
+  }
+
+  get source(): SourceState {
+    return this.#watching!.source
   }
 
   get endpoints() {
@@ -187,7 +203,10 @@ class RunningApp implements App {
     const log = this.#log
     const heard: WatchingParts['heard'] = (node, answer) => this.failovers.heard(node, answer)
     const secrets = this.#secrets
-    this.#watching = new Watching({ settings, secrets, metrics, store, clock, log, heard })
+    this.#watching = new Watching({
+      ...{ settings, secrets, metrics, store, clock, log, heard },
+      say: (text) => this.#moves.events.push({ at: clock.wall(), text }),
+    })
     this.#watching.start()
     for (const place of this.#places) await this.#openDoor(place)
     if (settings.admin.enabled) {
@@ -201,6 +220,7 @@ class RunningApp implements App {
           control: this.snapshot(),
         })),
         ready: () => this.ready(),
+        commands: this.pauses,
         log: this.#log,
       })
     }
@@ -324,6 +344,7 @@ class RunningApp implements App {
     clearInterval(this.#housekeeping)
     this.#loopWatch?.stop()
     this.failovers.stop()
+    this.pauses.stop()
     await this.#watching?.stop()
     await this.admin?.close()
   }

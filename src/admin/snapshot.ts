@@ -1,8 +1,10 @@
 /**
- * What the admin room may see and do: one read-only value and one object of commands, both given
- * by the composition root. Rule: everything here is plain JSON (null, never undefined), because
+ * What the admin room may see: one read-only value, given by the composition root (what it may do is
+ * in `orders.ts`). Rule: everything here is plain JSON (null, never undefined), because
  * `/status` is this value as it stands, and programs read it.
  */
+import type { PauseStatus } from './orders.ts'
+
 export interface NodeStatus {
   readonly name: string
   readonly host: string
@@ -20,6 +22,19 @@ export interface NodeStatus {
   readonly budget: number | null
   /** One sentence: the last change of role or health, and why it came. */
   readonly because: string
+}
+
+/** Where the list of nodes comes from. */
+export interface SourceStatus {
+  readonly kind: 'static' | 'patroni' | 'dns' | 'aurora'
+  /** Whom it asks. */
+  readonly place: string
+  /** Whether it answered when it was last asked; null before the first answer. */
+  readonly ok: boolean | null
+  /** One sentence: what it said, or why it did not. */
+  readonly because: string
+  /** Wall-clock milliseconds since when it answers, or does not. */
+  readonly since: number
 }
 
 export interface EndpointStatus {
@@ -131,12 +146,15 @@ export interface StatusSnapshot {
   readonly startedAt: number
   readonly uptimeMs: number
   readonly epoch: number
+  readonly source: SourceStatus
   readonly nodes: readonly NodeStatus[]
   readonly endpoints: readonly EndpointStatus[]
   readonly pools: readonly PoolStatus[]
   readonly clients: ClientsStatus
   /** Pins set since the start, by reason. */
   readonly pins: readonly { readonly reason: string; readonly count: number }[]
+  /** What an operator has paused. */
+  readonly pauses: readonly PauseStatus[]
   /** The newest last. */
   readonly events: readonly Occurrence[]
   /** The last changes of writer, the newest last. */
@@ -147,11 +165,4 @@ export interface Readiness {
   readonly ready: boolean
   /** One sentence, ready or not. */
   readonly why: string
-}
-
-/** What an operator may do. Not over HTTP, which only reads; the SQL console is the door. */
-export interface AdminCommands {
-  /** Holds new borrows; running transactions finish. */
-  pause(): Promise<void>
-  resume(): Promise<void>
 }

@@ -55,6 +55,14 @@ export class Moves {
       // What a transaction or a pinned session would still write to a fenced writer is lost.
       if (demoted && node.health === 'down') supply.cut(name)
     }
+    for (const { spec, health } of before.nodes) {
+      const node = now.nodes.find((n) => n.spec.name === spec.name)
+      const moved = node?.spec.host !== spec.host || node.spec.port !== spec.port
+      if (!moved) continue
+      supply.retire(spec.name, node?.because ?? 'it left the topology')
+      // Nobody looks after that server any more: what waits for it there might wait for ever.
+      if (health === 'down') supply.cut(spec.name)
+    }
     this.#writers.look(now)
     // While a node is only suspect or away, new clients are still welcomed at once and wait later.
     const changed = now.nodes.some((node) => {

@@ -48,6 +48,7 @@ export class Servers {
   #options: ServersOptions
   #opener: Opener
   #live = new Set<ServerConnection>()
+  #addresses = new WeakMap<ServerConnection, NodeAddress>()
   /** Aborted when cancel requests that are still on their way no longer matter. */
   #ending = new AbortController()
 
@@ -60,7 +61,8 @@ export class Servers {
       network,
       protocol,
       nodeTls: (node) => nodeTlsOptions(settings, node),
-      connectTimeoutMs: settings.pool.openTimeoutMs,
+      connectTimeoutMs: settings.pool.connectTimeoutMs,
+      loginTimeoutMs: settings.pool.openTimeoutMs,
       securing: (node) => {
         options.metrics.node(node.name).requestsTls++
       },
@@ -79,8 +81,11 @@ export class Servers {
     const home = own?.home ?? this.#options.pools().find(key)
     const counters = this.#options.metrics.node(node)
     counters.requests++
-    return this.#opener.open(this.#addressOf(node), database, user, signal, own?.who).then(
+    const address = this.#addressOf(node)
+    if (address === undefined) return Promise.reject(gone(node))
+    return this.#opener.open(address, database, user, signal, own?.who).then(
       (connection) => {
+        this.#addresses.set(connection, address)
         counters.opened++
         connection.latency = counters.response
         this.#live.add(connection)
@@ -119,10 +124,11 @@ export class Servers {
     if (error.sqlstate !== '53300') this.#hint({ node, kind, sign: code })
   }
 
-  #addressOf(name: string): NodeAddress {
-    const { host, port, socketDirectory } = this.#options.settings.nodes.find(
-      (n) => n.name === name,
-    )!
+  /** Undefined when the node is no longer one of ours. */
+  #addressOf(name: string): NodeAddress | undefined {
+    const node = this.#options.store.current.nodes.find((n) => n.spec.name === name)
+    if (node === undefined) return undefined
+    const { host, port, socketDirectory } = node.spec
     const addresses: Address[] =
       socketDirectory === undefined
         ? [{ host, port }]
@@ -147,9 +153,10 @@ export class Servers {
         const key = connection.conversation.cancelKey
         if (key === undefined) return true
         this.#options.metrics.node(connection.node).cancels++
-        const { node, encrypted } = connection
+        // Where it is, not where a node of that name is now.
+        const address = this.#addresses.get(connection)!
         const { signal } = this.#ending
-        return this.#opener.cancel(this.#addressOf(node), key, encrypted, signal)
+        return this.#opener.cancel(address, key, connection.encrypted, signal)
       },
     }
   }
@@ -158,4 +165,11 @@ export class Servers {
     this.#options.metrics.node(hint.node).hints.add(hint.kind)
     this.#options.hint(hint)
   }
+}
+
+function gone(node: string): WeirError {
+  return new WeirError('WEIR_OPEN_FAILED', `${node} is no longer in the topology`, {
+    sqlstate: '08001',
+    retryable: true,
+  })
 }

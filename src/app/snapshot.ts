@@ -2,6 +2,7 @@
  * What the running proxy looks like at one moment, as plain data for status page, console and
  * metrics. Rule: reads everything, changes nothing.
  */
+import type { PauseStatus } from '../admin/orders.ts'
 import type {
   ClientStatus,
   EndpointStatus,
@@ -21,6 +22,7 @@ import type { PoolKey, PoolSet } from '../pool/pools.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { SessionState } from '../session/session-state.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { SourceState } from '../topology/source/source-watch.ts'
 import type { TopologyStore } from '../topology/store.ts'
 
 export interface Sources {
@@ -28,6 +30,7 @@ export interface Sources {
   readonly startedAt: number
   readonly clock: Clock
   readonly store: TopologyStore
+  readonly source: SourceState
   readonly supply: {
     readonly pools: PoolSet<ServerConnection>
     readonly dedicated: { places(node: string): number }
@@ -36,6 +39,7 @@ export interface Sources {
   readonly metrics: Metrics
   readonly events: readonly Occurrence[]
   readonly failovers: { list(): readonly FailoverStatus[] }
+  readonly pauses: { list(): readonly PauseStatus[] }
   readonly places: readonly {
     readonly endpoint: Endpoint
     readonly door: { readonly addresses: readonly Address[] }
@@ -64,6 +68,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
     startedAt: from.startedAt,
     uptimeMs: from.clock.wall() - from.startedAt,
     epoch: from.store.current.epoch,
+    source: { ...from.source, ok: from.source.ok ?? null },
     nodes: nodeList(from, pools),
     endpoints: from.places.map((place) => endpointStatus(from, place, clients)),
     pools,
@@ -75,6 +80,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
       byState,
     },
     pins: [...pins].filter(([, count]) => count > 0).map(([reason, count]) => ({ reason, count })),
+    pauses: from.pauses.list(),
     events: from.events,
     failovers: from.failovers.list(),
   }

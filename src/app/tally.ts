@@ -36,6 +36,14 @@ export function countFromZero(metrics: Metrics, { nodes, endpoints }: Settings):
     for (const reason of CLOSE_REASONS) closed.add(reason, 0)
     for (const reason of PIN_REASONS) pins.add(reason, 0)
   }
+  countNodesFromZero(metrics, nodes)
+}
+
+/** The same for nodes that are found later. */
+export function countNodesFromZero(
+  metrics: Metrics,
+  nodes: readonly { readonly name: string }[],
+): void {
   for (const { name } of nodes) {
     const { evicted, hints } = metrics.node(name)
     for (const reason of EVICT_REASONS) evicted.add(reason, 0)

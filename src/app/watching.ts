@@ -7,13 +7,17 @@ import type { Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { AuroraStatusOptions } from '../protocol/postgres/aurora-status.ts'
 import { PostgresProbe } from '../protocol/postgres/probe.ts'
 import { defaultMonitorSettings, Monitor } from '../topology/monitor.ts'
 import type { ProbeAnswer } from '../topology/probe.ts'
+import { type SourceState, SourceWatch } from '../topology/source/source-watch.ts'
+import { staticListing } from '../topology/source/static.ts'
 import type { TopologyStore } from '../topology/store.ts'
-import type { Hint } from '../topology/topology.ts'
+import type { Hint, NodeSpec } from '../topology/topology.ts'
+import { missingMembers, sourceFor, sourceTimes } from './node-source.ts'
 import { nodeTlsOptions } from './settings.ts'
-import { countedProbe } from './tally.ts'
+import { countedProbe, countNodesFromZero } from './tally.ts'
 
 export interface WatchingParts {
   readonly settings: Settings
@@ -24,17 +28,26 @@ export interface WatchingParts {
   readonly log: Log
   /** Told of each answer of a node. */
   readonly heard: (node: string, answer: ProbeAnswer) => void
+  /** A sentence for the list of events. */
+  readonly say: (sentence: string) => void
 }
 
 export class Watching {
-  #settings: Settings
+  #parts: WatchingParts
   #probe: PostgresProbe
   #monitor: Monitor
+  /** Undefined when the nodes are those of the file. */
+  #source: SourceWatch | undefined
+  #startedAt: number
+  #missing: readonly string[] = []
 
-  constructor({ settings, secrets, metrics, store, clock, log, heard }: WatchingParts) {
+  constructor(parts: WatchingParts) {
+    const { settings, secrets, metrics, store, clock, log, heard } = parts
     const { topology } = settings
-    this.#settings = settings
-    this.#probe = probeFor(settings, secrets, clock)
+    this.#parts = parts
+    this.#startedAt = clock.wall()
+    const login = loginOf(settings, secrets)
+    this.#probe = new PostgresProbe({ ...login, clock })
     this.#monitor = new Monitor({
       probe: countedProbe(this.#probe, metrics, heard),
       store,
@@ -48,10 +61,36 @@ export class Watching {
         timeoutMs: topology.probeTimeoutMs,
       },
     })
+    const source = sourceFor(settings, login, clock)
+    if (source === undefined) return
+    const watched = new SourceWatch({
+      source,
+      clock,
+      ...sourceTimes(settings),
+      onNodes: (nodes) => this.#found(nodes),
+      // It may be late or wrong, so it decides nothing; but it is a good moment to look.
+      onLeader: () => void this.#monitor.probeNow(),
+      say: (sentence, bad) => this.#say(sentence, bad),
+    })
+    this.#source = watched
+    store.subscribe(({ nodes }) => {
+      if (!nodes.some((n) => n.role === 'writer' && n.health !== 'down')) watched.hurry()
+    })
   }
 
   start(): void {
-    this.#monitor.watch(this.#settings.nodes)
+    if (this.#source !== undefined) this.#source.start()
+    else this.#monitor.watch(staticListing(this.#parts.settings.nodes).nodes)
+  }
+
+  /** Where the nodes come from, and how that fares. */
+  get source(): SourceState {
+    if (this.#source !== undefined) return this.#source.state
+    const because = 'the nodes are those of the configuration'
+    return {
+      ...{ kind: 'static', place: 'the configuration', ok: true, because },
+      since: this.#startedAt,
+    }
   }
 
   /** A sign of trouble from the byte path. */
@@ -60,15 +99,32 @@ export class Watching {
   }
 
   async stop(): Promise<void> {
+    await this.#source?.stop()
     await this.#monitor.stop()
     await this.#probe.close()
   }
+
+  #found(nodes: readonly NodeSpec[]): void {
+    const { settings, metrics } = this.#parts
+    countNodesFromZero(metrics, nodes)
+    this.#monitor.watch(nodes)
+    const missing = missingMembers(settings.endpoints, nodes)
+    for (const sentence of missing) if (!this.#missing.includes(sentence)) this.#say(sentence, true)
+    this.#missing = missing
+  }
+
+  #say(sentence: string, bad: boolean): void {
+    const { log, say } = this.#parts
+    log[bad ? 'warn' : 'info']({}, sentence)
+    say(sentence)
+  }
 }
 
-function probeFor(settings: Settings, secrets: Secrets, clock: Clock): PostgresProbe {
+/** As whom the control connections log in. */
+function loginOf(settings: Settings, secrets: Secrets): AuroraStatusOptions {
   const { topology, tls } = settings
   const user = topology.user ?? secrets.usernames()[0] ?? 'postgres'
-  return new PostgresProbe({
+  return {
     user,
     password: () => {
       const proof = secrets.proofOf(user)
@@ -78,6 +134,5 @@ function probeFor(settings: Settings, secrets: Secrets, clock: Clock): PostgresP
     ...(tls.nodes === 'disable' || tls.nodes === 'prefer'
       ? {}
       : { tls: nodeTlsOptions(settings, undefined) }),
-    clock,
-  })
+  }
 }

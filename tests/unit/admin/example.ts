@@ -7,6 +7,13 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
     startedAt: 1_700_000_000_000,
     uptimeMs: 754_000,
     epoch: 5,
+    source: {
+      kind: 'static',
+      place: 'the configuration',
+      ok: true,
+      because: 'the nodes are those of the configuration',
+      since: 1_700_000_000_000,
+    },
     nodes: [
       {
         name: 'node-1',
@@ -75,6 +82,7 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
       byState: { idle: 37, waiting: 4, leased: 7 },
     },
     pins: [{ reason: 'temporary-table', count: 3 }],
+    pauses: [],
     events: [
       { at: 1_700_000_000_500, text: 'node-1 is the writer.' },
       { at: 1_700_000_300_250, text: 'node-3 is down: two probes in a row were refused.' },

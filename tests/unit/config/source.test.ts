@@ -82,7 +82,7 @@ test('addresses that are none', () => {
   expect(
     problemsOf(withSource('{ kind: aurora, hosts: [h], instanceHost: x.db.internal }')),
   ).toEqual([
-    '2:55  topology.source.instanceHost: got "x.db.internal", want HOST or HOST:PORT with one ? in it, such as ?.abc123.eu-central-1.rds.amazonaws.com',
+    '2:63  topology.source.instanceHost: got "x.db.internal", want HOST or HOST:PORT with one ? in it, such as ?.abc123.eu-central-1.rds.amazonaws.com',
   ])
 })
 
