@@ -2,6 +2,7 @@
  * The page for people: the status snapshot as tables. Rule: drawn here, on the server, from the
  * same value that `/status` prints; the browser only replaces what it was sent.
  */
+import { failoverRows } from './failovers.ts'
 import { Html, html } from './html.ts'
 import { SCRIPT, STYLE } from './page-style.ts'
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
@@ -58,6 +59,21 @@ ${table(
 <h2>Clients</h2>
 <p>${clients.total} connected: ${clients.active} with a server connection, ${clients.waiting} waiting, ${clients.pinned} pinned.</p>
 ${table(['state', '#clients'], pairs(clients.byState), 'No client is connected.')}
+<h2>Failovers</h2>
+${table(
+  [
+    '#no',
+    'since (UTC)',
+    'writer',
+    'steps',
+    '#whole',
+    '#nothing lent for',
+    '#most waiting',
+    'clients told',
+  ],
+  failoverRows(s.failovers),
+  'The writer has not changed since the start.',
+)}
 <h2>Pins since the start</h2>
 ${table(
   ['reason', '#count'],

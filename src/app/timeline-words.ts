@@ -2,12 +2,14 @@
  * A failover in sentences, one for each thing that happened, for the log and the list of events.
  * Rule: pure; what `topology/describe.ts` says of nodes already is not said again.
  */
+import { outcomesText } from '../admin/failover-steps.ts'
 import type { FailoverStatus } from '../admin/snapshot.ts'
 import { fineSpan } from '../admin/words.ts'
 import type { Failover, Milestone, Trouble } from '../topology/timeline.ts'
 
-export function troubleSentence({ writer, at: { fault, suspected } }: Trouble): string {
-  if (fault === undefined || suspected === undefined) return `the writer ${writer} is in trouble`
+/** Undefined where it is known of no last sign. */
+export function troubleSentence({ writer, at: { fault, suspected } }: Trouble): string | undefined {
+  if (fault === undefined || suspected === undefined) return undefined
   return `the writer ${writer} gave its last sign of life ${fineSpan(suspected - fault)} ago`
 }
 
@@ -28,7 +30,7 @@ export function reachedSentence(
       return `${name}: ${to} takes over from ${from}${promoted}`
     }
     case 'retired':
-      return `${name}: the pools of ${from} are retired; at most ${clients(waiting)} waited so far`
+      return `${name}: the pools of ${from} are retired; ${waited(waiting)} so far`
     case 'first-borrow':
       return `${name}: ${to} lent its first server connection ${after('observed')} after it was observed`
     case 'first-reply':
@@ -54,15 +56,10 @@ export function failoverOver(status: FailoverStatus): string {
   const parts = [
     answered,
     ...(heldMs === null ? [] : [`nothing was lent for ${fineSpan(heldMs)}`]),
-    `at most ${clients(waitingPeak)} waited`,
-    ...outcomesText(status.outcomes),
-  ]
+    waited(waitingPeak),
+    outcomesText(status),
+  ].filter((part) => part !== '')
   return `failover ${number} from ${from} to ${to} is over: ${parts.join(', ')}`
-}
-
-/** `3 retried, 2 transaction`, empty when nobody was told anything. */
-export function outcomesText(outcomes: FailoverStatus['outcomes']): string[] {
-  return Object.entries(outcomes ?? {}).map(([word, n]) => `${n} ${word}`)
 }
 
 function firstOf({ timeline }: FailoverStatus): number {
@@ -74,6 +71,7 @@ function firstWordOf({ timeline }: FailoverStatus): string {
   return timeline.suspected === undefined ? 'it was observed' : 'the old one was suspected'
 }
 
-function clients(n: number): string {
-  return n === 1 ? '1 client' : `${n} clients`
+function waited(clients: number): string {
+  if (clients === 0) return 'no client waited'
+  return `at most ${clients} ${clients === 1 ? 'client' : 'clients'} waited`
 }

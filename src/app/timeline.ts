@@ -108,7 +108,8 @@ export class Failovers {
     this.#end()
     this.#before = { outcomesBefore: this.#outcomes(), waitingPeak: this.#waiting() }
     this.#sample()
-    this.#say(troubleSentence(trouble))
+    const sentence = troubleSentence(trouble)
+    if (sentence !== undefined) this.#say(sentence)
   }
 
   #calmed(): void {

@@ -2,8 +2,15 @@
  * The status snapshot as text for a terminal. Rule: pure; colour is a parameter, because a pipe
  * must get plain text.
  */
-import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from '../admin/snapshot.ts'
-import { lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
+import { beganAt, outcomesText, stepsOf, wholeOf } from '../admin/failover-steps.ts'
+import type {
+  EndpointStatus,
+  FailoverStatus,
+  NodeStatus,
+  PoolStatus,
+  StatusSnapshot,
+} from '../admin/snapshot.ts'
+import { fineSpan, lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
 import { alignedTable, type Cell, type Paint } from './table.ts'
 
 export interface Colours {
@@ -32,6 +39,7 @@ export function statusText(s: StatusSnapshot, colours: Colours): string {
     section('Endpoints', endpoints(s.endpoints), colours),
     section('Pools', pools(s.pools, colours), colours),
     section('Clients', [counts, ...reasons(s)], colours),
+    ...(s.failovers.length === 0 ? [] : [section('Failovers', failovers(s.failovers), colours)]),
   ]
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
@@ -92,6 +100,39 @@ function pools(all: readonly PoolStatus[], colours: Colours): string[] {
       { ...number(p.waiting), paint: p.waiting > 0 ? colours.warn : undefined },
       number(p.waiting > 0 ? span(p.longestWaitMs) : '-'),
     ]),
+  )
+}
+
+/** The last few; `/status` has more of them, and the moments themselves. */
+const FAILOVERS_SHOWN = 5
+
+function failovers(all: readonly FailoverStatus[]): string[] {
+  const words = [
+    'suspected',
+    'down',
+    'promoted',
+    'observed',
+    'retired',
+    'first-borrow',
+    'first-reply',
+  ]
+  return alignedTable(
+    ['NO', 'SINCE', 'FROM', 'TO', ...words.map((w) => w.toUpperCase()), 'WHOLE', 'WAITED', 'TOLD'],
+    all.slice(-FAILOVERS_SHOWN).map((f) => {
+      const spans = new Map<string, string>(
+        stepsOf(f).map(({ word, ms }) => [word, `+${fineSpan(ms)}`]),
+      )
+      return [
+        number(f.number),
+        text(new Date(beganAt(f)).toISOString().slice(0, 19)),
+        text(f.from),
+        text(f.to),
+        ...words.map((word) => number(spans.get(word) ?? '-')),
+        number(fineSpan(wholeOf(f))),
+        number(f.waitingPeak),
+        text(orDash(outcomesText(f))),
+      ]
+    }),
   )
 }
 

@@ -119,12 +119,18 @@ export class FailoverTimeline {
   #doubt(writer: string, node: NodeState | undefined, at: number): void {
     let trouble = this.#trouble
     if (trouble === undefined) {
-      const fault = this.#lastSign(writer, at)
-      trouble = { writer, at: { ...(fault === undefined ? {} : { fault }), suspected: at } }
+      trouble = { writer, at: this.#firstSigns(writer, node, at) }
       this.#trouble = trouble
       this.#events.troubled(trouble)
     }
     if (node === undefined || node.health === 'down') trouble.at.down ??= at
+  }
+
+  /** One that is fenced is well; somebody was promoted beside it. */
+  #firstSigns(writer: string, node: NodeState | undefined, at: number): Milestones {
+    if (node?.fenced === true) return {}
+    const fault = this.#lastSign(writer, at)
+    return fault === undefined ? { suspected: at } : { fault, suspected: at }
   }
 
   #calm(): void {

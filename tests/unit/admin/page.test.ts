@@ -32,6 +32,29 @@ describe('the page', () => {
     expect(text.indexOf('node-3 is down:')).toBeLessThan(text.indexOf('node-1 is the writer.'))
   })
 
+  test('shows a failover as a bar whose parts are its steps', () => {
+    const text = tables(exampleStatus())
+    expect(text).toContain('<td>node-2 → node-1</td>')
+    // 487.5 of 519.5 ms were without a writer.
+    expect(text).toContain(
+      '<i class="to-promoted" style="width: 93.84%" title="no writer: 488 ms">',
+    )
+    expect(text).toContain('first reply +3.8 ms')
+    expect(text).toContain('<td class="n">520 ms</td>')
+    expect(text).toContain('<td>3 retried, 2 transaction</td>')
+  })
+
+  test('draws of a failover only the steps that somebody saw', () => {
+    const [failover] = exampleStatus().failovers
+    const { fault: _fault, suspected: _suspected, down: _down, ...timeline } = failover!.timeline
+    const text = tables(
+      exampleStatus({ failovers: [{ ...failover!, timeline, heldMs: null, over: false }] }),
+    )
+    expect(text.match(/class="steps".*?<\/div>/s)?.[0].match(/<i /g)).toHaveLength(4)
+    expect(text).not.toContain('to-suspected')
+    expect(text).toContain('<td class="n">9.8 ms …</td>')
+  })
+
   test('escapes names wherever they come from', () => {
     const evil = '<img src=x onerror=alert(1)>'
     const s = exampleStatus()
@@ -43,15 +66,24 @@ describe('the page', () => {
       pools: s.pools.map((p) => ({ ...p, node: evil, database: evil, user: evil })),
       clients: { ...s.clients, byState: { [evil]: 1 } },
       pins: [{ reason: evil, count: 1 }],
+      failovers: s.failovers.map((f) => ({ ...f, from: evil, to: evil, outcomes: { [evil]: 1 } })),
       events: [{ at: 0, text: evil }],
     })
     expect(text).not.toContain('<img')
-    expect(text.match(/&lt;img/g)?.length).toBe(1 + 3 * 3 + 2 * 3 + 3 + 1 + 1 + 1)
+    expect(text.match(/&lt;img/g)?.length).toBe(1 + 3 * 3 + 2 * 3 + 3 + 1 + 1 + 3 + 1)
   })
 
   test('says so where there is nothing to show', () => {
     const none = { total: 0, active: 0, waiting: 0, pinned: 0, byState: {} }
-    const empty = { nodes: [], endpoints: [], pools: [], clients: none, pins: [], events: [] }
+    const empty = {
+      nodes: [],
+      endpoints: [],
+      pools: [],
+      clients: none,
+      pins: [],
+      events: [],
+      failovers: [],
+    }
     const text = tables(exampleStatus(empty))
     expect(text).toContain('No pool yet')
     expect(text).toContain('No client is connected.')

@@ -66,6 +66,10 @@ describe('the status text', () => {
         48 connected: 7 with a server connection, 4 waiting, 1 pinned
         by state: idle 37, waiting 4, leased 7
         pins since the start: temporary-table 3
+
+      Failovers
+        NO  SINCE                FROM    TO      SUSPECTED      DOWN  PROMOTED  OBSERVED   RETIRED  FIRST-BORROW  FIRST-REPLY   WHOLE  WAITED  TOLD
+         1  2023-11-14T22:15:00  node-2  node-1    +2.3 ms  +20.0 ms   +488 ms  +0.50 ms  +0.50 ms       +5.0 ms      +3.8 ms  520 ms      42  3 retried, 2 transaction
       "
     `)
   })
@@ -90,10 +94,19 @@ describe('the status text', () => {
 
   test('names nothing as nothing', () => {
     const none = { total: 0, active: 0, waiting: 0, pinned: 0, byState: {} }
-    const empty = { nodes: [], endpoints: [], pools: [], clients: none, pins: [], events: [] }
+    const empty = {
+      nodes: [],
+      endpoints: [],
+      pools: [],
+      clients: none,
+      pins: [],
+      events: [],
+      failovers: [],
+    }
     const text = statusText(exampleStatus(empty), NO_COLOURS)
     expect(text).toContain('none yet: nobody has asked for a server connection')
     expect(text).not.toContain('by state')
+    expect(text).not.toContain('Failovers')
   })
 })
 
