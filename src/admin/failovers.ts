@@ -19,7 +19,7 @@ function failoverRow(f: FailoverStatus): Html {
 <td>${f.from} → ${f.to}</td><td><div class="steps" role="img" aria-label="${inWords(steps)}">${steps.map((s) => part(s, whole))}</div>
 <div class="legend">${steps.map(caption)}</div></td><td class="n">${fineSpan(whole)}${f.over ? '' : ' …'}</td>
 <td class="n">${f.heldMs === null ? '-' : fineSpan(f.heldMs)}</td><td class="n">${f.waitingPeak}</td>
-<td>${orDash(outcomesText(f))}</td></tr>`
+<td class="told">${orDash(outcomesText(f))}</td></tr>`
 }
 
 function part({ word, until, ms }: Step, whole: number): Html {

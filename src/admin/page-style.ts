@@ -21,9 +21,10 @@ td.n, th.n { text-align: right; } td.wide { white-space: normal; min-width: 16re
 .bar { display: inline-block; width: 5rem; height: .55rem; margin-right: .5rem; border-radius: 2px;
   background: var(--line); overflow: hidden; } .bar i { display: block; height: 100%;
   background: var(--bar); }
-.steps { display: flex; width: 30rem; height: .8rem; margin-top: .3rem; border-radius: 2px;
+.steps { display: flex; width: 23rem; height: .8rem; margin-top: .3rem; border-radius: 2px;
   background: var(--line); overflow: hidden; } .steps i { display: block; min-width: 2px; }
-.legend { width: 30rem; white-space: normal; color: var(--dim); font-size: .8rem; }
+.legend { width: 23rem; white-space: normal; color: var(--dim); font-size: .8rem; }
+td.told { white-space: normal; }
 .legend span { display: inline-block; margin-right: .8rem; white-space: nowrap; }
 .legend i { display: inline-block; width: .6rem; height: .6rem; margin-right: .3rem; border-radius: 2px; }
 .to-suspected { background: #b3261e; } .to-down { background: #e07b39; }

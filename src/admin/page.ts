@@ -61,16 +61,7 @@ ${table(
 ${table(['state', '#clients'], pairs(clients.byState), 'No client is connected.')}
 <h2>Failovers</h2>
 ${table(
-  [
-    '#no',
-    'since (UTC)',
-    'writer',
-    'steps',
-    '#whole',
-    '#nothing lent for',
-    '#most waiting',
-    'clients told',
-  ],
+  ['#no', 'since (UTC)', 'writer', 'steps', '#whole', '#held', '#waited', 'clients told'],
   failoverRows(s.failovers),
   'The writer has not changed since the start.',
 )}

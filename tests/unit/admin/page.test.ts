@@ -41,7 +41,7 @@ describe('the page', () => {
     )
     expect(text).toContain('first reply +3.8 ms')
     expect(text).toContain('<td class="n">520 ms</td>')
-    expect(text).toContain('<td>3 retried, 2 transaction</td>')
+    expect(text).toContain('<td class="told">3 retried, 2 transaction</td>')
   })
 
   test('draws of a failover only the steps that somebody saw', () => {
