@@ -90,25 +90,33 @@ export const topology = section(
         description: 'How often every node is asked for its role and lag while all is well.',
         example: '1s',
       },
-    ).prefault('1s'),
+    ).prefault('500ms'),
     suspectPeriod: duration(
       { min: 5, max: 10_000 },
       {
-        description: 'How often a node is asked while something about it is suspect.',
-        example: '20ms',
+        description: 'How often all nodes are asked while any is suspect, or there is no writer.',
+        example: '50ms',
       },
     ).prefault('20ms'),
     probeTimeout: duration(
       { min: 10, max: 60_000 },
-      { description: 'A probe without an answer for this long has failed.', example: '1s' },
-    ).prefault('1s'),
+      {
+        description:
+          'A probe without an answer for this long has failed; twelve round trips to the node if that is more, and twice as long for one that is down.',
+        example: '1s',
+      },
+    ).prefault('500ms'),
     downAfter: count(
       { min: 1, max: 100, unit: 'failed probes in a row' },
       { description: 'Failed probes after which a node is down.', example: '2' },
     ).prefault(2),
     rise: count(
       { min: 1, max: 100, unit: 'good probes in a row' },
-      { description: 'Good probes after which a node that was down is up again.', example: '2' },
+      {
+        description:
+          'Good probes after which a reader that was down is up again; twice as many with each further fall within a minute, up to 16 times. A writer is up at the first.',
+        example: '2',
+      },
     ).prefault(2),
     user: text('the username of one of auth.secrets', {
       description: 'User of the control connections; its secret is one of auth.secrets.',

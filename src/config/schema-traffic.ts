@@ -84,6 +84,14 @@ export const pool = section(
         example: '4',
       },
     ).prefault(4),
+    connectTimeout: duration(
+      { min: 10, max: MINUTE },
+      {
+        description:
+          'Time to reach a node, the look-up of its name included, before the opening counts as failed. The login that follows has openTimeout.',
+        example: '1s',
+      },
+    ).prefault('1s'),
     openTimeout: duration(
       { min: 100, max: 5 * MINUTE },
       {

@@ -27,6 +27,8 @@ export type ChosenWhy = 'writer' | 'sticky' | 'balanced' | 'only-one' | 'no-read
  * - `no-writer`: nobody is writer. `writer-down`: it is known, and away.
  * - `no-reader`: no reader is up. `lagging`: all are further behind than `maxLagMs`.
  * - `behind`: all have yet to replay what this session has seen.
+ * - `fenced`: the one node of an instance endpoint takes writes though another is the writer; what
+ *   a client wrote there would be lost.
  * - `no-members`: no node in the list of a custom endpoint has a role that fits.
  * - `members-down`: some do, and are away. `node-down`: the one node of an instance endpoint is.
  * - `no-such-node`: the endpoint names a node that is not watched.
@@ -41,6 +43,7 @@ export type NoneReason =
   | 'no-members'
   | 'members-down'
   | 'node-down'
+  | 'fenced'
   | 'no-such-node'
 
 export interface Chosen {
@@ -117,6 +120,7 @@ function instance(rule: EndpointRule, topology: Topology): Choice {
   if (node === undefined) {
     return none(rule, topology, 'no-such-node', `there is no node ${rule.node ?? '(none named)'}`)
   }
+  if (node.fenced) return none(rule, topology, 'fenced', node.because)
   if (isServing(node)) return { node: node.spec.name, why: 'instance' }
   return none(rule, topology, 'node-down', node.because)
 }
@@ -156,12 +160,17 @@ function none(
   text: string,
 ): NoneChosen {
   const sentence = `endpoint ${rule.name}: ${text}`
-  if (topology.nodes.some((n) => n.health === 'unknown') && reason !== 'no-such-node') {
+  if (
+    topology.nodes.some((n) => n.health === 'unknown') &&
+    reason !== 'no-such-node' &&
+    reason !== 'fenced'
+  ) {
     const starting = `endpoint ${rule.name}: the nodes are still being probed for the first time`
     return { none: 'unknown', wait: true, wakeOn: 'epoch', sentence: starting }
   }
   switch (reason) {
     case 'no-such-node':
+    case 'fenced':
       return { none: reason, wait: false, wakeOn: 'epoch', sentence }
     case 'no-reader':
     case 'no-members':

@@ -28,7 +28,10 @@ export interface OpenerOptions {
   readonly network: Network
   readonly protocol: Protocol
   readonly nodeTls: (node: NodeAddress) => tls.ConnectionOptions
+  /** To reach an address of the node. */
   readonly connectTimeoutMs: number
+  /** For the TLS handshake, and for a cancel request in all. */
+  readonly loginTimeoutMs: number
   /** The login has agreed on TLS with this node and begins its handshake. */
   readonly securing: (node: NodeAddress) => void
   readonly events: ServerEvents
@@ -78,7 +81,7 @@ export class Opener {
    * Sends a cancel request; `encrypted` as its server connection is. Resolves true when it is over:
    * the node took it and closed that connection, or it was never sent. False when it was sent and
    * nobody knows what became of it: a node that hangs may act on it any time later. Bounded by
-   * `connectTimeoutMs` in all; `signal` gives it up.
+   * `loginTimeoutMs` in all; `signal` gives it up.
    */
   cancel(
     node: NodeAddress,
@@ -91,7 +94,7 @@ export class Opener {
       key,
       encrypted,
       tls: () => this.#options.nodeTls(node),
-      timeoutMs: this.#options.connectTimeoutMs,
+      timeoutMs: this.#options.loginTimeoutMs,
       connecting: this.#connect(node),
       signal,
     })
@@ -216,9 +219,9 @@ class Login {
   }
 
   #upgrade(): void {
-    const { network, nodeTls, connectTimeoutMs, securing } = this.#options
+    const { network, nodeTls, loginTimeoutMs, securing } = this.#options
     securing(this.#node)
-    network.connectTls(this.#link, nodeTls(this.#node), connectTimeoutMs).then(
+    network.connectTls(this.#link, nodeTls(this.#node), loginTimeoutMs).then(
       (link) => {
         if (this.#over) {
           link.destroy()

@@ -98,7 +98,9 @@ function writerOf(topology: ObservedTopology): string {
 
 function tries(node: ObservedNode, at: number): string {
   const probes = node.failures === 1 ? '1 probe' : `${node.failures} probes`
-  return ` (${probes} failed in ${at - (node.failingSince ?? at)} ms)`
+  const falls = node.falls.length
+  const again = falls > 1 ? `; ${falls} falls within a minute` : ''
+  return ` (${probes} failed in ${at - (node.failingSince ?? at)} ms${again})`
 }
 
 function sign(observation: Observation): string {

@@ -19,8 +19,8 @@ import type { ProbeAnswer } from './probe.ts'
 
 /** Points closer together than this are one: the fast probing of an alarm must not flush the trail. */
 const MIN_GAP_MS = 200
-/** At the calm period of one second this reaches back more than four minutes. */
-const MAX_POINTS = 256
+/** At the calm period of half a second this reaches back more than four minutes. */
+const MAX_POINTS = 512
 
 /** The trail with one more position of the writer. */
 export function extendTrail(

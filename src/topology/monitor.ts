@@ -1,5 +1,5 @@
 /**
- * Drives the probes: calm while all is well, every 50 ms and all nodes at once while anything is
+ * Drives the probes: calm while all is well, every 20 ms and all nodes at once while anything is
  * not. Rule: never two probes of one node at a time; whatever happens ends as an observation, and
  * the reducer alone decides what it means.
  *
@@ -11,7 +11,8 @@ import { messageOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { ObserveRules } from './observe.ts'
 import { observe } from './observe.ts'
-import type { Observation } from './observed.ts'
+import type { Observation, ObservedNode } from './observed.ts'
+import { beginPatience } from './patience.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import type { TopologyStore } from './store.ts'
 import type { Hint, NodeSpec, Topology } from './topology.ts'
@@ -23,20 +24,18 @@ export interface MonitorSettings {
   /** An alarm this old relaxes to `relaxedPeriodMs`: a writer that is away for an hour is not hammered. */
   readonly relaxAfterMs: number
   readonly relaxedPeriodMs: number
+  /** Of a node that answered lately; see `limitOf` for the others. */
   readonly timeoutMs: number
-  /** For a suspect node that already failed once: the second wait need not be as long. */
-  readonly suspectTimeoutMs: number
   /** A probe unanswered for so long makes an up node suspect before it times out. */
   readonly slowMs: number
 }
 
 export const defaultMonitorSettings: MonitorSettings = {
-  periodMs: 1_000,
-  suspectPeriodMs: 50,
-  relaxAfterMs: 15_000,
+  periodMs: 500,
+  suspectPeriodMs: 20,
+  relaxAfterMs: 60_000,
   relaxedPeriodMs: 250,
-  timeoutMs: 1_000,
-  suspectTimeoutMs: 400,
+  timeoutMs: 500,
   slowMs: 250,
 }
 
@@ -142,20 +141,24 @@ export class Monitor {
 
   /** One probe with its time limit; resolves as soon as the result or the limit is there. */
   #run(slot: Slot, abort: AbortController): Promise<ProbeResult> {
-    const { clock, probe, settings } = this.#parts
-    const name = slot.spec.name
-    const limit = this.#limit(name)
+    const { clock, probe, store, settings } = this.#parts
+    const { name } = slot.spec
+    const { slowMs } = settings
+    const node = store.current.nodes.find((n) => n.spec.name === name)
+    const limitMs = limitOf(node, settings.timeoutMs)
     return new Promise((resolve) => {
-      const slow = clock.after(settings.slowMs, () =>
-        this.#observe({ kind: 'slow', node: name, at: clock.wall(), ms: settings.slowMs }),
-      )
-      const late = clock.after(limit, () => {
-        settle({ ok: false, kind: 'timeout', why: `no answer in ${limit} ms` })
-        abort.abort()
+      const patience = beginPatience({
+        clock,
+        slowMs,
+        limitMs,
+        slow: () => this.#observe({ kind: 'slow', node: name, at: clock.wall(), ms: slowMs }),
+        over: () => {
+          settle({ ok: false, kind: 'timeout', why: `no answer in ${limitMs} ms` })
+          abort.abort()
+        },
       })
       const settle = (result: ProbeResult) => {
-        slow.cancel()
-        late.cancel()
+        patience.cancel()
         resolve(result)
       }
       abort.signal.addEventListener('abort', () =>
@@ -163,13 +166,6 @@ export class Monitor {
       )
       void ask(probe, slot.spec, abort.signal).then(settle)
     })
-  }
-
-  #limit(name: string): number {
-    const { settings, store } = this.#parts
-    const node = store.current.nodes.find((n) => n.spec.name === name)
-    const doubted = node?.health === 'suspect' && node.failures > 0
-    return doubted ? Math.min(settings.suspectTimeoutMs, settings.timeoutMs) : settings.timeoutMs
   }
 
   #conclude(slot: Slot, result: ProbeResult): void {
@@ -189,7 +185,11 @@ export class Monitor {
     const { topology, sentences } = observe(before, observation, rules)
     store.put(topology, sentences)
     const well = topology.nodes.every((n) => n.health === 'up')
-    for (const text of sentences) log[well ? 'info' : 'warn']({ epoch: topology.epoch }, text)
+    for (const text of sentences) {
+      // `because` of a node is the sentence of its last change.
+      const fenced = topology.nodes.some((n) => n.fenced && n.because === text)
+      log[fenced ? 'error' : well ? 'info' : 'warn']({ epoch: topology.epoch }, text)
+    }
     this.#judge(topology.epoch !== before.epoch)
     // How far the readers are behind is a question about the new writer now: ask them again.
     const writer = writerOf(topology)
@@ -235,6 +235,20 @@ export class Monitor {
     slot.running = undefined
     running?.abort.abort()
   }
+}
+
+/** A login over TLS and the question, in round trips to the node; and some for good measure. */
+const ROUND_TRIPS = 12
+
+/**
+ * Milliseconds that one probe may take. A node that is far away gets its round trips, or no probe
+ * that has to log in would ever end well; one that serves nobody now is in no hurry.
+ */
+function limitOf(node: ObservedNode | undefined, timeoutMs: number): number {
+  if (node?.health !== 'up' && node?.health !== 'suspect') return 2 * timeoutMs
+  return Math.round(
+    Math.min(Math.max(timeoutMs, ROUND_TRIPS * (node.responseMs ?? 0)), 4 * timeoutMs),
+  )
 }
 
 function writerOf(topology: Topology): string | undefined {

@@ -17,7 +17,10 @@ import type { Hint, NodeSpec } from './topology.ts'
 export interface ObserveRules {
   /** Failed probes in a row that make a node down. Two refusals always do: nobody listens. */
   readonly downAfter: number
-  /** Answered probes in a row after which a node that was down serves again as a reader. */
+  /**
+   * Answered probes in a row after which a node that was down serves again as a reader; twice as
+   * many at each further fall within a minute.
+   */
   readonly rise: number
 }
 
@@ -85,9 +88,9 @@ function answered(
       : topology.trail
   const lagMs = answer.inRecovery ? lagOf(answer, at, trail, writer?.timeline) : 0
   return change({ ...topology, trail }, name, (node) => {
-    const goods = node.health === 'down' ? node.goods + 1 : 0
+    const goods = node.health !== 'down' ? 0 : tooSoon(node, at) ? node.goods : node.goods + 1
     // A writer counts at once, every moment without one is felt; a reader that flaps must wait.
-    const back = node.health !== 'down' || !answer.inRecovery || goods >= rules.rise
+    const back = node.health !== 'down' || !answer.inRecovery || goods >= goodsNeeded(node, rules)
     // A node that took writes until now and follows at last has lost the role, not its health.
     const role = answer.inRecovery
       ? ('reader' as const)
@@ -110,6 +113,7 @@ function answered(
       failingSince: undefined,
       failedBy: undefined,
       goods: back ? 0 : goods,
+      goodAt: back ? undefined : goods > node.goods ? at : node.goodAt,
       fenced: node.fenced && !answer.inRecovery,
     }
   })
@@ -123,15 +127,33 @@ function failed(
 ): ObservedNode {
   const failures = node.failures + 1
   const enough = failures >= patience(failure.kind, rules)
+  const fell = enough && node.health !== 'down'
   return {
     ...node,
     health: node.health === 'down' || enough ? 'down' : 'suspect',
+    falls: fell ? [...node.falls.filter((fall) => at - fall < FALLS_KEPT_MS), at] : node.falls,
     answering: false,
     failures,
     failingSince: node.failingSince ?? at,
     failedBy: failure.kind,
     goods: 0,
+    goodAt: undefined,
   }
+}
+
+/** Falls longer ago than this are forgiven. */
+const FALLS_KEPT_MS = 60_000
+/** A flapping reader is out for at most `rise` times this many good probes. */
+const MOST_RISES = 16
+/** The good probes of one that flaps are counted at most so often: in an alarm they come in dozens. */
+const FLAPPING_GAP_MS = 250
+
+function goodsNeeded({ falls }: ObservedNode, { rise }: ObserveRules): number {
+  return rise * Math.min(2 ** Math.max(0, falls.length - 1), MOST_RISES)
+}
+
+function tooSoon({ falls, goodAt }: ObservedNode, at: number): boolean {
+  return falls.length > 1 && goodAt !== undefined && at - goodAt < FLAPPING_GAP_MS
 }
 
 /** How many failures in a row it takes; a node without room for us is alive, however often it says so. */

@@ -15,10 +15,11 @@ export interface ObservedNode extends NodeState {
   readonly failingSince: number | undefined
   /** Of the last of them; a node that refuses our login is down for us and still serves others. */
   readonly failedBy: FailureKind | undefined
-  /** Probes answered in a row while down. */
+  /** Probes answered in a row while down, and when (wall) the last one that counted was. */
   readonly goods: number
-  /** It takes writes and must not: another node is, or was, further. Implies `down`. */
-  readonly fenced: boolean
+  readonly goodAt: number | undefined
+  /** When (wall) it went down, of late: a reader that does so again and again is out for longer. */
+  readonly falls: readonly number[]
 }
 
 /** Where the writer's log stood at a moment. */
@@ -89,6 +90,8 @@ export function newNode(spec: NodeSpec, at: number): ObservedNode {
     failingSince: undefined,
     failedBy: undefined,
     goods: 0,
+    goodAt: undefined,
+    falls: [],
     fenced: false,
   }
 }

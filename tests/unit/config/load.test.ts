@@ -18,6 +18,7 @@ describe('a right file', () => {
     expect(settings.pool).toEqual({
       maxConnectionsPercent: 100,
       maxIdleConnectionsPercent: 50,
+      connectTimeoutMs: 1_000,
       minIdle: 0,
       borrowTimeout: 120_000,
       idleTimeoutMs: 300_000,

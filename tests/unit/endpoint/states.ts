@@ -15,6 +15,7 @@ export function node(
     timeline: 1,
     connectionLimit: 97,
     responseMs: undefined,
+    fenced: false,
     versionNum: 180_004,
     because: `node-${n} is in a test`,
     since: 0,

@@ -22,7 +22,7 @@ afterEach(() => {
   sockets.clear()
 })
 
-function opener(connectTimeoutMs = 2_000, nodeTls: () => tls.ConnectionOptions = trusting): Opener {
+function opener(loginTimeoutMs = 2_000, nodeTls: () => tls.ConnectionOptions = trusting): Opener {
   return new Opener({
     network: new Network(),
     protocol: postgres({
@@ -37,7 +37,8 @@ function opener(connectTimeoutMs = 2_000, nodeTls: () => tls.ConnectionOptions =
       initQuery: '',
     }),
     nodeTls,
-    connectTimeoutMs,
+    connectTimeoutMs: 2_000,
+    loginTimeoutMs,
     securing: () => {},
     events: { lost: () => {}, sign: () => {}, cancel: async () => true },
   })

@@ -26,7 +26,8 @@ function openerWith(more: Partial<OpenerOptions> = {}): Opener {
       initQuery: '',
     }),
     nodeTls: () => ({}),
-    connectTimeoutMs: 2_000,
+    connectTimeoutMs: 1_000,
+    loginTimeoutMs: 2_000,
     securing: () => {},
     events: { lost: () => {}, sign: () => {}, cancel: async () => true },
     ...more,
@@ -83,7 +84,7 @@ describe('a cancel request', () => {
         heard += bytes.length
       })
     })
-    expect(await openerWith({ connectTimeoutMs: 150 }).cancel(where, key, false)).toBe(false)
+    expect(await openerWith({ loginTimeoutMs: 150 }).cancel(where, key, false)).toBe(false)
     expect(heard).toBe(16)
   })
 

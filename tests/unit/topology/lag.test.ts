@@ -79,8 +79,8 @@ describe('the trail', () => {
   it('is bounded', () => {
     let trail: readonly TrailPoint[] = []
     for (let i = 0; i < 2_000; i++) trail = extendTrail(trail, i * 1_000, BigInt(i))
-    expect(trail).toHaveLength(256)
-    expect(trail[0]).toEqual({ at: 1_744_000, lsn: 1744n })
+    expect(trail).toHaveLength(512)
+    expect(trail[0]).toEqual({ at: 1_488_000, lsn: 1488n })
   })
 
   it('begins anew when the position goes back', () => {

@@ -228,3 +228,53 @@ describe('the writer', () => {
     expect(story.said).toEqual(['node-1 is up as a reader (timeline 1, was writer)'])
   })
 })
+
+describe('a reader that flaps', () => {
+  /** How many good probes, `stepMs` apart, it takes until node-2 is up; at most 100. */
+  const goodsUntilUp = (story: Story, stepMs: number): number => {
+    for (let goods = 1; goods <= 100; goods++) {
+      story.answers(2, asReader(), stepMs)
+      if (story.topology.nodes[1]!.health === 'up') return goods
+    }
+    return Infinity
+  }
+
+  it('needs twice as many good probes with each fall within a minute, up to a bound', () => {
+    const story = steady()
+    const needed = Array.from({ length: 7 }, () => {
+      story.fails(2, 'refused', 2)
+      return goodsUntilUp(story, 500)
+    })
+    expect(needed).toEqual([2, 4, 8, 16, 32, 32, 32])
+    expect(story.said).toContain(
+      'node-2 is down: connection refused (2 probes failed in 50 ms; 3 falls within a minute)',
+    )
+  })
+
+  it('is forgiven after a minute', () => {
+    const story = steady()
+    for (let i = 0; i < 3; i++) {
+      story.fails(2, 'refused', 2)
+      goodsUntilUp(story, 500)
+    }
+    story.answers(2, asReader(), 61_000).fails(2, 'refused', 2)
+    expect(goodsUntilUp(story, 500)).toBe(2)
+  })
+
+  it('cannot hurry through them in an alarm that probes every 20 ms', () => {
+    const story = steady()
+    story.fails(2, 'refused', 2)
+    expect(goodsUntilUp(story, 20)).toBe(2)
+    story.fails(2, 'refused', 2)
+    // The first counts at once, three more each 250 ms (13 probes) after the one before.
+    expect(goodsUntilUp(story, 20)).toBe(40)
+  })
+
+  it('serves at once when it is the writer', () => {
+    const story = steady()
+    for (let i = 0; i < 5; i++) {
+      story.fails(1, 'refused', 2).answers(1, asWriter())
+      expect(story.picture).toBe('writer/up reader/up reader/up')
+    }
+  })
+})
