@@ -32,4 +32,6 @@ export interface EndpointRule {
   readonly pinning: 'follow' | 'strict' | 'aws'
   /** Ask the server what functions have changed that nobody can see through. */
   readonly verify: boolean
+  /** What provably only reads is sent again when its server is lost before it answers. Default: no. */
+  readonly retryReads?: boolean
 }

@@ -97,11 +97,36 @@ export interface ClientConversation {
    * resumes, and the client is told `error` (as steps from `next`). The session lives on.
    */
   failRequest(error: WeirError): void
-  /**
-   * The server connection was lost with replies owed. Returns what to tell the client so that the
-   * session can go on, or undefined when only closing is right (torn frame, open transaction).
-   */
-  serverLost(error: WeirError): Buffer | undefined
+  /** The server connection was lost, for this reason; says what becomes of the session. */
+  serverLost(error: WeirError): ServerLoss
+}
+
+/**
+ * How a client fared when its server connection was lost; a metric label.
+ *
+ * - `retried`: its request was sent again, and it knows nothing. - `unknown`: it was told that its
+ *   request may have taken effect. - `transaction`: it lost its transaction. - `copy`: it lost a
+ *   COPY. - `unsent`: it was told that its request was not carried out. - `partial`: it lost the
+ *   rest of an answer. - `torn`: closed in the middle of a message. - `pinned`: closed, because
+ *   session state was lost.
+ */
+export type LostOutcome =
+  | 'retried'
+  | 'unknown'
+  | 'transaction'
+  | 'copy'
+  | 'unsent'
+  | 'partial'
+  | 'torn'
+  | 'pinned'
+
+export interface ServerLoss {
+  /** Undefined when nothing was lost. */
+  readonly outcome: LostOutcome | undefined
+  /** False when only closing is right. */
+  readonly goesOn: boolean
+  /** What to tell the client first. */
+  readonly bytes: Buffer
 }
 
 /**
@@ -288,6 +313,8 @@ export interface SessionTerms {
   /** What the client takes for the number of its server process; undefined for no client. */
   readonly process?: number | undefined
   readonly pinning: Pinning
+  /** What provably only reads is sent again when its server is lost. Default: it is not. */
+  readonly retryReads?: boolean
   /** After a call of what cannot be seen through, the server is asked what it has changed. */
   readonly verify: boolean
 }

@@ -26,13 +26,7 @@ import { PinNotes } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
 import { handBack, type Rooms } from './rooms.ts'
 import { bookBegin, bookEnd } from './session-books.ts'
-import {
-  CANCELLED_WHILE_WAITING,
-  INTERNAL,
-  outcomeUnknown,
-  SHUT_DOWN,
-  sessionLost,
-} from './session-errors.ts'
+import { CANCELLED_WHILE_WAITING, INTERNAL, SHUT_DOWN, sessionLost } from './session-errors.ts'
 import { MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
 import type { Session } from './sessions.ts'
@@ -305,22 +299,26 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   serverLost(error: WeirError): void {
     const server = this.#lease
     if (server === undefined) return
-    const cutInHalf = server.conversation.midMessage
-    const outcome = this.#conversation.serverLost(outcomeUnknown(error))
-    const pinned = this.#conversation.atRisk
-    this.#requests.lost(this.#conversation.requests)
+    const conversation = this.#conversation
+    const pinned = conversation.atRisk
+    const { outcome, goesOn, bytes } = conversation.serverLost(error)
+    if (outcome !== undefined) this.#rooms.counters.outcomes.add(outcome)
+    this.#requests.lost(conversation.requests)
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
-    if (outcome === undefined) {
+    if (!goesOn) {
       // An error in the middle of a row would be read as the rest of that row.
-      if (cutInHalf) this.close('server-lost')
+      if (outcome === 'torn') this.close('server-lost')
       else this.#refuse(sessionLost(error, pinned), 'server-lost')
       return
     }
-    this.link.write(outcome)
+    this.link.write(bytes)
     this.#machine.to('idle')
     this.#ears.settle()
-    this.goOn()
+    // Others of that node may be lost in the same turn: whoever asks for one now might get these.
+    if (outcome === 'retried') setImmediate(() => this.goOn())
+    else if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
+    else this.goOn()
   }
 
   /** Cancels what the client is doing now: a running request, or its wait for a server connection. */

@@ -26,19 +26,6 @@ export const INTERNAL = new WeirError(
   { sqlstate: 'XX000', hint: 'Connect again. The log of Weir says what went wrong.' },
 )
 
-/** Nobody can say whether the request took effect; the client must be told just that. */
-export function outcomeUnknown(error: WeirError): WeirError {
-  return new WeirError(
-    'WEIR_OUTCOME_UNKNOWN',
-    'the server connection was lost; it is not known whether the request took effect',
-    {
-      sqlstate: '08007',
-      detail: error.message,
-      hint: 'The session goes on. Check whether the request was carried out before sending it again.',
-    },
-  )
-}
-
 /** The session cannot go on without the connection it had. */
 export function sessionLost(error: WeirError, pins: readonly string[]): WeirError {
   const why = pins.length > 0 ? ` and the session was pinned to it (${pins.join(', ')})` : ''

@@ -4,6 +4,6 @@ import type { SessionTerms } from '../protocol/contract.ts'
 
 /** `process`: what the client takes for the number of its server process. */
 export function termsOf({ rule }: Endpoint, process: number): SessionTerms {
-  const { pooling, pinning, verify } = rule
-  return { pinning: pooling === 'session' ? 'session' : pinning, verify, process }
+  const { pooling, pinning, verify, retryReads = false } = rule
+  return { pinning: pooling === 'session' ? 'session' : pinning, verify, retryReads, process }
 }

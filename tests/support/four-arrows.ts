@@ -111,6 +111,7 @@ class Stage {
         inspectBytes: number('inspect', 1_048_576),
         pinning: (word('pinning') ?? 'follow') as 'follow' | 'strict' | 'aws',
         verify: head.includes('verify'),
+        retryReads: head.includes('retries'),
         initQuery: word('init') ?? '',
         note,
         serverName,

@@ -130,6 +130,7 @@ export interface PaperHouseOptions {
   /** Of the endpoint. Default: `follow`, not `verify`. */
   readonly pinning?: 'follow' | 'strict' | 'aws'
   readonly verify?: boolean
+  readonly retryReads?: boolean
   readonly idleClientTimeoutMs?: number
   /** Default: one that listens to anything at once and hears nothing. */
   readonly hub?: Rooms['hub']
@@ -294,6 +295,7 @@ function introduction(
 function writerRoute({
   pinning = 'follow',
   verify = false,
+  retryReads = false,
 }: PaperHouseOptions): Route<ServerConnection> {
   return {
     endpoint: endpointOf({
@@ -310,6 +312,7 @@ function writerRoute({
       pooling: 'transaction',
       pinning,
       verify,
+      retryReads,
     }),
     database: 'app',
     user: 'weir',

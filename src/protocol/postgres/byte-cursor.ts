@@ -15,9 +15,12 @@ export class ByteCursor {
   pos = 0
   end = 0
   runStart = 0
+  /** Equal numbers mean that positions mean the same bytes: a read buffer comes back with others. */
+  reads = 0
   #own = false
 
   push(chunk: Buffer): void {
+    this.reads++
     if (this.pos === this.end && this.runStart === this.pos) {
       this.buffer = chunk
       this.pos = 0
@@ -74,6 +77,7 @@ export class ByteCursor {
   /** Copies what is left, because the memory it lies in is about to be overwritten. */
   keep(): void {
     if (this.#own) return
+    this.reads++
     if (this.runStart === this.end) {
       this.buffer = NOTHING
     } else {
@@ -92,6 +96,7 @@ export class ByteCursor {
 
   /** Puts `bytes` ahead of what was not looked at yet; nothing waits to be given out. */
   unread(bytes: Buffer): void {
+    this.reads++
     this.buffer = Buffer.concat([bytes, this.buffer.subarray(this.pos, this.end)])
     this.pos = 0
     this.runStart = 0

@@ -133,6 +133,13 @@ export class ChannelWatch {
     this.#asked = []
   }
 
+  /** What was done since the last boundary is undone, and its server connection gone. */
+  undone(): void {
+    this.#asked = []
+    this.#leaving = []
+    this.unlisten = false
+  }
+
   /** The server listens to these; `rolledBack`: something since the last boundary was. */
   learn({ channels, marks = [] }: Pick<Answer, 'channels' | 'marks'>, rolledBack: boolean): void {
     let at = 0

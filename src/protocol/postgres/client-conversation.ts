@@ -13,47 +13,27 @@ import type {
   ClientStep,
   PinReason,
   ServerConversation,
-  SessionTerms,
+  ServerLoss,
 } from '../contract.ts'
 import { alone } from './alone.ts'
+import type { ClientConversationOptions } from './client-conversation-options.ts'
 import { ClientStatements } from './client-statements.ts'
 import { Desk, type Verdict } from './desk.ts'
 import { ExtendedQueries } from './extended-query.ts'
 import { Following } from './following.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
-import { errorBytesOf, fatalBytes, lostReplies } from './refusal.ts'
-import type { Senders } from './senders.ts'
-import type { Habits } from './sequence-watch.ts'
+import { isBooked, lose } from './losing.ts'
+import type { LostTransaction } from './lost-transaction.ts'
+import { errorBytesOf, fatalBytes } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { actingSql, bringSettings, meaningKeyOf } from './settings.ts'
+import { actingSql, bringSettings, isSettable, meaningKeyOf } from './settings.ts'
+import { queryBytes } from './shelf.ts'
 import { SimpleQueries } from './simple-query.ts'
-import type { Statements } from './statements.ts'
 
 const NOTHING = Buffer.alloc(0)
-
-/** Reported by a server, and set by nobody. */
-const UNSETTABLE: ReadonlySet<string> = new Set([
-  'in_hot_standby',
-  'integer_datetimes',
-  'is_superuser',
-  'server_encoding',
-  'server_version',
-])
-
-export interface ClientConversationOptions {
-  readonly user: string
-  readonly settings: ReadonlyMap<string, string>
-  readonly settingsKey: string
-  /** Database and user, whose texts mean the same under the same settings. */
-  readonly realm: string
-  readonly statements: Statements
-  readonly habits: Habits
-  readonly terms: SessionTerms
-  readonly senders: Senders
-  /** Longest message that is read whole, bytes. */
-  readonly inspectBytes: number
-}
+/** So often in a row one request is sent again because its server was lost. */
+const MOST_TRIES = 3
 
 export class PostgresClientConversation implements ClientConversation {
   bytes: Buffer = NOTHING
@@ -69,11 +49,18 @@ export class PostgresClientConversation implements ClientConversation {
   /** Throwing away what cannot be served: one Query or FunctionCall, or a batch up to its Sync. */
   #discarding: 'no' | 'request' | 'batch' = 'no'
   #readyAfterDrop = false
+  /** Of the message at hand. */
+  #type = 0
+  /** Its server connection is gone, and the client has not rolled it back yet. */
+  #lost: LostTransaction | undefined
+  #reads: boolean
+  #tries = 0
 
   constructor(options: ClientConversationOptions) {
     const { settings, settingsKey, realm } = options
     this.#realm = realm
     this.#realmOf = settingsKey
+    this.#reads = options.terms.retryReads === true
     this.#following = new Following(options)
     this.#statements = new ClientStatements(options.statements, realm + meaningKeyOf(settings))
     this.#desk = new Desk(this.#statements, this.#following, options.inspectBytes)
@@ -132,6 +119,7 @@ export class PostgresClientConversation implements ClientConversation {
   attach(server: ServerConversation): Buffer {
     if (!(server instanceof PostgresServerConversation)) throw new Error('BUG: foreign server')
     this.#server = server
+    server.begins()
     server.onDeallocated = () => this.#statements.names.deallocated()
     server.onReported = (name) => this.#reported(server, name)
     const following = this.#following
@@ -160,12 +148,13 @@ export class PostgresClientConversation implements ClientConversation {
 
   #reported(server: PostgresServerConversation, reported: string): void {
     const name = reported.toLowerCase()
-    if (!UNSETTABLE.has(name)) this.#following.reported(server, name)
+    if (isSettable(name)) this.#following.reported(server, name)
   }
 
   settle(): Buffer {
     const server = this.#server
     if (server === undefined) return NOTHING
+    this.#tries = 0
     if (server.secondTry.due) return this.#again(server)
     const following = this.#following
     if (following.follows && following.pins.has('large-statement')) {
@@ -185,9 +174,9 @@ export class PostgresClientConversation implements ClientConversation {
 
   /** The batch just refused once more, its statement prepared anew. */
   #again(server: PostgresServerConversation): Buffer {
-    const { secondTry } = server
     const { in: cursor, requests } = this.#desk
-    cursor.unread(secondTry.take())
+    server.secondTry.plays()
+    cursor.unread(server.kept.take())
     const pieces: Buffer[] = []
     while (this.#next() === 'forward') pieces.push(Buffer.from(this.bytes))
     this.#desk.requests = requests
@@ -259,8 +248,13 @@ export class PostgresClientConversation implements ClientConversation {
 
   #message(type: number, total: number): ClientStep | 'wait' | undefined {
     const server = this.#server
+    this.#type = type
     if (type === FRONTEND.TERMINATE) return this.#desk.in.hasRun ? this.#forwardRun() : 'goodbye'
-    if (server === undefined) return this.#alone(type, total)
+    if (server === undefined) {
+      return this.#lost === undefined
+        ? this.#alone(type, total)
+        : this.#inLost(this.#lost, type, total)
+    }
     if (server.ledger.copyIn && !isCopyMessage(type)) {
       // The server refuses it by itself and owes nothing more for it.
       this.#desk.left = total
@@ -308,6 +302,25 @@ export class PostgresClientConversation implements ClientConversation {
     return undefined
   }
 
+  /** A message of a transaction whose server connection is gone. */
+  #inLost(lost: LostTransaction, type: number, total: number): 'wait' | undefined {
+    const reply = lost.message(type, total)
+    if (reply === 'wait') return 'wait'
+    const { in: cursor, toClient } = this.#desk
+    if (lost.ended) this.#lost = undefined
+    if (reply.answer !== undefined) toClient.push(reply.answer)
+    if (reply.discards) this.#discarding = 'batch'
+    if (reply.rest === undefined) {
+      this.#skip(total, reply.ready === true)
+      return undefined
+    }
+    const rest = queryBytes(cursor.body(total).subarray(reply.rest, total - HEADER - 1))
+    cursor.pos += total
+    cursor.dropRun()
+    cursor.unread(rest)
+    return undefined
+  }
+
   #forwardRun(): ClientStep {
     this.bytes = this.#desk.in.takeRun()
     return 'forward'
@@ -322,7 +335,8 @@ export class PostgresClientConversation implements ClientConversation {
 
   #dropped(): void {
     this.#desk.drop = false
-    if (this.#readyAfterDrop) this.#desk.toClient.push(readyForQuery('I'))
+    const status = this.#lost === undefined ? 'I' : 'E'
+    if (this.#readyAfterDrop) this.#desk.toClient.push(readyForQuery(status))
     this.#readyAfterDrop = false
   }
 
@@ -341,6 +355,7 @@ export class PostgresClientConversation implements ClientConversation {
       this.#desk.refusal = errorBytesOf(error, 'ERROR')
       return
     }
+    this.#tries = 0
     const { in: cursor } = this.#desk
     const type = cursor.buffer[cursor.pos]
     const request = type === FRONTEND.QUERY || type === FRONTEND.FUNCTION_CALL
@@ -348,16 +363,31 @@ export class PostgresClientConversation implements ClientConversation {
     this.#desk.toClient.push(errorBytesOf(error, 'ERROR'))
   }
 
-  serverLost(error: WeirError): Buffer | undefined {
+  serverLost(error: WeirError): ServerLoss {
     const server = this.#server
-    if (server === undefined) return NOTHING
-    if (server.midMessage || !this.atMessageEnd) return undefined
-    if (server.status !== 'idle' || server.ledger.copyIn) return undefined
-    if (this.#following.holds) return undefined
-    const replies = lostReplies(server.ledger, errorBytesOf(error, 'ERROR'))
-    if (server.ledger.batchOpen) this.#discarding = 'batch'
+    if (server === undefined) return { outcome: undefined, goesOn: true, bytes: NOTHING }
+    const desk = this.#desk
+    const half = !this.atMessageEnd
+    const lost = lose({
+      desk,
+      server,
+      half: half && isBooked(this.#type),
+      binds: this.#extended.binds,
+      mayTry: this.#tries < MOST_TRIES,
+      reads: this.#reads,
+      error,
+    })
     this.#extended.reset()
-    this.#desk.toServer.clear()
-    return replies
+    desk.toServer.clear()
+    desk.in.dropRun()
+    // Nobody wants the rest of what the client was still sending.
+    if (half) desk.drop = true
+    if (lost.discards) this.#discarding = 'batch'
+    this.#lost = lost.transaction
+    if (lost.again !== undefined) {
+      this.#tries++
+      desk.in.unread(lost.again)
+    }
+    return lost
   }
 }

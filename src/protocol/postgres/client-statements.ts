@@ -245,6 +245,18 @@ export class ClientStatements {
     return true
   }
 
+  /** Parse with no server connection, of a text that any would take. */
+  adopt(name: string, text: Buffer, types: Buffer): void {
+    const statement = this.#statements.own(text, types)
+    if (name === '') this.#unnamed.adopt(statement)
+    else this.names.set(name, this.names.entry(name, statement))
+  }
+
+  /** The unnamed statement is gone, and no server connection is at hand. */
+  loseUnnamed(): void {
+    this.#unnamed.clear()
+  }
+
   /** Close of a named statement with no server connection at hand. */
   closeAlone(name: string): void {
     this.names.delete(name)

@@ -10,9 +10,11 @@ import { readParse, readTarget } from '../../wire/postgres/read.ts'
 import { mayCopy } from './asking.ts'
 import { readBindHead, readParseName, renamedBindHead } from './bind-head.ts'
 import type { Desk, Verdict } from './desk.ts'
+import { FLOW, flowOfStatement } from './flow.ts'
 import { isUnnamedPortal } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
+import { PortalFlows } from './portal-flows.ts'
 import { changedShape } from './result-shape.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { channelWanted } from './simple-query.ts'
@@ -28,6 +30,9 @@ export class ExtendedQueries {
   #rides = false
   /** A statement of the batch begins or ends a transaction. */
   #transacts = false
+  /** The batch has bound something: it cannot go on on another server connection. */
+  binds = false
+  #portals = new PortalFlows()
 
   constructor(desk: Desk) {
     this.#desk = desk
@@ -36,7 +41,7 @@ export class ExtendedQueries {
   parse(server: PostgresServerConversation, total: number): Verdict {
     const desk = this.#desk
     const { in: cursor, statements } = desk
-    server.ledger.openBatch()
+    this.#open(server)
     if (total > desk.inspectBytes) {
       // Too long to keep for another server connection: it lives and dies on this one.
       const name = readParseName(cursor.buffer, cursor.pos, cursor.end)
@@ -85,7 +90,9 @@ export class ExtendedQueries {
       if (verdict !== undefined) return verdict
       if (statement.classification.bits & PREPARE) this.#lookInside(server, name)
     }
-    server.ledger.openBatch()
+    this.#open(server)
+    this.binds = true
+    this.#portals.bound(cursor.buffer, start, portalEnd, flowOfStatement(statement))
     const serverName = statements.bring(server, OWED.BIND, name, desk.emit)
     if (serverName === name) {
       desk.left = total
@@ -156,7 +163,7 @@ export class ExtendedQueries {
       this.#refuse(server, total, changedShape())
       return 'refused'
     }
-    server.ledger.openBatch()
+    this.#open(server)
     desk.looking = true
     statements.shapes.look(server, name, desk.emit, () => {
       desk.looking = false
@@ -170,7 +177,7 @@ export class ExtendedQueries {
     const { in: cursor, toServer } = this.#desk
     if (server.status !== 'idle' || server.ledger.batchOpen || !server.ledger.certain) return
     if (cursor.hasRun || !toServer.empty) return
-    server.secondTry.begins(cursor.buffer, cursor.pos)
+    server.secondTry.begins()
   }
 
   /** What the statement does that an EXECUTE of this name runs. */
@@ -206,8 +213,11 @@ export class ExtendedQueries {
         ? desk.following.settings.restoring(bound.text)
         : ''
     if (restoring !== '' && desk.in.available < total) return 'wait'
-    server.ledger.openBatch()
-    server.ledger.push(OWED.EXECUTE, desk.statements.executed(server))
+    const flow = this.#portals.executed(desk.in.buffer, desk.in.pos, desk.in.end)
+    if (flow === 'wait') return 'wait'
+    this.#open(server)
+    this.binds = true
+    server.ledger.push(OWED.EXECUTE, desk.statements.executed(server), flow)
     desk.requests++
     this.#executes++
     if (restoring === '') desk.left = total
@@ -233,9 +243,11 @@ export class ExtendedQueries {
       !ledger.skipping
     if (rides && desk.in.available < total) return 'wait'
     ledger.push(OWED.SYNC)
+    const { batch } = ledger
+    server.kept.ends(desk.in, desk.in.pos + total, batch)
+    server.secondTry.ends(server.kept.has(batch))
     ledger.closeBatch()
     this.reset()
-    server.secondTry.ends(desk.in.buffer, desk.in.pos + total)
     if (rides) desk.passWith(total, following.ask(server))
     else desk.left = total
     return undefined
@@ -247,6 +259,15 @@ export class ExtendedQueries {
     this.#executes = 0
     this.#rides = false
     this.#transacts = false
+    this.binds = false
+  }
+
+  #open({ ledger, status, kept }: PostgresServerConversation): void {
+    if (ledger.batchOpen) return
+    ledger.openBatch()
+    if (status === 'idle' && ledger.certain) {
+      kept.begins(this.#desk.in, ledger.batch, this.#desk.requests)
+    }
   }
 
   /** Describe or Close. */
@@ -258,7 +279,7 @@ export class ExtendedQueries {
       const { kind, name } = readTarget(cursor.body(total))
       if (kind === 'S') return this.#statement(server, type, total, name)
     }
-    server.ledger.openBatch()
+    this.#open(server)
     if (type === FRONTEND.CLOSE) server.ledger.push(OWED.CLOSE)
     else server.ledger.push(OWED.DESCRIBE, desk.statements.shapes.noting(server))
     desk.left = total
@@ -272,13 +293,14 @@ export class ExtendedQueries {
     name: string,
   ): undefined {
     const desk = this.#desk
-    server.ledger.openBatch()
+    this.#open(server)
     if (type === FRONTEND.CLOSE) {
       if (desk.statements.close(server, name) === 'answered') desk.leaveOut(total)
       else desk.left = total
       return
     }
     const serverName = desk.statements.bring(server, OWED.DESCRIBE, name, desk.emit)
+    server.ledger.mark(FLOW.DESCRIBES)
     if (serverName === name) {
       desk.left = total
       return

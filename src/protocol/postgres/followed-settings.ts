@@ -129,6 +129,15 @@ export class FollowedSettings {
     return narrower
   }
 
+  /** What was set since the last boundary is undone, and its server connection gone. */
+  undone(): void {
+    this.#names.clear()
+    this.#asked = []
+    this.nameless = false
+    this.#resetting = false
+    this.#resetAsked = false
+  }
+
   /** They will not be told: nothing is asked any more. */
   giveUp(): void {
     this.#names.clear()

@@ -19,6 +19,7 @@ import {
 import { ChannelWatch } from './channel-watch.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
 import { FollowedSettings } from './followed-settings.ts'
+import { InsideTransaction } from './inside-transaction.ts'
 import type { Senders } from './senders.ts'
 import { type Habits, SequenceWatch } from './sequence-watch.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
@@ -58,6 +59,7 @@ export class Following {
   /** Something went by that was too long to read: the server connection is to be reset. */
   #unread = false
   #failures = 0
+  #inside = new InsideTransaction()
 
   constructor(options: FollowingOptions) {
     this.#terms = options.terms
@@ -129,6 +131,7 @@ export class Following {
     emit: (bytes: Buffer) => void,
   ): PinReason | undefined {
     const { bits } = classification
+    if (bits & E.ADVISORY_LOCK) this.#inside.locks = true
     this.#listening.signs(server, bits, emit)
     if (bits & (E.SET | E.SET_LOCAL)) server.coloured = true
     if (!this.follows) {
@@ -154,7 +157,7 @@ export class Following {
       const alone =
         server.status === 'idle' && server.ledger.readyOwed === 0 && classification.statements === 1
       const actions = actionsOf(text)
-      for (const action of actions) this.#touch(action, alone)
+      for (const action of actions) this.#touch(server, action, alone)
       this.#listening.leaves(
         server,
         actions,
@@ -175,19 +178,28 @@ export class Following {
 
   #doubt(server: PostgresServerConversation, about: number, text: Buffer): void {
     if (about === 0) return
-    this.#doubts |= about
+    this.#raise(server, about)
     if (about === EVERYTHING) this.settings.touchAll(false)
     this.#digest = digest(text)
     server.dirty = true
   }
 
+  #raise(server: PostgresServerConversation, about: number): void {
+    if (about === 0) return
+    this.#doubts |= about
+    this.#inside.doubts(server, about)
+  }
+
   #pin(server: PostgresServerConversation, reason: PinReason, text: Buffer): void {
-    if (!this.pins.has(reason)) this.pins.set(reason, digest(text))
+    if (!this.pins.has(reason)) {
+      this.pins.set(reason, digest(text))
+      this.#inside.pins(server, reason)
+    }
     server.dirty = true
   }
 
-  #touch(action: Action, alone: boolean): void {
-    this.#doubts |= this.settings.touch(action, alone)
+  #touch(server: PostgresServerConversation, action: Action, alone: boolean): void {
+    this.#raise(server, this.settings.touch(action, alone))
     if (action.kind !== 'discard') return
     if (action.what === 'sequences' || (action.what === 'all' && alone)) this.#forgetSequences()
   }
@@ -195,7 +207,7 @@ export class Following {
   /** The server reported a new value of this setting: was somebody seen to set it? */
   reported(server: PostgresServerConversation, name: string): void {
     if (!this.follows || !this.settings.surprises(name)) return
-    this.#doubts |= ABOUT.SETTINGS | ABOUT.SOURCES
+    this.#raise(server, ABOUT.SETTINGS | ABOUT.SOURCES)
     server.dirty = true
   }
 
@@ -205,7 +217,7 @@ export class Following {
     server.dirty = true
     if (!this.follows) return
     this.#unread = true
-    this.#doubts |= this.settings.touchAll(false) | EVERYTHING
+    this.#raise(server, this.settings.touchAll(false) | EVERYTHING)
   }
 
   /** A statement too long to keep for another server connection is prepared on this one, or none is. */
@@ -291,9 +303,32 @@ export class Following {
     server.coloured = false
     server.rolledBack = false
     const { hasty } = this.settings
+    this.#inside.over()
     if (server.quietError === undefined) server.dirty = this.pins.size > 0 || this.#unread || hasty
     if (this.pins.size === 0) this.#unread = false
     return NOTHING
+  }
+
+  /**
+   * The server connection is lost. False when something of the session is lost with it; otherwise
+   * the session is as it was at the last boundary.
+   *
+   * @param undone the transaction at hand is, and all that was done in it
+   */
+  survives(undone: boolean): boolean {
+    const inside = this.#inside
+    if ([...this.pins.keys()].some((reason) => !(undone && inside.pinned.has(reason)))) return false
+    const open = this.#doubts | this.#asked
+    if (open !== 0 && (!undone || inside.locks || inside.before(open))) return false
+    for (const reason of inside.pinned) this.pins.delete(reason)
+    this.#doubts = 0
+    this.#asked = 0
+    this.#unread = false
+    this.#failures = 0
+    inside.over()
+    this.settings.undone()
+    this.#listening.undone()
+    return true
   }
 
   /** As after `DISCARD ALL` outside a transaction. */

@@ -8,6 +8,7 @@
  */
 import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import type { CancelTarget, TransactionStatus } from '../contract.ts'
+import { after, FLOW } from './flow.ts'
 import type { Statement } from './statements.ts'
 
 /** Kinds of entries; what each waits for. */
@@ -82,9 +83,22 @@ export type Answered = (
   status: TransactionStatus | undefined,
 ) => void
 
+const TRANSACTS = FLOW.BEGINS | FLOW.ENDS
+
+/** A reply owed, as `owed` tells of it. */
+export interface Owed {
+  readonly kind: number
+  /** Bits of `FLOW`. */
+  readonly flow: number
+}
+
 export class Ledger {
   #kinds: number[] = []
   #undos: (Undo | undefined)[] = []
+  /** Bits of `FLOW`. */
+  #flows: number[] = []
+  /** `FLOW` of the batch at hand as far as it was answered; `RAN` when that was any Execute. */
+  passed = 0
   #head = 0
   /** Entries lie in [head, end); the arrays keep their size, because shrinking one is slow. */
   #end = 0
@@ -164,7 +178,8 @@ export class Ledger {
     this.batch++
   }
 
-  push(kind: number, undo?: Undo): void {
+  /** `flow`: bits of `FLOW`. */
+  push(kind: number, undo?: Undo, flow = 0): void {
     if (this.skipping) {
       // Even a simple query is ignored up to Sync (postgres.c, ignore_till_sync).
       if (kind !== OWED.SYNC) {
@@ -175,6 +190,7 @@ export class Ledger {
     }
     this.#kinds[this.#end] = kind
     this.#undos[this.#end] = undo
+    this.#flows[this.#end] = flow
     this.#end++
   }
 
@@ -184,6 +200,41 @@ export class Ledger {
     if (this.#head < this.#end) return
     this.#head = 0
     this.#end = 0
+  }
+
+  /** What was pushed last has this flow, too. */
+  mark(flow: number): void {
+    if (!this.skipping && this.#end > this.#head) this.#flows[this.#end - 1]! |= flow
+  }
+
+  /** How the transaction stands when all that was sent is carried out, `status` being how it stood. */
+  statusBehind(status: TransactionStatus): TransactionStatus {
+    let stands = after(status, this.passed)
+    for (let i = this.#head; i < this.#end; i++) stands = after(stands, this.#flows[i]!)
+    return stands
+  }
+
+  /** All that is owed, in order. */
+  owed(): Owed[] {
+    const all: Owed[] = []
+    for (let i = this.#head; i < this.#end; i++) {
+      all.push({ kind: this.#kinds[i]!, flow: this.#flows[i]! })
+    }
+    return all
+  }
+
+  /** Nobody will answer any more: the books are put back as if nothing of it had been sent. */
+  lose(): void {
+    for (let i = this.#end - 1; i >= this.#head; i--) this.#undos[i]?.restore?.(false)
+    this.#head = 0
+    this.#end = 0
+  }
+
+  /** The head is an Execute, and its reply is complete. */
+  executed(): void {
+    const flow = this.#flows[this.#head]!
+    this.passed = FLOW.RAN | ((flow & TRANSACTS) === 0 ? this.passed : flow)
+    this.shift()
   }
 
   /** The head failed. Drops what the server now ignores, newest first: all up to the next Sync. */
@@ -213,6 +264,7 @@ export class Ledger {
       }
       this.#kinds[to] = kind
       this.#undos[to] = this.#undos[i]
+      this.#flows[to] = this.#flows[i]!
       to++
     }
     this.#end = to

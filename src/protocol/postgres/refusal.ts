@@ -1,6 +1,6 @@
 /** Errors in the form a Postgres client reads them. */
 import { WeirError } from '../../core/errors.ts'
-import { errorResponse, noticeResponse, readyForQuery } from '../../wire/postgres/backend.ts'
+import { errorResponse, noticeResponse } from '../../wire/postgres/backend.ts'
 import type { ErrorFields, Severity } from '../../wire/postgres/error-fields.ts'
 
 export function errorBytesOf(error: WeirError, severity: Severity): Buffer {
@@ -34,16 +34,4 @@ export function errorFrom(code: string, fields: ErrorFields): WeirError {
     ...(fields.detail === undefined ? {} : { detail: fields.detail }),
     ...(fields.hint === undefined ? {} : { hint: fields.hint }),
   })
-}
-
-/** The error for every request owed, each with the ReadyForQuery that ends it where one is due. */
-export function lostReplies(
-  ledger: { readonly readyOwed: number; readonly batchOpen: boolean },
-  error: Buffer,
-): Buffer {
-  const pieces: Buffer[] = []
-  for (let i = ledger.readyOwed; i > 0; i--) pieces.push(error, readyForQuery('I'))
-  // The unfinished batch gets its ReadyForQuery when its Sync comes.
-  if (ledger.batchOpen) pieces.push(error)
-  return Buffer.concat(pieces)
 }

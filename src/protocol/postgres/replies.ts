@@ -76,7 +76,7 @@ export class Replies {
       case BACKEND.EMPTY_QUERY_RESPONSE:
       case BACKEND.PORTAL_SUSPENDED: {
         const step = stream.pass(total, this.#hushed)
-        if (step === undefined && ledger.head === OWED.EXECUTE) ledger.shift()
+        if (step === undefined && ledger.head === OWED.EXECUTE) ledger.executed()
         return step
       }
       case BACKEND.PARSE_COMPLETE:
@@ -162,7 +162,7 @@ export class Replies {
     if (head === OWED.EXECUTE && headUndo?.instead !== undefined) {
       if (cursor.hasRun) return this.#stream.run()
       headUndo.accept?.()
-      ledger.shift()
+      ledger.executed()
       return this.#stream.replace(total, headUndo.instead)
     }
     const step = this.#stream.pass(total, this.#hushed)
@@ -174,7 +174,8 @@ export class Replies {
         this.#ours = headUndo.ours.has(++this.#results)
       }
     }
-    if (head === OWED.EXECUTE || head === OWED.EXECUTE_INJECTED) ledger.shift()
+    if (head === OWED.EXECUTE) ledger.executed()
+    else if (head === OWED.EXECUTE_INJECTED) ledger.shift()
     return undefined
   }
 
@@ -191,8 +192,7 @@ export class Replies {
     if (instead === undefined || this.#told || this.#stream.abandoned) return undefined
     if (this.#stream.in.hasRun) return this.#stream.run()
     this.#told = true
-    this.#stream.bytes = instead
-    return 'forward'
+    return this.#stream.give(instead)
   }
 
   #ready(total: number): ServerStep | 'wait' | undefined {
@@ -226,6 +226,7 @@ export class Replies {
     ledger.copyIn = false
     const answered = head === OWED.ASK ? ledger.headUndo?.answer : undefined
     ledger.shift()
+    ledger.passed = 0
     stream.advance()
     if (answered !== undefined) {
       const row = this.#row
@@ -262,8 +263,7 @@ export class Replies {
       return undefined
     }
     if (this.#stream.abandoned) return undefined
-    this.#stream.bytes = held
-    return 'forward'
+    return this.#stream.give(held)
   }
 
   /** At the end of an answer outside a transaction: halts there once. */

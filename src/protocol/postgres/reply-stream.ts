@@ -18,6 +18,8 @@ export class ReplyStream {
   swallow = false
   /** Nobody is there to read: everything is swallowed. */
   abandoned = false
+  /** Something was given out since the last boundary. */
+  gave = false
 
   /** Lets the message of `total` bytes pass to the client, or past it. A step: come again after it. */
   pass(total: number, swallow: boolean): ServerStep | undefined {
@@ -41,6 +43,14 @@ export class ReplyStream {
   /** Gives out what has passed. */
   run(): ServerStep {
     this.bytes = this.in.takeRun()
+    this.gave = true
+    return 'forward'
+  }
+
+  /** Gives out `bytes` of ours. */
+  give(bytes: Buffer): ServerStep {
+    this.bytes = bytes
+    this.gave = true
     return 'forward'
   }
 
@@ -49,8 +59,7 @@ export class ReplyStream {
     this.in.pos += total
     this.in.dropRun()
     if (this.abandoned) return undefined
-    this.bytes = bytes
-    return 'forward'
+    return this.give(bytes)
   }
 
   abandon(): void {

@@ -11,6 +11,7 @@ import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import type { CancelKey, ServerConversation, ServerStep, TransactionStatus } from '../contract.ts'
 import { cleanUp } from './clean-up.ts'
 import { asideBytes } from './errands.ts'
+import { KeptRequest } from './kept-request.ts'
 import { type Answered, Ledger, OWED, type Undo } from './ledger.ts'
 import { broken, type Replied } from './replied.ts'
 import { Replies } from './replies.ts'
@@ -59,6 +60,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   injected = 0
   readonly ledger = new Ledger()
   readonly secondTry = new SecondTry()
+  readonly kept = new KeptRequest()
   readonly prepared: PreparedBook
   readonly parameters: Map<string, string>
   readonly cancelKey: CancelKey | undefined
@@ -106,7 +108,17 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   }
 
   get midMessage(): boolean {
-    return this.#stream.left > 0
+    return this.#stream.left > 0 && !this.#stream.swallow
+  }
+
+  /** Whoever holds the lease was given something since the last boundary, or it was attached. */
+  get gave(): boolean {
+    return this.#stream.gave
+  }
+
+  /** A client begins to use it. */
+  begins(): void {
+    this.#stream.gave = false
   }
 
   get farewell(): Buffer {
@@ -142,6 +154,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
       if (replies.boundary) {
         if (cursor.hasRun) return stream.run()
         replies.boundary = false
+        stream.gave = false
         return 'boundary'
       }
       if (replies.heard) {
@@ -154,8 +167,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
         if (cursor.hasRun) return stream.run()
         this.ledger.shift()
         if (stream.abandoned) continue
-        stream.bytes = fake
-        return 'forward'
+        return stream.give(fake)
       }
       if (stream.left > 0) {
         if (!stream.advance()) break

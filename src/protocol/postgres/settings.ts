@@ -138,3 +138,17 @@ function identifier(name: string): string {
     .map((part) => `"${part.replaceAll('"', '""')}"`)
     .join('.')
 }
+
+/** Reported by a server, and set by nobody. */
+const UNSETTABLE: ReadonlySet<string> = new Set([
+  'in_hot_standby',
+  'integer_datetimes',
+  'is_superuser',
+  'server_encoding',
+  'server_version',
+])
+
+/** Whether a setting that a server reports can be set. `name`: in lower case. */
+export function isSettable(name: string): boolean {
+  return !UNSETTABLE.has(name)
+}

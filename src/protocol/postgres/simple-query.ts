@@ -9,6 +9,7 @@ import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import { query } from '../../wire/postgres/frontend.ts'
 import { mayCopy } from './asking.ts'
 import type { Desk, Verdict } from './desk.ts'
+import { flowOf, plainFlow, UNREAD } from './flow.ts'
 import { OWED, type Undo } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
@@ -33,38 +34,41 @@ export class SimpleQueries {
     const { in: cursor, following } = desk
     if (total > desk.inspectBytes) {
       following.unread(server)
-      this.#book(server, total)
+      this.#book(server, total, UNREAD)
       return undefined
     }
     if (cursor.available < total) return 'wait'
     const start = cursor.pos + HEADER
     const end = cursor.pos + total - 1
     if (!following.alert && isPlain(cursor.buffer, start, end)) {
-      this.#book(server, total)
+      this.#book(server, total, plainFlow(cursor.buffer, start, end))
       return undefined
     }
     const text = cursor.buffer.subarray(start, end)
     const classification = classify(text)
     if (classification.bits === 0 && !following.alert) {
-      this.#book(server, total)
+      this.#book(server, total, flowOf(classification, text))
       return undefined
     }
     return this.#special(server, text, classification, total)
   }
 
   /** Books a Query and lets it pass. */
-  #book(server: PostgresServerConversation, total: number, undo?: Undo): void {
-    const desk = this.#desk
-    this.#owe(server, undo)
-    desk.left = total
+  #book(server: PostgresServerConversation, total: number, flow: number): void {
+    this.#owe(server, total, flow)
+    this.#desk.left = total
   }
 
-  #owe(server: PostgresServerConversation, undo?: Undo): void {
+  #owe(server: PostgresServerConversation, total: number, flow: number, undo?: Undo): void {
     const desk = this.#desk
+    const { ledger } = server
+    if (server.status === 'idle' && ledger.certain) {
+      server.kept.one(desk.in, total, ledger.batch, desk.requests)
+    }
     const unnamed = desk.statements.dropUnnamed(server)
-    server.ledger.push(OWED.QUERY, undo === undefined ? unnamed : both(undo, unnamed))
+    ledger.push(OWED.QUERY, undo === undefined ? unnamed : both(undo, unnamed), flow)
     desk.requests++
-    server.ledger.closeBatch()
+    ledger.closeBatch()
   }
 
   #special(
@@ -109,7 +113,8 @@ export class SimpleQueries {
     const sent = changed?.text ?? text
     // In the same query, so that it is undone with it, and the client is told of both at once.
     const restored = bits & RESET && !discardsAll ? following.settings.restored(sent) : undefined
-    this.#owe(server, restored === undefined ? changed?.undo : woven(restored, changed?.undo))
+    const undo = restored === undefined ? changed?.undo : woven(restored, changed?.undo)
+    this.#owe(server, total, flowOf(classification, text), undo)
     if (restored === undefined && changed === undefined) desk.in.pos += total
     else {
       desk.emit(queryBytes(restored?.bytes ?? sent))
@@ -131,7 +136,7 @@ export class SimpleQueries {
 
   /** Something that fails in the client's place, so that a transaction fails as it would directly. */
   #refuse(server: PostgresServerConversation, total: number, refusal: Buffer): void {
-    this.#owe(server, { refusal })
+    this.#owe(server, total, 0, { refusal })
     this.#desk.emit(query(refusedSql()))
     this.#desk.leaveOut(total)
   }
@@ -147,7 +152,7 @@ export class SimpleQueries {
     const { settings, settingsKey } = following.settings.start
     const init = server.initQuery === '' ? '' : `${server.initQuery}\n;`
     const again = setSql(settings)
-    this.#owe(server, { instead: commandComplete('DISCARD ALL') })
+    this.#owe(server, total, 0, { instead: commandComplete('DISCARD ALL') })
     desk.emit(query(`SET SESSION AUTHORIZATION DEFAULT;RESET ALL;${init}${again}`))
     desk.leaveOut(total)
     desk.statements.clear()

@@ -69,6 +69,11 @@ export class UnnamedStatement {
     this.#last = new Change()
   }
 
+  /** It is `statement` from now on, which no server connection has yet. */
+  adopt(statement: Statement): void {
+    this.#last = new Change(undefined, statement)
+  }
+
   /** Books another one here and on the server; returns how to put both back. */
   set(server: PostgresServerConversation, statement: Statement | undefined, face?: Face): Undo {
     const before = this.#change

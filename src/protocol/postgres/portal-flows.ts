@@ -1,0 +1,38 @@
+/**
+ * What the portals of one client do to transactions when they are executed, which may be batches
+ * after they were bound. Rule: nearly all do nothing, so only those that do are remembered by name.
+ */
+import { HEADER } from '../../wire/postgres/codes.ts'
+import { FLOW, UNREAD } from './flow.ts'
+
+/** More names than that are not kept apart. */
+const MOST_NAMES = 100
+
+export class PortalFlows {
+  #unnamed: number = FLOW.NONE
+  readonly #named = new Map<string, number>()
+
+  /** A Bind at `start` of `buffer`, whose portal's name ends at `portalEnd`. */
+  bound(buffer: Buffer, start: number, portalEnd: number, flow: number): void {
+    if (portalEnd === start + HEADER) {
+      this.#unnamed = flow
+      return
+    }
+    if (flow === FLOW.NONE && this.#named.size === 0) return
+    const name = buffer.toString('latin1', start + HEADER, portalEnd)
+    if (flow !== FLOW.NONE && this.#named.size < MOST_NAMES) this.#named.set(name, flow)
+    else if (flow === FLOW.NONE && this.#named.size < MOST_NAMES) this.#named.delete(name)
+  }
+
+  /** Of an Execute at `start` of `buffer`, of which the bytes up to `end` have arrived. */
+  executed(buffer: Buffer, start: number, end: number): number | 'wait' {
+    const nameStart = start + HEADER
+    if (nameStart >= end) return 'wait'
+    if (buffer[nameStart] === 0) return this.#unnamed
+    if (this.#named.size === 0) return FLOW.NONE
+    const nameEnd = buffer.indexOf(0, nameStart)
+    if (nameEnd < 0 || nameEnd >= end) return 'wait'
+    const flow = this.#named.get(buffer.toString('latin1', nameStart, nameEnd))
+    return flow ?? (this.#named.size < MOST_NAMES ? FLOW.NONE : UNREAD)
+  }
+}
