@@ -1,13 +1,15 @@
 /**
- * Weir over HTTP, for people and monitoring. Rule: it only reads. Anything but GET is refused, so
- * no web page can make a visitor's browser change something here; there are no CORS headers, and
- * the `Host` must be one that no stranger can own (see `host-guard.ts`).
+ * Weir over HTTP, for people and monitoring. Rule: it only reads, but for the few commands of
+ * `commands.ts`, which no web page can give; anything else but GET is refused. There are no CORS
+ * headers, and the `Host` must be one that no stranger can own (see `host-guard.ts`).
  */
 import { createHash } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { COMMANDS, commandRoutes, mayNotCommand } from './commands.ts'
 import { type HostRules, hostAllowed } from './host-guard.ts'
+import type { AdminCommands } from './orders.ts'
 import { page, tables } from './page.ts'
 import { SCRIPT } from './page-style.ts'
 import type { ClientStatus, Readiness, StatusSnapshot } from './snapshot.ts'
@@ -23,6 +25,7 @@ export interface AdminOptions {
   /** Text format of Prometheus, version 0.0.4. */
   readonly metrics: () => Promise<string>
   readonly ready: () => Readiness
+  readonly commands: AdminCommands
   readonly log: Log
 }
 
@@ -40,7 +43,16 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
   guard(app, { configured: [options.host, ...(options.names ?? [])] })
   routes(app, options)
+  commandRoutes(app, options.commands)
   app.setErrorHandler((error, request, reply) => {
+    // What fastify itself refuses: a body that is no JSON, or too long.
+    const { statusCode } = error as { statusCode?: number }
+    if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+      return reply
+        .code(statusCode)
+        .type(TEXT)
+        .send(`${messageOf(error)}\n`)
+    }
     options.log.error({ url: request.url, error: messageOf(error) }, 'admin request failed')
     return reply.code(500).type(TEXT).send('Something went wrong; the log of Weir says what.\n')
   })
@@ -68,6 +80,14 @@ function guard(app: FastifyInstance, rules: HostRules): void {
         .send(
           'Not under this host name: ask for 127.0.0.1, localhost or the name of this machine.\n',
         )
+    }
+    if (request.method === 'POST' && COMMANDS.includes(request.url)) {
+      const why = mayNotCommand({
+        remoteAddress: request.socket.remoteAddress,
+        origin: request.headers.origin,
+        contentType: request.headers['content-type'],
+      })
+      return why === undefined ? undefined : reply.code(403).type(TEXT).send(`${why}\n`)
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return reply.code(405).header('allow', 'GET, HEAD').type(TEXT).send('Only GET is answered.\n')
@@ -115,7 +135,9 @@ function routes(app: FastifyInstance, options: AdminOptions): void {
     reply
       .code(404)
       .type(TEXT)
-      .send('Nothing here. There is /, /status, /clients, /metrics, /healthz and /readyz.\n'),
+      .send(
+        'Nothing here. There is /, /status, /clients, /writer, /metrics, /healthz and /readyz, and POST /pause and /resume.\n',
+      ),
   )
 }
 

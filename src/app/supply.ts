@@ -13,6 +13,9 @@ import type { TopologyStore } from '../topology/store.ts'
 import { DedicatedServers } from './dedicated.ts'
 import type { OwnOpening } from './servers.ts'
 
+/** How the names of pools end whose members listen; a retired one has only its name left. */
+const LISTENS = ' (listen)'
+
 export interface SupplyOptions {
   readonly open: (key: PoolKey, signal: AbortSignal, own?: OwnOpening) => Promise<ServerConnection>
   readonly settings: (key: PoolKey) => PoolSettings
@@ -44,6 +47,30 @@ export class Supply {
   retire(node: string, why: string): void {
     this.pools.retireNode(node, why)
     this.dedicated.retireNode(node, why)
+  }
+
+  /** Nothing there is lent to anybody until `resumeNode`; what is out there goes on. */
+  pauseNode(node: string): void {
+    this.pools.pauseNode(node)
+    this.dedicated.pauseNode(node)
+  }
+
+  resumeNode(node: string): void {
+    this.pools.resumeNode(node)
+    this.dedicated.resumeNode(node)
+  }
+
+  /**
+   * How many of the node's server connections are out there. One that listens for many clients is
+   * not counted: it is out there for good, and is replaced when it is lost.
+   */
+  lent(node: string): number {
+    let lent = this.dedicated.places(node)
+    this.pools.forEach((pool, key) => {
+      const listens = key === undefined ? pool.name.endsWith(LISTENS) : key.purpose === 'listen'
+      if (!listens && pool.name.startsWith(`${node}/`)) lent += pool.stats().leased
+    })
+    return lent
   }
 
   /** Cuts everything that is out there. */

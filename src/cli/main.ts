@@ -7,9 +7,11 @@ import { ConfigErrors } from '../config/problem.ts'
 import { WeirError } from '../core/errors.ts'
 import { registerCluster } from './cluster.ts'
 import { registerConfig } from './config.ts'
+import { registerPause } from './pause.ts'
 import { registerPins } from './pins.ts'
 import { registerServe } from './serve.ts'
 import { registerStatus } from './status.ts'
+import { registerSwitchover } from './switchover.ts'
 import { registerUp } from './up.ts'
 import { version } from './version.ts'
 
@@ -28,11 +30,14 @@ Examples:
   weir up                                  a replicated Postgres and Weir in front of it
   weir serve --config config/minimal.yaml  Weir in front of an existing Postgres
   weir status                              what a running Weir sees
+  weir switchover                          another node becomes the writer; clients only wait
   weir pins app.sql                        what would pin a session, there and at RDS Proxy`,
     )
   registerUp(program)
   registerServe(program)
   registerStatus(program)
+  registerPause(program)
+  registerSwitchover(program)
   registerCluster(program)
   registerConfig(program)
   registerPins(program)

@@ -2,8 +2,15 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Admin, type AdminOptions, startAdmin } from '../../../src/admin/http.ts'
+import type { AdminCommands } from '../../../src/admin/orders.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { exampleStatus } from './example.ts'
+
+const NO_COMMANDS: AdminCommands = {
+  pause: () => Promise.reject(new Error('nobody pauses here')),
+  resume: () => ({ ended: [] }),
+  writer: async () => null,
+}
 
 let admin: Admin | undefined
 afterEach(async () => {
@@ -19,6 +26,7 @@ async function start(some: Partial<AdminOptions> = {}): Promise<Admin> {
     clients: () => [],
     metrics: async () => '# HELP x y\n',
     ready: () => ({ ready: true, why: 'node-1 is the writer' }),
+    commands: NO_COMMANDS,
     log: silentLog,
     ...some,
   })

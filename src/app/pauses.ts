@@ -1,0 +1,270 @@
+/**
+ * The pauses that an operator ordered: what they close, what still stands in their way, and their
+ * end. Rule: a pause only keeps back what is not lent yet, and it always ends by itself; a forgotten
+ * one must not be an outage.
+ */
+import type {
+  InTheWay,
+  OtherThan,
+  PauseAnswer,
+  PauseOrder,
+  PauseStatus,
+  PauseTarget,
+  ResumeAnswer,
+  WriterStatus,
+} from '../admin/orders.ts'
+import type { Clock, Timer } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Endpoint } from '../endpoint/router.ts'
+import type { Session } from '../session/sessions.ts'
+import type { TopologyStore } from '../topology/store.ts'
+
+/** How often what is lent is counted while somebody waits for it to come back (ms). */
+const LOOK_MS = 2
+const SAMPLE_MS = 25
+/** Named in an answer; more would only scroll. */
+const MOST_NAMED = 20
+
+export interface PausesParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: TopologyStore
+  readonly endpoints: () => readonly Endpoint[]
+  readonly sessions: Iterable<Session>
+  readonly supply: {
+    pauseNode(node: string): void
+    resumeNode(node: string): void
+    /** Server connections of a node that are lent, but for those that listen for many clients. */
+    lent(node: string): number
+  }
+  /** For the list of events. */
+  readonly tell: (sentence: string) => void
+}
+
+interface Pause {
+  readonly what: string
+  readonly node: string | undefined
+  readonly endpoint: string | undefined
+  readonly since: number
+  until: number
+  mostWaiting: number
+  end: Timer
+}
+
+export class Pauses {
+  #parts: PausesParts
+  #active = new Map<string, Pause>()
+  #sampling: Timer | undefined
+
+  constructor(parts: PausesParts) {
+    this.#parts = parts
+  }
+
+  list(): PauseStatus[] {
+    return [...this.#active.values()].map((pause) => this.#status(pause))
+  }
+
+  /**
+   * Holds borrowers back at once, or gives a pause that is there another end; answers when nothing
+   * is lent any more or the order's patience is over.
+   * @throws WeirError `WEIR_NO_SUCH_TARGET`
+   */
+  async pause(order: PauseOrder): Promise<PauseAnswer> {
+    const { clock } = this.#parts
+    const pause = this.#begin(order)
+    const from = clock.monotonic()
+    while (this.#lent(pause) > 0 && clock.monotonic() - from < order.waitMs) {
+      if (this.#active.get(pause.what) !== pause) break
+      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
+    }
+    return {
+      ...this.#status(pause),
+      waitedMs: clock.monotonic() - from,
+      inTheWay: this.#inTheWay(pause),
+    }
+  }
+
+  /** Ends the pause of that target, or every pause. */
+  resume(target: PauseTarget): ResumeAnswer {
+    const all = target.node === undefined && target.endpoint === undefined
+    const pauses = [...this.#active.values()].filter((p) => all || p.what === nameOf(target))
+    const ended = pauses.map((pause) => this.#status(pause))
+    for (const pause of pauses) this.#end(pause, 'resumed')
+    return { ended }
+  }
+
+  /** See `AdminCommands.writer`. */
+  writer({ not, timeline }: OtherThan, withinMs: number): Promise<WriterStatus | null> {
+    const { store, clock } = this.#parts
+    const look = (): WriterStatus | null => {
+      const writer = store.current.nodes.find((n) => n.role === 'writer' && n.health === 'up')
+      if (writer === undefined) return null
+      const newer = timeline !== undefined && (writer.timeline ?? 0) > timeline
+      if (writer.spec.name === not && !newer) return null
+      return { name: writer.spec.name, timeline: writer.timeline ?? null, at: wallNow() }
+    }
+    return new Promise((resolve) => {
+      const now = look()
+      if (now !== null || withinMs <= 0) {
+        resolve(now)
+        return
+      }
+      const done = (answer: WriterStatus | null): void => {
+        leave()
+        timer.cancel()
+        resolve(answer)
+      }
+      const leave = store.subscribe(() => {
+        const found = look()
+        if (found !== null) done(found)
+      })
+      const timer = clock.after(withinMs, () => done(null))
+    })
+  }
+
+  /** The proxy stops: nobody is let through any more, and no timer is left. */
+  stop(): void {
+    for (const pause of this.#active.values()) pause.end.cancel()
+    this.#active.clear()
+    this.#sampling?.cancel()
+  }
+
+  #begin(order: PauseOrder): Pause {
+    this.#mustExist(order)
+    const { clock, log } = this.#parts
+    const what = nameOf(order)
+    const before = this.#active.get(what)
+    before?.end.cancel()
+    const end = clock.after(order.forMs, () => this.#end(pause, 'the pause ended by itself'))
+    const until = wallNow() + order.forMs
+    const pause: Pause = before ?? {
+      what,
+      node: order.node,
+      endpoint: order.endpoint,
+      since: wallNow(),
+      until,
+      mostWaiting: 0,
+      end,
+    }
+    pause.until = until
+    pause.end = end
+    this.#active.set(what, pause)
+    if (pause.node === undefined) this.#applyToGates()
+    else this.#parts.supply.pauseNode(pause.node)
+    this.#sample()
+    const sentence = `${what} is paused: new transactions wait, for ${order.forMs / 1_000} s at most`
+    log.info({ pause: what, forMs: order.forMs }, sentence)
+    this.#parts.tell(sentence)
+    return pause
+  }
+
+  #end(pause: Pause, why: string): void {
+    if (this.#active.get(pause.what) !== pause) return
+    pause.end.cancel()
+    const { waiting } = this.#status(pause)
+    this.#active.delete(pause.what)
+    const held = ((wallNow() - pause.since) / 1_000).toFixed(2)
+    const sentence = `${pause.what} goes on after ${held} s: ${why}; ${waiting} sessions waited`
+    if (why === 'resumed') this.#parts.log.info({ pause: pause.what }, sentence)
+    else this.#parts.log.warn({ pause: pause.what }, sentence)
+    this.#parts.tell(sentence)
+    if (pause.node === undefined) this.#applyToGates()
+    else this.#parts.supply.resumeNode(pause.node)
+  }
+
+  /** A gate may be closed for two reasons: each is worked out afresh, so that one end opens only its own. */
+  #applyToGates(): void {
+    const active = [...this.#active.values()].filter((p) => p.node === undefined)
+    for (const { gate, rule } of this.#parts.endpoints()) {
+      if (active.some((p) => (p.endpoint ?? rule.name) === rule.name)) gate.close()
+      else gate.open()
+    }
+  }
+
+  #sample(): void {
+    if (this.#sampling !== undefined) return
+    const look = (): void => {
+      this.#sampling = undefined
+      for (const pause of this.#active.values()) this.#waiting(pause)
+      if (this.#active.size > 0) this.#sampling = this.#parts.clock.after(SAMPLE_MS, look)
+    }
+    look()
+  }
+
+  #status(pause: Pause): PauseStatus {
+    const { what, node, endpoint, since, until } = pause
+    const waiting = this.#waiting(pause)
+    return {
+      what,
+      node: node ?? null,
+      endpoint: endpoint ?? null,
+      since,
+      until,
+      lent: this.#lent(pause),
+      waiting,
+      mostWaiting: pause.mostWaiting,
+    }
+  }
+
+  #waiting(pause: Pause): number {
+    let waiting = 0
+    for (const { gate, rule } of this.#parts.endpoints()) {
+      if ((pause.endpoint ?? rule.name) === rule.name) waiting += gate.waiting
+    }
+    pause.mostWaiting = Math.max(pause.mostWaiting, waiting)
+    return waiting
+  }
+
+  #lent(pause: Pause): number {
+    if (pause.node !== undefined) return this.#parts.supply.lent(pause.node)
+    let lent = 0
+    for (const session of this.#parts.sessions) if (holdsOf(pause, session)) lent++
+    return lent
+  }
+
+  #inTheWay(pause: Pause): InTheWay[] {
+    const list: InTheWay[] = []
+    for (const session of this.#parts.sessions) {
+      const { id, route, who, leasedNode, pins } = session
+      if (leasedNode === undefined || !holdsOf(pause, session)) continue
+      const { user, database } = who
+      const endpoint = route.endpoint.rule.name
+      list.push({ id, endpoint, user, database, node: leasedNode, pins: [...pins] })
+      if (list.length === MOST_NAMED) break
+    }
+    return list
+  }
+
+  #mustExist({ node, endpoint }: PauseTarget): void {
+    const { store, endpoints } = this.#parts
+    const nodes = store.current.nodes.map((n) => n.spec.name)
+    const names = endpoints().map((e) => e.rule.name)
+    if (node !== undefined && !nodes.includes(node)) {
+      throw noSuch(`there is no node ${node}; there are ${nodes.join(', ')}`)
+    }
+    if (endpoint !== undefined && !names.includes(endpoint)) {
+      throw noSuch(`there is no endpoint ${endpoint}; there are ${names.join(', ')}`)
+    }
+  }
+}
+
+function holdsOf(pause: Pause, { leasedNode, route }: Session): boolean {
+  if (leasedNode === undefined) return false
+  if (pause.node !== undefined) return pause.node === leasedNode
+  return pause.endpoint === undefined || pause.endpoint === route.endpoint.rule.name
+}
+
+function nameOf({ node, endpoint }: PauseTarget): string {
+  if (node !== undefined) return `node ${node}`
+  return endpoint === undefined ? 'everything' : `endpoint ${endpoint}`
+}
+
+function noSuch(message: string): WeirError {
+  return new WeirError('WEIR_NO_SUCH_TARGET', message)
+}
+
+/** Wall clock with fractions, on which the moments of a switchover can be told apart. */
+function wallNow(): number {
+  return performance.timeOrigin + performance.now()
+}
