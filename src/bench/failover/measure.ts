@@ -7,6 +7,7 @@ import {
   CLIENT_KINDS,
   type ClientKind,
   type ClientRecord,
+  type Fault,
   MILESTONES,
   type Percentiles,
   type Round,
@@ -28,19 +29,21 @@ export function percentiles(values: readonly number[]): Percentiles | undefined 
 /** To a microsecond; more digits were not measured. */
 export const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
-/** All rounds of one subject and, when named, one fault. */
+/** All rounds of one subject with one fault. */
 export function summarise(
   subject: string,
+  fault: Fault,
   description: string,
   all: readonly Round[],
 ): SubjectSummary {
-  const mine = all.filter((round) => round.subject === subject)
+  const mine = all.filter((round) => round.subject === subject && round.fault === fault)
   const rounds = mine.filter((round) => round.invalid === undefined)
   const clients = rounds.flatMap((round) => round.clients)
   const gapsOf = (...kinds: ClientKind[]) =>
     percentiles(clients.filter(({ kind }) => kinds.includes(kind)).map((c) => c.longestGapMs))
   return {
     subject,
+    fault,
     description,
     rounds: rounds.length,
     invalid: mine.length - rounds.length,

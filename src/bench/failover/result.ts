@@ -118,9 +118,10 @@ export interface Percentiles {
   readonly max: number
 }
 
-/** All rounds of one subject. Percentiles are undefined where there was nothing to measure. */
+/** All rounds of one subject with one fault. Percentiles are undefined where there was nothing to measure. */
 export interface SubjectSummary {
   readonly subject: string
+  readonly fault: Fault
   /** What it is, with versions and settings that matter, one line. */
   readonly description: string
   readonly rounds: number
@@ -163,6 +164,7 @@ export interface FailoverResult {
 export interface Expectation {
   readonly text: string
   readonly subject: string
+  readonly fault: Fault
   readonly actual: number | undefined
   readonly met: boolean
 }

@@ -52,6 +52,8 @@ export interface Reached {
   /** `postgres://user:password@host:port/database`. */
   readonly writerUrl: string
   readonly readerUrl: string
+  /** Where LISTEN works, when it does not at `writerUrl`. */
+  readonly listenUrl?: string
   /**
    * Connects where one URL cannot say how (a list of hosts). It resolves with a connected client
    * and rejects when none of the hosts will do now; the load tries again at once, paced.
