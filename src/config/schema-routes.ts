@@ -168,6 +168,12 @@ const endpoint = section(
       aws: 'none: state changed inside functions is not seen',
       example: 'true',
     }).prefault(false),
+    retryReads: yesNo({
+      description:
+        'A request outside a transaction that provably only reads, and of which nothing was answered when its server connection was lost, is sent again to another. Turn it off where a view or a rule writes when it is read.',
+      aws: 'none: the client gets an error and is disconnected',
+      example: 'false',
+    }).prefault(true),
   },
   {
     description: 'A name clients connect to and a rule for choosing nodes.',

@@ -52,6 +52,7 @@ export interface EndpointSettings {
   readonly pooling: FileEndpoint['pooling']
   readonly pinning: FileEndpoint['pinning']
   readonly verify: boolean
+  readonly retryReads: boolean
 }
 
 /** Where secrets come from: an absolute path of a JSON file, or the pair itself. */
@@ -167,6 +168,7 @@ function settleEndpoint(
     pooling: e.pooling,
     pinning: e.pinning,
     verify: e.verify,
+    retryReads: e.retryReads,
   }
 }
 
