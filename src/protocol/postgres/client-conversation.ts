@@ -384,7 +384,8 @@ export class PostgresClientConversation implements ClientConversation {
     if (half) desk.drop = true
     if (lost.discards) this.#discarding = 'batch'
     this.#lost = lost.transaction
-    if (lost.again !== undefined) {
+    if (lost.again === undefined) this.#tries = 0
+    else {
       this.#tries++
       desk.in.unread(lost.again)
     }

@@ -58,6 +58,8 @@ export class Following {
   #digest = ''
   /** Something went by that was too long to read: the server connection is to be reset. */
   #unread = false
+  /** The doubts from before it was sent. */
+  #doubtsBefore = 0
   #failures = 0
   #inside = new InsideTransaction()
 
@@ -217,7 +219,15 @@ export class Following {
     server.dirty = true
     if (!this.follows) return
     this.#unread = true
+    this.#doubtsBefore = this.#doubts
     this.#raise(server, this.settings.touchAll(false) | EVERYTHING)
+  }
+
+  /** The text too long to read that was sent last was lost before the server had all of it. */
+  unsent(): void {
+    if (!this.#unread) return
+    this.#unread = false
+    this.#doubts = this.#doubtsBefore
   }
 
   /** A statement too long to keep for another server connection is prepared on this one, or none is. */

@@ -61,13 +61,14 @@ export function lose(losing: Losing): Lost {
   const request = loneRequest(losing, owed)
   ledger.lose()
   if (midMessage) return closing('torn')
+  if (half) desk.following.unsent()
   const undone = loss.transaction && !loss.unknown
   if (!desk.following.survives(undone)) return closing('pinned')
   if (request !== undefined && !server.gave && losing.mayTry) {
     desk.requests = server.kept.requests
     return { ...going(NOTHING), outcome: 'retried', again: request }
   }
-  if (request !== undefined && server.gave && !loss.transaction) {
+  if (request !== undefined && !loss.transaction) {
     return { ...going(told(loss, answerLost(error))), outcome: 'partial' }
   }
   const tell = errorOf(loss, copyIn, error)

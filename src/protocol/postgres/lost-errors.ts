@@ -48,7 +48,7 @@ export function copyLost(cause: WeirError): WeirError {
 /** Of what only reads. */
 export function answerLost(cause: WeirError): WeirError {
   return nothingDone(
-    'the server connection was lost in the middle of its answer; nothing was changed by it',
+    'the server connection was lost before the answer was complete; nothing was changed by it',
     cause,
     SEND_AGAIN,
   )
