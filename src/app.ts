@@ -342,6 +342,7 @@ class RunningApp implements App {
     })
     this.#servers?.end()
     clearInterval(this.#housekeeping)
+    this.#moves.stop()
     this.#loopWatch?.stop()
     this.failovers.stop()
     this.pauses.stop()

@@ -6,7 +6,7 @@ import { failoverRows } from './failovers.ts'
 import { Html, html } from './html.ts'
 import { SCRIPT, STYLE } from './page-style.ts'
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
-import { lag, orDash, outOf, poolNode, span } from './words.ts'
+import { healthWord, lag, orDash, outOf, poolNode, span } from './words.ts'
 
 /** The whole document. */
 export function page(status: StatusSnapshot): string {
@@ -93,7 +93,7 @@ function table(headings: readonly string[], rows: readonly Html[], none: string)
 
 function nodeRow(n: NodeStatus): Html {
   return html`<tr><td>${n.name}</td><td>${n.host}:${n.port}</td><td>${n.role}</td>
-<td class="${healthClass(n.health)}">${n.health}</td><td>${lag(n.lagMs)}</td>
+<td class="${healthClass(n.health)}">${healthWord(n)}</td><td>${lag(n.lagMs)}</td>
 <td class="n">${orDash(n.timeline)}</td><td class="n">${n.leases}</td>
 <td>${bar(n.connections, n.budget)}${outOf(n.connections, n.budget)}</td>
 <td class="wide">${n.because}</td></tr>`

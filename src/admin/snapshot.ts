@@ -11,6 +11,8 @@ export interface NodeStatus {
   readonly port: number
   readonly role: 'writer' | 'reader' | 'unknown'
   readonly health: 'unknown' | 'up' | 'suspect' | 'down'
+  /** It takes writes though another node is the writer, and gets no client: somebody must look at it. */
+  readonly fenced: boolean
   /** How far a reader is behind; 0 on a writer; null when not known, as of a node that is down. */
   readonly lagMs: number | null
   readonly timeline: number | null

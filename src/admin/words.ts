@@ -28,6 +28,17 @@ export function lag(ms: number | null): string {
   return ms === null ? '-' : span(ms)
 }
 
+/** How a node is: a fenced one is down too, but not because it is away. */
+export function healthWord({
+  health,
+  fenced,
+}: {
+  readonly health: string
+  readonly fenced: boolean
+}): string {
+  return fenced ? 'fenced' : health
+}
+
 /** The node of a pool, and what its pool does when it is not what pools do. */
 export function poolNode({
   node,

@@ -9,14 +9,14 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { WelcomeBook } from '../session/welcome.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
+import { Cutting } from './cutting.ts'
 import { budgetOf } from './settings.ts'
 import type { Supply } from './supply.ts'
 import { WriterWatch } from './tally.ts'
+import { prepareUnderstudies } from './understudies.ts'
 
 /** Events kept for the status page. */
 const EVENTS_KEPT = 100
-/** A node that has been down for so long will not finish what it had begun. */
-const HOPELESS_MS = 1_000
 
 export interface MovesParts {
   readonly settings: Settings
@@ -31,17 +31,21 @@ export class Moves {
   readonly events: Occurrence[] = []
   #parts: MovesParts
   #writers: WriterWatch
+  #cutting: Cutting
 
   constructor(parts: MovesParts) {
     this.#parts = parts
     this.#writers = new WriterWatch(parts.metrics)
+    const { store, clock, supply } = parts
+    this.#cutting = new Cutting({ store, clock, cut: (node) => supply.cut(node) })
     parts.store.subscribe((now, before, sentences) => this.#changed(now, before, sentences))
   }
 
   #changed(now: Topology, before: Topology, sentences: readonly string[]): void {
-    const { settings, supply, welcomes, clock } = this.#parts
+    const { settings, supply, welcomes, clock, metrics } = this.#parts
     for (const text of sentences) this.events.push({ at: clock.wall(), text })
     this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
+    prepareUnderstudies(now, before, { pools: supply.pools, most: settings.pool.openingsAtOnce })
     for (const node of now.nodes) {
       const { name } = node.spec
       if (node.connectionLimit !== undefined) {
@@ -52,8 +56,12 @@ export class Moves {
       const fell = node.health === 'down' && was.health !== 'down'
       const demoted = was.role === 'writer' && node.role !== 'writer'
       if (fell || demoted) supply.retire(name, node.because)
-      // What a transaction or a pinned session would still write to a fenced writer is lost.
+      // It hangs, and another has taken over: no answer of it would be worth waiting for.
       if (demoted && node.health === 'down') supply.cut(name)
+      if (!node.fenced || was.fenced) continue
+      metrics.node(name).fenced++
+      // What a transaction or a pinned session would still write there is lost.
+      supply.cut(name)
     }
     for (const { spec, health } of before.nodes) {
       const node = now.nodes.find((n) => n.spec.name === spec.name)
@@ -63,6 +71,7 @@ export class Moves {
       // Nobody looks after that server any more: what waits for it there might wait for ever.
       if (health === 'down') supply.cut(spec.name)
     }
+    this.#cutting.look(now)
     this.#writers.look(now)
     // While a node is only suspect or away, new clients are still welcomed at once and wait later.
     const changed = now.nodes.some((node) => {
@@ -72,16 +81,13 @@ export class Moves {
     if (changed) welcomes.forget()
   }
 
+  stop(): void {
+    this.#cutting.stop()
+  }
+
   /** About once a second. */
   keepHouse(): void {
-    const { supply, store, clock } = this.#parts
+    const { supply, clock } = this.#parts
     supply.pools.janitor(clock.monotonic())
-    for (const { spec, health, since, failedBy } of store.current.nodes) {
-      // A frozen node keeps its sockets open: whoever waits for its answer would wait for ever. One
-      // that only refuses the control connection's login may well serve on the others.
-      const silent = failedBy === 'timeout' || failedBy === 'refused'
-      const gone = health === 'down' && silent && clock.wall() - since >= HOPELESS_MS
-      if (gone) supply.cut(spec.name)
-    }
   }
 }

@@ -148,6 +148,7 @@ function nodeList(
       port,
       role: node.role,
       health: node.health,
+      fenced: node.fenced,
       // What a node said before it went is not known of it now.
       lagMs: node.lagMs === undefined || node.health === 'down' ? null : Math.round(node.lagMs),
       timeline: node.timeline ?? null,

@@ -10,7 +10,7 @@ import type {
   PoolStatus,
   StatusSnapshot,
 } from '../admin/snapshot.ts'
-import { fineSpan, lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
+import { fineSpan, healthWord, lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
 import { alignedTable, type Cell, type Paint } from './table.ts'
 
 export interface Colours {
@@ -62,7 +62,7 @@ function nodes(all: readonly NodeStatus[], colours: Colours): string[] {
       text(n.name),
       text(`${n.host}:${n.port}`),
       text(n.role),
-      { text: n.health, paint: paint[n.health] },
+      { text: healthWord(n), paint: paint[n.health] },
       number(lag(n.lagMs)),
       number(orDash(n.timeline)),
       number(n.leases),

@@ -185,6 +185,8 @@ export const CATALOGUE: readonly MetricRow[] = [
     'Probes the node answered.', perNode((c) => c.probesPassed)),
   row('node_probes_failed_total', 'counter', 'count', N, undefined,
     'Probes that brought no answer: refused, too late, no place left, connection torn.', perNode((c) => c.probesFailed)),
+  row('fenced_writers_total', 'counter', 'count', N, undefined,
+    'Times a node was found taking writes though another is the writer, or was further: it gets no client.', perNode((c) => c.fenced)),
   row('node_hints_total', 'counter', 'count', NR, undefined,
     'Signs of trouble seen on the byte path, by kind.', perNodeReason((c) => c.hints)),
 

@@ -78,6 +78,8 @@ export class NodeCounters {
   bytesFromServer = 0
   probesPassed = 0
   probesFailed = 0
+  /** Times it was found taking writes though another node is the writer. */
+  fenced = 0
   /** Server connections that left their pool, by evict reason. */
   readonly evicted = new Reasons()
   /** Hints of trouble from the data plane, by kind. */

@@ -234,7 +234,12 @@ export class Pool<M extends Member> {
       this.#evict(slot, reason)
     }
     this.#lending.lendIdle()
-    if (this.lends) this.#growth.stock(this.#settings.minIdle - this.#roster.idle)
+    this.stock(this.#settings.minIdle - this.#roster.idle)
+  }
+
+  /** Opens up to `count` ahead of need, out of places that lie free, and no more than at once. */
+  stock(count: number): void {
+    if (this.lends) this.#growth.stock(count)
   }
 
   stats(): PoolStats {

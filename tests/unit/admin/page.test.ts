@@ -27,6 +27,11 @@ describe('the page', () => {
     for (const word of shown) expect(text, word).toContain(word)
   })
 
+  test('calls a node fenced that takes writes and must not', () => {
+    const nodes = exampleStatus().nodes.map((n) => ({ ...n, fenced: n.name === 'node-3' }))
+    expect(page(exampleStatus({ nodes }))).toContain('<td class="bad">fenced</td>')
+  })
+
   test('shows the newest event first', () => {
     const text = tables(exampleStatus())
     expect(text.indexOf('node-3 is down:')).toBeLessThan(text.indexOf('node-1 is the writer.'))

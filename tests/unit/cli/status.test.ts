@@ -82,6 +82,12 @@ describe('the status text', () => {
     expect(coloured.replace(/\x1b\[\d+m/g, '')).toBe(plain)
   })
 
+  test('calls a node fenced that takes writes and must not', () => {
+    const nodes = exampleStatus().nodes.map((n) => ({ ...n, fenced: n.name === 'node-3' }))
+    const coloured = statusText(exampleStatus({ nodes }), COLOURS)
+    expect(coloured).toContain('\x1b[31mfenced\x1b[0m')
+  })
+
   test('lets no control character of a name reach the terminal', () => {
     const [pool] = exampleStatus().pools
     if (pool === undefined) throw new Error('the example has a pool')

@@ -1,0 +1,54 @@
+/**
+ * Cuts what hangs on a node that is silent: frozen or cut off, it keeps its sockets open, and whoever
+ * waits for its answer would wait for ever. Rule: a node that is down for another reason is left
+ * alone, as one that only refuses the login of the control connection may well serve on the others.
+ */
+import type { Clock, Timer } from '../core/clock.ts'
+import type { TopologyStore } from '../topology/store.ts'
+import type { Topology } from '../topology/topology.ts'
+
+/** A node that has been down for so long will not finish what it had begun. */
+export const HOPELESS_MS = 1_000
+
+export interface CuttingParts {
+  readonly store: TopologyStore
+  readonly clock: Clock
+  readonly cut: (node: string) => void
+}
+
+export class Cutting {
+  #parts: CuttingParts
+  /** One for each node that is down. */
+  #timers = new Map<string, Timer>()
+
+  constructor(parts: CuttingParts) {
+    this.#parts = parts
+  }
+
+  /** For each new topology. */
+  look(now: Topology): void {
+    const down = new Set(now.nodes.filter((n) => n.health === 'down').map((n) => n.spec.name))
+    for (const [node, timer] of this.#timers) {
+      if (down.has(node)) continue
+      timer.cancel()
+      this.#timers.delete(node)
+    }
+    for (const node of down) if (!this.#timers.has(node)) this.#wait(node)
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+  }
+
+  /** Looks again and again: what the last probe failed by may change while a node is down. */
+  #wait(node: string): void {
+    const { clock, store, cut } = this.#parts
+    const timer = clock.after(HOPELESS_MS, () => {
+      const failedBy = store.current.nodes.find((n) => n.spec.name === node)?.failedBy
+      this.#wait(node)
+      if (failedBy === 'timeout' || failedBy === 'refused') cut(node)
+    })
+    this.#timers.set(node, timer)
+  }
+}
