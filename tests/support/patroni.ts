@@ -4,7 +4,7 @@
  * by their handles and each Postgres by the number in its own data directory.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants, openSync, readdirSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -44,6 +44,8 @@ const LOGIN = { user: 'weir', password: 'weir', database: 'postgres' }
 export function patroniPrograms(): { missing: readonly string[] } {
   const missing = ['patroni', 'patronictl', 'etcd'].filter((name) => !isInPath(name))
   if (serverPrograms() === undefined) missing.push('postgresql-15')
+  // Patroni runs without it, but cannot speak with etcd then.
+  if (!existsSync('/usr/lib/python3/dist-packages/etcd')) missing.push('python3-etcd')
   return { missing }
 }
 

@@ -40,6 +40,8 @@ export class SourceWatch {
   #options: SourceWatchOptions
   #state: SourceState
   #listing: Listing | undefined
+  /** Whom it named last; between two leaders there may be none. */
+  #leader: string | undefined
   #timer: Timer | undefined
   #asking: AbortController | undefined
   #stopped = false
@@ -108,7 +110,9 @@ export class SourceWatch {
     }
     if (before === undefined || !sameNodes(before.nodes, listing.nodes)) onNodes(listing.nodes)
     const { leader } = listing
-    if (before !== undefined && leader !== undefined && leader !== before.leader) onLeader(leader)
+    if (leader === undefined || leader === this.#leader) return
+    this.#leader = leader
+    if (before !== undefined) onLeader(leader)
   }
 
   #failed(fault: string): void {
