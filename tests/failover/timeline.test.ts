@@ -84,6 +84,8 @@ describe('When the writer is killed under load and a reader promoted', () => {
     expect(timeline['first-reply']).toBeGreaterThan(timeline.observed!)
     expect(timeline.fault).toBeUndefined()
     await until(() => failovers().at(-1)!.over, 10_000)
-    expect(events().at(-1)).toMatch(/^failover 2 from node-\d to node-\d is over: answered .* after it was observed/)
+    expect(events().at(-1)).toMatch(
+      /^failover 2 from node-\d to node-\d is over: answered .* after it was observed/,
+    )
   })
 })
