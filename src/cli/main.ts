@@ -7,6 +7,7 @@ import { ConfigErrors } from '../config/problem.ts'
 import { WeirError } from '../core/errors.ts'
 import { registerCluster } from './cluster.ts'
 import { registerConfig } from './config.ts'
+import { registerFailover } from './failover.ts'
 import { registerPause } from './pause.ts'
 import { registerPins } from './pins.ts'
 import { registerServe } from './serve.ts'
@@ -31,7 +32,8 @@ Examples:
   weir serve --config config/minimal.yaml  Weir in front of an existing Postgres
   weir status                              what a running Weir sees
   weir switchover                          another node becomes the writer; clients only wait
-  weir pins app.sql                        what would pin a session, there and at RDS Proxy`,
+  weir pins app.sql                        what would pin a session, there and at RDS Proxy
+  weir failover --rounds 3                 what clients see when the writer goes, measured`,
     )
   registerUp(program)
   registerServe(program)
@@ -41,6 +43,7 @@ Examples:
   registerCluster(program)
   registerConfig(program)
   registerPins(program)
+  registerFailover(program)
   try {
     await program.parseAsync(argv)
   } catch (error) {

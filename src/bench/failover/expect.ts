@@ -55,7 +55,9 @@ export function parseExpectation(text: string): Expected {
   const [, subject, figure, comparison, value, unit] =
     /^\s*(?:([\w-]+):)?\s*(\w+)\s*(<=|>=|<|>|=)\s*(\d+(?:\.\d+)?)\s*(ms|s|m|)\s*$/.exec(text) ?? []
   if (figure === undefined || value === undefined || unit === undefined) {
-    throw new Error(`"${text}" is no expectation; write e.g. gap_p99<1s, lost=0, weir:outage_p50<500ms`)
+    throw new Error(
+      `"${text}" is no expectation; write e.g. gap_p99<1s, lost=0, weir:outage_p50<500ms`,
+    )
   }
   if (!FIGURES.includes(figure)) {
     throw new Error(`there is no figure "${figure}"; there are ${FIGURES.join(', ')}`)

@@ -19,7 +19,12 @@ export class Line {
   readonly #events: LineEvents
   #client: pg.Client | undefined
 
-  constructor(reached: Reached, target: Target | 'listen', options: ConnectOptions, events: LineEvents) {
+  constructor(
+    reached: Reached,
+    target: Target | 'listen',
+    options: ConnectOptions,
+    events: LineEvents,
+  ) {
     this.#reached = reached
     this.#target = target
     this.#options = options

@@ -5,7 +5,13 @@
  */
 import { messageOf } from '../../core/errors.ts'
 import { until } from '../../core/until.ts'
-import { type Control, closeControls, connectNode, openControls, readersCaughtUp } from './control.ts'
+import {
+  type Control,
+  closeControls,
+  connectNode,
+  openControls,
+  readersCaughtUp,
+} from './control.ts'
 import type { CuttableLink } from './cuttable-link.ts'
 import { Load } from './load.ts'
 import { NOTHING_JUDGED, rounded } from './measure.ts'
@@ -95,8 +101,7 @@ export async function runRound(work: RoundWork): Promise<Round> {
     instrument: {
       longestStallMs,
       promotedWithinMs: happened?.seen && rounded(happened.seen.withinMs),
-      promotionMs:
-        happened?.seen && happened.asked && rounded(happened.seen.at - happened.asked),
+      promotionMs: happened?.seen && happened.asked && rounded(happened.seen.at - happened.asked),
     },
   }
 }

@@ -1,0 +1,192 @@
+/**
+ * `weir failover`: takes the writer away again and again and tells what clients saw of it. Rule: it
+ * starts everything it needs (lab, Weir, poolers) on ports of its own and takes everything down
+ * again, whatever ends it. Exit code 0 when all was measured and expected, 1 when an expectation was
+ * not met or a round failed, 2 when it could not begin.
+ */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { connectNode } from '../bench/failover/control.ts'
+import type { Plan } from '../bench/failover/plan.ts'
+import type { Progress } from '../bench/failover/progress.ts'
+import { reportHtml } from '../bench/failover/report/html.ts'
+import type { FailoverResult } from '../bench/failover/result.ts'
+import { runAll } from '../bench/failover/run.ts'
+import type { FaultDriver, Subject } from '../bench/failover/subject.ts'
+import { directSubject } from '../bench/failover/subjects/direct.ts'
+import { pgbouncerSubject } from '../bench/failover/subjects/pgbouncer.ts'
+import { urlSubject } from '../bench/failover/subjects/url.ts'
+import { weirSubject } from '../bench/failover/subjects/weir.ts'
+import { WallClock } from '../bench/failover/wall-clock.ts'
+import { startCluster } from '../cluster/cluster.ts'
+import { WeirError } from '../core/errors.ts'
+import { commandDriver, flagError, loginOf, nodeAddress } from './failover-commands.ts'
+import { labDriver } from './failover-lab.ts'
+import { declareFlags, type FailoverFlags, planOf } from './failover-options.ts'
+import { resultOf } from './failover-result.ts'
+import { lineProgress, resultTable } from './failover-view.ts'
+
+/** Connections of a node that are not the load's: control, replication, superuser. */
+const SPARE_CONNECTIONS = 60
+const LEAST_CONNECTIONS = 150
+/** Ports: three nodes first, then the subjects'. */
+const LAB_PORTS = 10
+
+export function registerFailover(program: Command): void {
+  const command = program
+    .command('failover')
+    .description('measure what clients see of a failover, of Weir and of others side by side')
+  declareFlags(command).action((flags: FailoverFlags) => run(flags))
+}
+
+async function run(flags: FailoverFlags): Promise<void> {
+  const progress = lineProgress()
+  const subjects = subjectsOf(flags, progress)
+  const missing = (await Promise.all(subjects.map((subject) => subject.missing()))).flat()
+  if (missing.length > 0) {
+    process.stderr.write(`weir failover: ${missing.join('\nweir failover: ')}\n`)
+    process.exitCode = 2
+    return
+  }
+  const plan = planOf(flags)
+  const place = directoryOf(flags)
+  const abort = new AbortController()
+  const onSignal = (): void => {
+    if (abort.signal.aborted) process.exit(130)
+    process.stderr.write('weir failover: ending after this round; once more to end at once\n')
+    abort.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  const began = Date.now()
+  const nodeConnections = connectionsFor(flags, plan)
+  const driver = await driverOf(flags, place.directory, nodeConnections, progress)
+  try {
+    const ran = await runAll({
+      faults: flags.fault,
+      subjects,
+      rounds: flags.rounds,
+      plan,
+      driver,
+      firstPort: flags.port + LAB_PORTS,
+      nodeConnections,
+      directory: join(place.directory, 'subjects'),
+      progress,
+      signal: abort.signal,
+    })
+    const postgres = await postgresVersion(driver)
+    const about = { flags, plan, began, ended: Date.now(), postgres, cluster: driver.description }
+    publish(resultOf(ran, about), flags)
+  } finally {
+    await driver.end()
+    if (place.temporary) rmSync(place.directory, { recursive: true, force: true })
+  }
+}
+
+function publish(result: FailoverResult, flags: FailoverFlags): void {
+  if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(result))
+  const json = `${JSON.stringify(result, null, 2)}\n`
+  if (typeof flags.json === 'string') writeFileSync(flags.json, json)
+  if (flags.json === true) process.stdout.write(json)
+  else process.stdout.write(resultTable(result))
+  const failed = result.expectations.some(({ met }) => !met)
+  const invalid = result.rounds.some((round) => round.invalid !== undefined)
+  if (failed || invalid) process.exitCode = 1
+}
+
+function subjectsOf(flags: FailoverFlags, { say }: Progress): Subject[] {
+  const script = ['../../scripts/weir.js', '../../../scripts/weir.js']
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((path) => existsSync(path))
+  const subjects: Subject[] = []
+  if (flags.weir) {
+    if (script === undefined) throw flagError('the program of Weir is not found', 'use --no-weir')
+    subjects.push(weirSubject({ program: [process.execPath, script], set: flags.set, say }))
+  }
+  for (const word of flags.compare) {
+    const [, name, url] = /^([\w-]+)=(postgres(?:ql)?:\/\/.+)$/.exec(word) ?? []
+    if (word === 'direct') subjects.push(directSubject())
+    else if (word === 'pgbouncer') subjects.push(pgbouncerSubject())
+    else if (name !== undefined && url !== undefined) subjects.push(urlSubject(name, url))
+    else
+      throw flagError(
+        `--compare ${word} is not understood`,
+        'direct, pgbouncer or name=postgres://...',
+      )
+  }
+  if (subjects.length === 0) throw flagError('nothing is to be measured', 'name it with --compare')
+  return subjects
+}
+
+/** Direct clients have a server connection each, so a node must bear all of them. */
+function connectionsFor(flags: FailoverFlags, plan: Plan): number {
+  const clients = Object.values(plan.clients).reduce((sum, count) => sum + count, 0)
+  const all = flags.compare.includes('direct') ? clients : 0
+  return Math.max(LEAST_CONNECTIONS, all + SPARE_CONNECTIONS)
+}
+
+async function driverOf(
+  flags: FailoverFlags,
+  directory: string,
+  maxConnections: number,
+  progress: Progress,
+): Promise<FaultDriver> {
+  const clock = new WallClock()
+  const now = () => clock.now()
+  if (flags.node.length > 0) {
+    const { faultCommand: fault, promoteCommand: promote, healCommand: heal } = flags
+    const commands = {
+      ...(fault === undefined ? {} : { fault }),
+      ...(promote === undefined ? {} : { promote }),
+      ...(heal === undefined ? {} : { heal }),
+    }
+    const driver = commandDriver(flags.node.map(nodeAddress), loginOf(flags.login), commands, now)
+    const wrong = flags.fault.find((name) => !driver.faults.includes(name))
+    if (wrong === undefined) return driver
+    throw flagError(
+      `--fault ${wrong} needs the lab`,
+      `with nodes of your own there are ${driver.faults.join(', ')}; kill stands for your command`,
+    )
+  }
+  progress.say('starting the lab')
+  const lab = await startCluster({
+    directory: join(directory, 'lab'),
+    nodes: 3,
+    basePort: flags.port,
+    maxConnections,
+    synchronous: flags.synchronous,
+    ...(flags.postgres === undefined ? {} : { postgresBin: flags.postgres }),
+  })
+  const when = flags.promoteAfter === 0 ? 'at once' : `${flags.promoteAfter} ms later`
+  const commits = flags.synchronous ? 'synchronous' : 'asynchronous'
+  return labDriver(
+    lab,
+    now,
+    `the lab: three nodes on this machine, ${commits} commits; it promotes ${when}`,
+  )
+}
+
+function directoryOf(flags: FailoverFlags): { directory: string; temporary: boolean } {
+  if (flags.dir !== undefined) {
+    const directory = resolve(flags.dir)
+    mkdirSync(directory, { recursive: true })
+    return { directory, temporary: false }
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'weir-failover-'))
+  // Open to the user that runs the servers when we are root.
+  chmodSync(directory, 0o755)
+  return { directory, temporary: true }
+}
+
+async function postgresVersion(driver: FaultDriver): Promise<string> {
+  const [node] = await driver.nodes()
+  if (node === undefined) throw new WeirError('WEIR_FAILOVER_WRITER', 'there are no nodes')
+  const client = await connectNode(node, driver.login)
+  try {
+    return String((await client.query('show server_version')).rows[0].server_version)
+  } finally {
+    await client.end()
+  }
+}
