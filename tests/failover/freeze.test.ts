@@ -1,16 +1,34 @@
-/** A writer that hangs (SIGSTOP): it keeps its sockets and answers nobody, and nobody may hang on it. */
+/**
+ * A node that hangs (SIGSTOP) or a link that is cut without a word: sockets stay open and nobody
+ * answers. Weir finds it out within two seconds, and nobody may hang on it.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CuttableLink } from '../../src/bench/failover/cuttable-link.ts'
 import { until } from '../../src/core/until.ts'
 import { connect, connectAll, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { type Front, startFront } from '../support/front.ts'
+
+/** The promise is 2 s, and the monitor's unit test holds it to that; machines of tests stall. */
+const FOUND_WITHIN_MS = 3_000
 
 let lab: FailoverHouse
 
 beforeAll(async () => {
   lab = await startFailoverHouse({ config: { topology: { user: 'weir', database: 'app' } } })
+  const admin = await connect(lab.house.direct)
+  await admin.query('create table slow (n int)')
 })
 
 afterAll(() => lab?.end())
+
+/** Milliseconds from now until Weir says that the node is down. */
+async function untilDown(front: Front, name: string): Promise<number> {
+  const from = performance.now()
+  const down = () => front.app.snapshot().nodes.find((n) => n.name === name)?.health === 'down'
+  await until(down, 10_000, { everyMs: 5, what: `${name} to be down` })
+  return performance.now() - from
+}
 
 describe('A frozen reader', () => {
   it('is left by its sessions, and serves again when it thaws', async () => {
@@ -20,8 +38,10 @@ describe('A frozen reader', () => {
     const nodes = await Promise.all(sessions.map((s) => lab.nodeOf(s)))
     const stuck = sessions[nodes.indexOf('node-2')]!
     await house.cluster.pause('node-2')
-    const error = await failure(stuck.query('select 1'))
-    expect(error).toMatchObject({ severity: 'ERROR', code: '08007' })
+    const foundOut = untilDown(front, 'node-2')
+    // It only reads, and nothing of an answer came: another reader answers instead.
+    expect(await one(stuck, 'select 1')).toBe(1)
+    expect(await foundOut).toBeLessThan(FOUND_WITHIN_MS)
     for (const session of sessions) expect(await lab.nodeOf(session)).toBe('node-3')
     await house.cluster.resume('node-2')
     await lab.allUp()
@@ -29,6 +49,28 @@ describe('A frozen reader', () => {
     for (let i = 0; i < 3; i++) seen.add(await lab.nodeOf(await connect(front.url('reader'))))
     expect(seen.has('node-2')).toBe(true)
     for (const session of sessions) expect(session.strays).toEqual([])
+  })
+})
+
+describe('A link that is cut without a word', () => {
+  it('makes its node down within two seconds, without any traffic, and up again when it is whole', async () => {
+    const links = lab.house.cluster.nodes().map((n) => new CuttableLink(n))
+    for (const link of links) await link.open()
+    const front = await startFront(lab.house, {
+      config: { nodes: links.map(({ address }) => address) },
+    })
+    try {
+      const well = () => front.app.snapshot().nodes.every((n) => n.health === 'up')
+      await until(well, 10_000)
+      const link = links.find(({ node }) => node.name === 'node-3')!
+      link.cut()
+      expect(await untilDown(front, 'node-3')).toBeLessThan(FOUND_WITHIN_MS)
+      link.restore()
+      await until(well, 10_000)
+    } finally {
+      await front.end()
+      for (const link of links) await link.close()
+    }
   })
 })
 
@@ -41,28 +83,29 @@ describe('A frozen writer', () => {
     const open = await connect(front.url())
     await open.query('begin')
     await open.query('select 1')
-    const asleep = failure(running.query('select pg_sleep(600)'))
+    const asleep = failure(running.query('insert into slow select 1 from pg_sleep(600)'))
     await until(() => front.app.snapshot().clients.active === 2, 5_000)
 
-    const frozenAt = performance.now()
     await house.cluster.pause('node-1')
     // New settings at login mean a question to the node, which does not answer.
     const newcomer = connect(front.url(), { application_name: 'newcomer' })
-    await until(() => lab.node('node-1').health === 'down', 10_000)
-    expect(performance.now() - frozenAt).toBeLessThan(5_000)
+    expect(await untilDown(front, 'node-1')).toBeLessThan(FOUND_WITHIN_MS)
+    const downAt = performance.now()
     // Their answer will never come.
     expect(await asleep).toMatchObject({ severity: 'ERROR', code: '08007' })
-    const inTransaction = await until(
-      () => open.strays[0] ?? failure(open.query('select 1')),
-      10_000,
-    )
-    expect(inTransaction.message).toMatch(/server connection was|Connection terminated/)
+    expect(performance.now() - downAt).toBeLessThan(2_000)
+    expect(await failure(open.query('select 1'))).toMatchObject({
+      severity: 'ERROR',
+      code: '40001',
+    })
+    await open.query('rollback')
 
     const waiting = idle.map((client) => one(client, 'select 12'))
     const { writer } = await house.cluster.promote()
     expect(new Set(await Promise.all(waiting))).toEqual(new Set([12]))
     expect(await lab.nodeOf(running)).toBe(writer)
+    expect(await lab.nodeOf(open)).toBe(writer)
     expect(await lab.nodeOf(await newcomer)).toBe(writer)
-    for (const client of [...idle, running]) expect(client.strays).toEqual([])
+    for (const client of [...idle, running, open]) expect(client.strays).toEqual([])
   })
 })
