@@ -86,7 +86,8 @@ function writer(rule: EndpointRule, topology: Topology, why: ChosenWhy): Choice 
 }
 
 function reader(rule: EndpointRule, topology: Topology, view: ChoiceView): Choice {
-  const found = among(rule, withRole(topology, 'READER'), view)
+  const readers = withRole(topology, 'READER').filter(({ spec }) => spec.noReads !== true)
+  const found = among(rule, readers, view)
   if ('node' in found) return found
   if (rule.noReader === 'writer') {
     const instead = writer(rule, topology, 'no-reader')
@@ -160,6 +161,10 @@ function none(
   text: string,
 ): NoneChosen {
   const sentence = `endpoint ${rule.name}: ${text}`
+  if (topology.nodes.length === 0) {
+    const early = `endpoint ${rule.name}: no node is known yet`
+    return { none: 'unknown', wait: true, wakeOn: 'epoch', sentence: early }
+  }
   if (
     topology.nodes.some((n) => n.health === 'unknown') &&
     reason !== 'no-such-node' &&

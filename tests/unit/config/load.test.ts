@@ -28,6 +28,7 @@ describe('a right file', () => {
       rotate: false,
       openTimeoutMs: 5_000,
       orphanTimeout: 5_000,
+      waitNotice: 'off',
     })
     expect(settings.nodes).toEqual([
       { name: 'db', host: '127.0.0.1', port: 5432, socketDirectory: undefined, weight: 1 },
@@ -128,6 +129,12 @@ endpoints:
   test('gives endpoints and nodes that fit the rooms that use them', () => {
     expectTypeOf<EndpointSettings>().toExtend<EndpointRule>()
     expectTypeOf<NodeSettings>().toExtend<NodeSpec>()
+  })
+
+  test.each(['patroni', 'dns', 'aurora'] as const)('config/%s.yaml is right', (kind) => {
+    const { settings } = loadSettings({ file: `config/${kind}.yaml` })
+    expect(settings.topology.source.kind).toBe(kind)
+    expect(settings.nodes).toEqual([])
   })
 
   test.each(['local', 'minimal', 'existing-replicas'])('config/%s.yaml is right', (name) => {
