@@ -159,6 +159,33 @@ test('a writer fenced by the timeline of a reader is no fault either', () => {
   expect(s.failover?.at).toEqual({ down: fenced, promoted, observed: promoted })
 })
 
+test('promoted is the first answer as a writer, however late it is believed', () => {
+  const s = told(2)
+  s.answers(1, 'writer')
+  const reading = s.answers(2, 'reader')
+  s.fails(1)
+  // Nobody knows its timeline to be higher yet, and the old one may still come back.
+  const promoted = s.answers(2, 'writer')
+  s.answers(2, 'writer')
+  const observed = s.fails(1)
+  expect(s.failover?.at).toMatchObject({ promoted, observed })
+  expect(s.failover?.promotedNotBefore).toBe(reading)
+})
+
+test('one that took writes long before the trouble was not promoted by it', () => {
+  const s = told(2)
+  s.answers(1, 'writer', 2)
+  s.answers(2, 'writer', 1)
+  s.passes(10_000)
+  s.answers(1, 'writer', 2)
+  s.fails(1)
+  s.fails(1)
+  s.answers(2, 'writer', 3)
+  expect(s.failover?.at.observed).toBeDefined()
+  expect(s.failover?.at.promoted).toBeUndefined()
+  expect(s.failover?.promotedNotBefore).toBeUndefined()
+})
+
 test('the first writer of all is no failover', () => {
   const s = told(2)
   s.answers(2, 'reader')
