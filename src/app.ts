@@ -11,7 +11,13 @@ import { Pauses } from './app/pauses.ts'
 import { peersFor } from './app/peers.ts'
 import { protocolFor } from './app/protocol.ts'
 import { homeOf, Servers } from './app/servers.ts'
-import { cannotListen, listenPoolSettings, poolSettings, secureContextFor } from './app/settings.ts'
+import {
+  cannotListen,
+  listenPoolSettings,
+  poolSettings,
+  secureContextFor,
+  waitsFor,
+} from './app/settings.ts'
 import { appSnapshot, clientList } from './app/snapshot.ts'
 import { Supply } from './app/supply.ts'
 import { countFromZero, countsNow, poolObserver } from './app/tally.ts'
@@ -30,6 +36,7 @@ import { Door } from './listener/door.ts'
 import { exposition } from './metrics/exposition.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { type Address, Network } from './net/network.ts'
+import { HeldBytes } from './session/held-bytes.ts'
 import type { ListenerHub } from './session/listening.ts'
 import type { Peers } from './session/peers.ts'
 import type { Rooms } from './session/rooms.ts'
@@ -107,6 +114,7 @@ class RunningApp implements App {
   #servers: Servers | undefined
   #hub: ListenerHub | undefined
   #peers: Peers | undefined
+  #held: HeldBytes
   #secureContext: tls.SecureContext | undefined
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
@@ -123,6 +131,7 @@ class RunningApp implements App {
     this.startedAt = clock.wall()
     this.#log = log
     this.#graceMs = graceMs
+    this.#held = new HeldBytes(settings.limits.heldBytes)
     this.store = new TopologyStore(log)
     this.supply = new Supply({
       open: (key, signal, own) => this.#servers!.open(key, signal, own),
@@ -134,6 +143,7 @@ class RunningApp implements App {
       observer: poolObserver(this.metrics),
       log,
       store: this.store,
+      waits: waitsFor(settings),
     })
     // It is told of a change before anything is done about it, and again when all is done.
     this.failovers = new Failovers(this, log, (event) => this.#moves.events.push(event))
@@ -256,6 +266,7 @@ class RunningApp implements App {
       welcomes: this.#welcomes,
       counters: this.metrics.endpoint(settings.name),
       hub: this.#hub!,
+      held: this.#held,
       notificationBytes: limits.notificationBytes,
       home: homeOf,
       idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
+import { Waits } from '../endpoint/waits.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSettings } from '../pool/settings.ts'
 import type { NodeAddress } from '../server/opener.ts'
@@ -42,6 +43,15 @@ export function listenPoolSettings(settings: Settings): PoolSettings {
     lifetimeSpread: 0,
     rotate: false,
   }
+}
+
+/** Bounds on those who wait for a server connection. */
+export function waitsFor({ limits, pool }: Settings): Waits {
+  const { waitNotice } = pool
+  return new Waits({
+    most: limits.maxWaitingClients,
+    noticeEveryMs: waitNotice === 'off' ? undefined : waitNotice,
+  })
 }
 
 function orphanTimeoutMs(setting: Settings['pool']['orphanTimeout']): number {

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
 import { Router } from '../endpoint/router.ts'
+import type { Waits } from '../endpoint/waits.ts'
 import { type PoolKey, PoolSet } from '../pool/pools.ts'
 import type { PoolObserver, PoolSettings } from '../pool/settings.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
@@ -25,6 +26,7 @@ export interface SupplyOptions {
   readonly random: () => number
   readonly observer: PoolObserver
   readonly log: Log
+  readonly waits: Waits
 }
 
 export class Supply {

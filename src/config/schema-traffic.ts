@@ -108,6 +108,16 @@ export const pool = section(
         example: '1m',
       },
     ).prefault('5s'),
+    waitNotice: durationOr(
+      ['off'],
+      { min: 100, max: HOUR },
+      {
+        description:
+          'A client that waits for a server connection for so long is told why with a NOTICE, and each time as much again.',
+        aws: 'none',
+        example: '5s',
+      },
+    ).prefault('off'),
     initQuery: text('statements divided by ;', {
       description: 'Statements run once on every new server connection. Holds no secrets.',
       aws: 'InitQuery',
@@ -145,6 +155,22 @@ export const limits = section(
         example: '2000',
       },
     ).prefault(2_000),
+    maxWaitingClients: count(
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      {
+        description:
+          'Clients that wait for a server connection at the same time; a request that would have to wait beyond that is refused with SQLSTATE 53300.',
+        example: '1000',
+      },
+    ).prefault(10_000),
+    heldBytes: size(
+      { min: MIB, max: 64 * 1024 * MIB },
+      {
+        description:
+          'What clients may send on while they wait for a server connection, all together; beyond that nothing more is read from them until they have one. One client: 256 KiB.',
+        example: '256MiB',
+      },
+    ).prefault('64MiB'),
     startupPacketBytes: size(
       { min: 64, max: MIB },
       {

@@ -29,8 +29,9 @@ export class Gate {
     this.#waiting.add(one)
   }
 
-  leave(one: AtGate): void {
-    this.#waiting.delete(one)
+  /** False when it did not wait. */
+  leave(one: AtGate): boolean {
+    return this.#waiting.delete(one)
   }
 
   close(): void {

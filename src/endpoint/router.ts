@@ -14,6 +14,7 @@ import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
 import type { BorrowRefused, BorrowTimeout, Member, Wait } from '../pool/member.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { PoolSet } from '../pool/pools.ts'
+import { whyWaiting } from '../pool/refusal.ts'
 import type { TopologyStore, TopologyWait } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Turns } from './balance.ts'
@@ -21,6 +22,7 @@ import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.
 import { isServing } from './eligible.ts'
 import type { EndpointRule } from './endpoint.ts'
 import { type AtGate, Gate } from './gate.ts'
+import type { Waits } from './waits.ts'
 
 /** One session's way to server connections. */
 export interface Route<M extends Member> {
@@ -57,6 +59,8 @@ export function endpointOf(rule: EndpointRule): Endpoint {
 export interface RouteWaiter<M> {
   granted(member: M, node: string): void
   refused(error: WeirError): void
+  /** It still waits, for as long as the house thinks worth telling; no failure, but words for it. */
+  stillWaits?(notice: WeirError): void
 }
 
 export interface RouterOptions<M extends Member> {
@@ -65,6 +69,8 @@ export interface RouterOptions<M extends Member> {
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly random: () => number
+  /** Bounds those who wait; default no bound. */
+  readonly waits?: Waits
 }
 
 export class Router<M extends Member> {
@@ -183,6 +189,9 @@ class Errand<M extends Member> implements Wait, AtGate {
   #poolWait: Wait | undefined
   #topologyWait: TopologyWait | undefined
   #deadline: Deadline | undefined
+  #notice: Deadline | undefined
+  /** In whose line it stands. */
+  #pool: Pool<M> | undefined
   #over = false
   /** Why it waits for no pool: a sentence. */
   #why = 'no node'
@@ -207,8 +216,33 @@ class Errand<M extends Member> implements Wait, AtGate {
 
   start(): Wait {
     this.#loop()
-    if (!this.#over) this.#route.endpoint.gate.enter(this)
+    if (!this.#over) this.#wait()
     return this
+  }
+
+  /** Nothing was at hand: from now on it is one of those who wait. */
+  #wait(): void {
+    const { waits, wheel, clock } = this.#options
+    if (waits?.enter() === false) {
+      const many = `${waits.now} clients wait for a server connection already (limits.maxWaitingClients)`
+      this.#fail('53300', `${many}: ${this.#reason}`)
+      return
+    }
+    this.#route.endpoint.gate.enter(this)
+    const everyMs = waits?.noticeEveryMs
+    if (everyMs === undefined || this.#waiter.stillWaits === undefined) return
+    const notice = new Deadline(() => {
+      wheel.arm(notice, everyMs)
+      const waited = ((clock.monotonic() - this.#startedAt) / 1_000).toFixed(1)
+      const text = `waiting for a server connection since ${waited} s: ${this.#reason}`
+      this.#waiter.stillWaits?.(new WeirError('WEIR_WAITING', text, { sqlstate: '01000' }))
+    })
+    this.#notice = notice
+    wheel.arm(notice, everyMs)
+  }
+
+  get #reason(): string {
+    return this.#pool === undefined ? this.#why : whyWaiting(this.#pool.stats())
   }
 
   hold(): void {
@@ -232,7 +266,8 @@ class Errand<M extends Member> implements Wait, AtGate {
     this.#poolWait?.cancel()
     this.#topologyWait?.cancel()
     if (this.#deadline !== undefined) this.#options.wheel.cancel(this.#deadline)
-    this.#route.endpoint.gate.leave(this)
+    if (this.#notice !== undefined) this.#options.wheel.cancel(this.#notice)
+    if (this.#route.endpoint.gate.leave(this)) this.#options.waits?.leave()
   }
 
   /** Refusals may come while `borrow` has not returned yet; a flag turns recursion into a loop. */
@@ -280,7 +315,9 @@ class Errand<M extends Member> implements Wait, AtGate {
       this.#startedAt,
       this.#route.last,
     )
-    if (!this.#over && !this.#again) this.#poolWait = wait
+    if (this.#over || this.#again) return
+    this.#poolWait = wait
+    this.#pool = pool
   }
 
   #nobody(choice: NoneChosen, seen: Topology): void {
@@ -302,6 +339,7 @@ class Errand<M extends Member> implements Wait, AtGate {
   /** Waits for what is no pool's to give, within its time; false when it would not wait at all. */
   #patient(why: string): boolean {
     this.#why = why
+    this.#pool = undefined
     if (this.#timeout === 'nowait') {
       this.#fail('08001', why)
       return false

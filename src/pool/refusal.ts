@@ -18,6 +18,16 @@ export function refusal(
   return { reason, message: message(reason, pool, waitedMs), cause }
 }
 
+/** Why a borrower in that pool's line still has nothing: the second half of a sentence. */
+export function whyWaiting(pool: PoolStats): string {
+  if (pool.state === 'paused') return `pool ${pool.name} is paused`
+  if (pool.lastError !== undefined && pool.total === 0) {
+    return `pool ${pool.name} cannot open a server connection: ${pool.lastError}`
+  }
+  const { leased, waiting, opening } = pool
+  return `pool ${pool.name} has ${leased} server connections lent, ${opening} being opened, and ${waiting} waiting`
+}
+
 function message(reason: RefusalReason, pool: PoolStats, waitedMs: number): string {
   const waited = `${(waitedMs / 1_000).toFixed(1)} s`
   const active = pool.total - pool.idle

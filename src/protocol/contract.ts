@@ -381,6 +381,8 @@ export interface Protocol {
   cancel(key: CancelKey, secure: boolean): CancelMachine
   /** Bytes that tell a client something it did not ask for. */
   warning(error: WeirError): Buffer
+  /** The same for what is no reason to worry. */
+  notice(error: WeirError): Buffer
   /** Bytes that tell a client why it is being closed. */
   refusal(error: WeirError): Buffer
 }

@@ -31,9 +31,6 @@ import { MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
 import type { Session } from './sessions.ts'
 
-/** While a client waits for a server connection, this much of what it sends on is held (bytes). */
-const HELD_BYTES = 262_144
-
 export class ClientSession implements Session, Receiver, Holder, RouteWaiter<ServerConnection> {
   readonly id: number
   readonly who: Introduction
@@ -149,7 +146,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           return
       }
     }
-    if (this.#waits && conversation.waitingBytes > HELD_BYTES) this.link.pause()
+    if (this.#waits) this.#rooms.held.note(this, conversation.waitingBytes)
   }
 
   /** For a server connection, or for a channel to be listened to. */
@@ -196,7 +193,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   subscribed(error: WeirError | undefined, waited: boolean): void {
     if (error !== undefined) this.#conversation.failRequest(error)
     if (!waited) return
-    this.link.resume()
+    this.#rooms.held.release(this)
     this.goOn()
   }
 
@@ -205,8 +202,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.lastActive = this.#rooms.clock.monotonic()
     this.#rooms.counters.borrow.record(this.lastActive - this.#waitingSince)
     this.#attach(server)
-    this.link.resume()
+    this.#rooms.held.release(this)
     if (!this.#acquiring) this.goOn()
+  }
+
+  stillWaits(notice: WeirError): void {
+    this.link.write(this.#rooms.protocol.notice(notice))
   }
 
   refused(error: WeirError): void {
@@ -220,7 +221,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#machine.to('idle')
     this.#requests.dropped()
     this.#conversation.failRequest(error)
-    this.link.resume()
+    this.#rooms.held.release(this)
     if (!this.#acquiring) this.goOn()
   }
 
@@ -385,6 +386,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#machine.to('closed')
     this.#idleWatch.end()
     this.#ears.leave()
+    this.#rooms.held.forget(this)
     this.#rooms.sessions.delete(this)
     bookEnd(this.#rooms.counters, this.link, reason)
     this.link.end()

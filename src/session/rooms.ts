@@ -7,6 +7,7 @@ import type { EndpointCounters } from '../metrics/counters.ts'
 import type { EvictReason, Wait } from '../pool/member.ts'
 import type { Introduction, Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import type { ListenerHub } from './listening.ts'
 import type { Sessions } from './sessions.ts'
 import type { WelcomeBook } from './welcome.ts'
@@ -57,6 +58,8 @@ export interface Rooms {
   readonly counters: EndpointCounters
   /** Where clients listen to channels, whoever's connection that is. */
   readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave' | 'barrier'>
+  /** What clients send on while they wait for a server connection. */
+  readonly held: HeldBytes
   /** Most that may wait for one client, bytes. */
   readonly notificationBytes: number
   /** Milliseconds a client may be silent; undefined for ever. */

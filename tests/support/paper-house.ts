@@ -20,6 +20,7 @@ import { PostgresServerConversation } from '../../src/protocol/postgres/server-c
 import { settingsKeyOf } from '../../src/protocol/postgres/settings.ts'
 import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
+import { HeldBytes } from '../../src/session/held-bytes.ts'
 import { ReplicationSession } from '../../src/session/replication-session.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
 import { Sessions } from '../../src/session/sessions.ts'
@@ -135,6 +136,7 @@ export interface PaperHouseOptions {
   /** Default: one that listens to anything at once and hears nothing. */
   readonly hub?: Rooms['hub']
   readonly notificationBytes?: number
+  readonly heldBytes?: number
   /** Hears what happens besides bytes, as short sentences. */
   readonly note?: (text: string) => void
   /** How a server connection is called in them. */
@@ -191,6 +193,7 @@ export class PaperHouse {
       welcomes: new WelcomeBook(),
       counters: this.counters,
       hub: options.hub ?? WILLING_HUB,
+      held: new HeldBytes(options.heldBytes ?? 67_108_864),
       notificationBytes: options.notificationBytes ?? 1_048_576,
       idleClientTimeoutMs: options.idleClientTimeoutMs,
       home: (server) => pool.home(server),

@@ -28,7 +28,7 @@ import type { Authenticated, AuthMethod } from './greet-step.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
-import { fatalBytes, warningBytes } from './refusal.ts'
+import { fatalBytes, noticeBytes, warningBytes } from './refusal.ts'
 import { Senders } from './senders.ts'
 import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
@@ -113,6 +113,7 @@ export function postgres(options: PostgresOptions): Protocol {
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
     cancel: (key, secure) => new PostgresCancel(key, secure),
     warning: warningBytes,
+    notice: noticeBytes,
     refusal: fatalBytes,
   }
 }

@@ -27,6 +27,11 @@ export function warningBytes(error: WeirError): Buffer {
   return noticeResponse(fieldsOf(error, 'WARNING'))
 }
 
+/** The same for what is no reason to worry. */
+export function noticeBytes(error: WeirError): Buffer {
+  return noticeResponse(fieldsOf(error, 'NOTICE'))
+}
+
 /** What a node said, as an error of ours that keeps its SQLSTATE and words. */
 export function errorFrom(code: string, fields: ErrorFields): WeirError {
   return new WeirError(code, fields.message, {

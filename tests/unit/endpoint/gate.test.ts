@@ -1,9 +1,10 @@
-/** A closed gate holds everybody of its endpoint, in the order of arrival, and nobody else. */
+/** Waiting at the router: behind a closed gate, in how great a number, and being told why. */
 import { beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { TimerWheel } from '../../../src/core/timer-wheel.ts'
 import { type Endpoint, endpointOf, type Route, Router } from '../../../src/endpoint/router.ts'
+import { Waits } from '../../../src/endpoint/waits.ts'
 import type { BorrowTimeout } from '../../../src/pool/member.ts'
 import { PoolSet } from '../../../src/pool/pools.ts'
 import { DEFAULT_POOL_SETTINGS, silentObserver } from '../../../src/pool/settings.ts'
@@ -18,6 +19,7 @@ let store: TopologyStore
 let pools: PoolSet<FakeMember>
 let router: Router<FakeMember>
 let said: string[]
+let waits: Waits
 
 beforeEach(() => {
   clock = new FakeClock()
@@ -33,7 +35,8 @@ beforeEach(() => {
     observer: silentObserver,
     log: silentLog,
   })
-  router = new Router({ store, pools, clock, wheel, random: () => 0 })
+  waits = new Waits()
+  router = new Router({ store, pools, clock, wheel, random: () => 0, waits })
   said = []
 })
 
@@ -74,6 +77,7 @@ function borrow(name: string, to: Endpoint, keeps?: (member: FakeMember) => void
       else keeps(member)
     },
     refused: (error) => said.push(`${name}: ${error.sqlstate} ${error.message}`),
+    stillWaits: ({ sqlstate, message }) => said.push(`${name}: ${sqlstate} ${message}`),
   })
 }
 
@@ -156,4 +160,64 @@ test('who waits for a writer waits for the gate too when it closes meanwhile', a
   held.gate.open()
   await settle()
   expect(said).toEqual(['one on node-2'])
+})
+
+test('beyond so many that wait the next one is refused at once, and those before wait on', async () => {
+  put('W- R', 2)
+  waits = new Waits({ most: 2 })
+  router = new Router({ store, pools, clock, wheel, random: () => 0, waits })
+  const first = borrow('first', endpoint('a'))
+  borrow('second', endpoint('b'))
+  borrow('third', endpoint('a'))
+  expect(said).toHaveLength(1)
+  expect(said[0]).toMatch(
+    /^third: 53300 2 clients wait for a server connection already \(limits.maxWaitingClients\): endpoint a: /,
+  )
+  // One leaves, one may come.
+  first.cancel()
+  first.cancel()
+  borrow('fourth', endpoint('a'))
+  put('R W', 3)
+  await settle()
+  expect(said.slice(1)).toEqual(['second on node-2', 'fourth on node-2'])
+  expect(waits.now).toBe(0)
+  // Who does not have to wait is never too many.
+  waits = new Waits({ most: 1 })
+  borrow('fifth', endpoint('a'))
+  expect(said.at(-1)).toBe('fifth on node-2')
+})
+
+test('one that waits long is told why, again and again, and no more once it is served', async () => {
+  waits = new Waits({ noticeEveryMs: 5_000 })
+  router = new Router({ store, pools, clock, wheel, random: () => 0, waits })
+  let lent: FakeMember | undefined
+  borrow('holder', endpoint('a'), (member) => {
+    lent = member
+  })
+  await settle()
+  const to = endpoint('a')
+  borrow('one', to)
+  const pass = (ms: number): void => {
+    for (let left = ms; left > 0; left -= 100) {
+      clock.advance(100)
+      wheel.turn()
+    }
+  }
+  pass(4_900)
+  expect(said).toEqual(['holder on node-1'])
+  pass(200)
+  to.gate.close()
+  pass(5_000)
+  to.gate.open()
+  pass(4_800)
+  pools.get({ node: 'node-1', database: 'app', user: 'weir' }).release(lent!)
+  pass(10_000)
+  const lentOut =
+    'pool node-1/app/weir has 1 server connections lent, 0 being opened, and 1 waiting'
+  expect(said.slice(1)).toEqual([
+    `one: 01000 waiting for a server connection since 5.0 s: ${lentOut}`,
+    'one: 01000 waiting for a server connection since 10.0 s: endpoint a is paused',
+    'one on node-1',
+  ])
+  expect(wheel.armed).toBe(0)
 })
