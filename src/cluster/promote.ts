@@ -71,7 +71,14 @@ export async function promote(
   }
   const next = nodeOf(before, picked.chosen.name)
   lab.say(`promoting ${next.name}: ${picked.because}`)
-  await turnWriter(before, next)
+  try {
+    await turnWriter(lab, before, next, old)
+  } catch (error) {
+    // Who was told to follow it follows the old writer again, which may still be there.
+    const others = before.nodes.filter(({ name }) => name !== old.name && name !== next.name)
+    for (const node of awake(before, others)) repoint(lab, before, node, old)
+    throw error
+  }
   const state = changeState(lab, (now) => {
     now.writer = next.name
   })
@@ -164,11 +171,22 @@ async function secure(
   }
 }
 
-async function turnWriter(state: ClusterState, node: NodeEntry): Promise<void> {
+async function turnWriter(
+  lab: Lab,
+  state: ClusterState,
+  node: NodeEntry,
+  old: NodeEntry,
+): Promise<void> {
+  const others = state.nodes.filter((one) => one.name !== node.name)
+  const readers = awake(state, others).filter((one) => one.name !== old.name)
   await withNode(
     state,
     node,
     async (client) => {
+      // The others follow it while it still is a reader itself, and cross to its new timeline with
+      // it: a synchronous commit waits for one of them, and should not wait for a reconnect.
+      for (const one of others) await ensureSlot(client, slotName(one.name))
+      for (const one of readers) repoint(lab, state, one, node)
       // Asked every few milliseconds; its own waiting form looks only ten times a second.
       await client.query('select pg_promote(false)')
       await until(
@@ -198,10 +216,12 @@ async function leadOthers(
   })
   const readers = others.filter((node) => node.name !== old.name && node.ready)
   for (const node of readers) repoint(lab, state, node, writer)
-  const awake = readers.filter(
-    (node) => runningServer(dataDirectory(state, node.name))?.paused === false,
-  )
-  await allDone(awake.map((node) => ensureFollowing(lab, node)))
+  await allDone(awake(state, readers).map((node) => ensureFollowing(lab, node)))
+}
+
+/** Those that run and are not paused. */
+function awake(state: ClusterState, nodes: readonly NodeEntry[]): NodeEntry[] {
+  return nodes.filter((node) => runningServer(dataDirectory(state, node.name))?.paused === false)
 }
 
 function refusal(why: string): WeirError {
