@@ -1,10 +1,10 @@
 /** A planned change of writer: clients wait a moment, and not one of them sees an error. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { main } from '../../src/cli/main.ts'
 import { switchOver } from '../../src/cli/switching.ts'
 import { labPromotion } from '../../src/cli/switchover.ts'
 import { until } from '../../src/core/until.ts'
 import { type Client, connect, connectAll, endClients } from '../support/clients.ts'
+import { weirSays } from '../support/command-line.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { startWriters } from '../support/writers.ts'
 
@@ -188,20 +188,7 @@ describe('A switchover', () => {
   })
 })
 
-/** One command line against this front; what it printed and how it ended. */
-async function run(...args: string[]) {
-  const out: string[] = []
-  const err: string[] = []
-  const keep = (into: string[]) => (text: string | Uint8Array) => into.push(String(text)) > 0
-  const [stdout, stderr] = [process.stdout.write, process.stderr.write]
-  process.stdout.write = keep(out)
-  process.stderr.write = keep(err)
-  try {
-    await main(['node', 'weir', ...args, '--admin', admin])
-    return { out: out.join(''), err: err.join(''), exitCode: process.exitCode }
-  } finally {
-    process.stdout.write = stdout
-    process.stderr.write = stderr
-    process.exitCode = undefined
-  }
+/** Such a command line for this front. */
+function run(...args: string[]) {
+  return weirSays(...args, '--admin', admin)
 }
