@@ -1,8 +1,9 @@
 /** A reader goes: its sessions move at their next transaction, and it gets new ones when it is back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { type Client, connect, connectAll, endClients, failure } from '../support/clients.ts'
+import { type Client, connect, connectAll, endClients, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startFront } from '../support/front.ts'
 
 let lab: FailoverHouse
 
@@ -59,6 +60,67 @@ describe('When a reader is killed', () => {
     }
     expect((await byNode(fresh)).get('node-2')?.length).toBeGreaterThanOrEqual(2)
     for (const client of settled) expect(await lab.nodeOf(client)).toBe('node-3')
+  })
+
+  it('its sessions wait for the other to replay what they have seen, or go to the writer', async () => {
+    const { house, front } = lab
+    endClients()
+    const direct = (node: string) => connect(house.cluster.url(node))
+    const [writer, behind] = [await direct('node-1'), await direct('node-3')]
+    await writer.query('create table seen (n int)')
+    const count = 'select count(*)::int from seen'
+    await until(async () => (await one(behind, "select to_regclass('seen')")) !== null, 5_000)
+    const patient = await startFront(house, {
+      endpoints: [
+        { name: 'wait', kind: 'reader', noReader: 'wait' },
+        { name: 'writer', kind: 'reader', noReader: 'writer' },
+      ],
+    })
+    try {
+      const sessions = await Promise.all(
+        ['wait', 'writer'].map(async (endpoint) => {
+          const clients = await connectAll(2, patient.url(endpoint))
+          for (const client of clients) await client.query('select 1')
+          const nodes = await Promise.all(clients.map((c) => lab.nodeOf(c)))
+          return clients[nodes.indexOf('node-2')]!
+        }),
+      )
+      await behind.query('select pg_wal_replay_pause()')
+      await writer.query('insert into seen values (1)')
+      for (const session of sessions)
+        await until(async () => (await one(session, count)) === 1, 5_000)
+      await house.cluster.kill('node-2')
+      const [waits, writes] = sessions
+      expect(await one(writes!, count)).toBe(1)
+      expect(await lab.nodeOf(writes!)).toBe('node-1')
+      let answered = false
+      const answer = one(waits!, count).finally(() => {
+        answered = true
+      })
+      await until(() => patient.app.snapshot().clients.waiting === 1, 5_000)
+      expect(await one(behind, count)).toBe(0)
+      expect(answered).toBe(false)
+      await behind.query('select pg_wal_replay_resume()')
+      expect(await answer).toBe(1)
+      expect(await lab.nodeOf(waits!)).toBe('node-3')
+    } finally {
+      await patient.end()
+      await house.cluster.start('node-2')
+      await lab.allUp()
+    }
+    expect(front.app.snapshot().nodes.find((n) => n.role === 'writer')?.name).toBe('node-1')
+  })
+
+  it('again and again, it is kept out for longer each time', async () => {
+    const { house } = lab
+    await house.cluster.kill('node-2')
+    await until(() => lab.node('node-2').health === 'down', 5_000)
+    expect(lab.node('node-2').because).toMatch(/[3-9] falls within a minute/)
+    await house.cluster.start('node-2')
+    const from = performance.now()
+    await lab.allUp()
+    // Eight good probes or more, one each half second.
+    expect(performance.now() - from).toBeGreaterThan(3_000)
   })
 
   it('with the other one too, the writer serves its sessions until one is back', async () => {
