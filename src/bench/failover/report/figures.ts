@@ -33,6 +33,12 @@ export function plural(n: number, noun: string): string {
   return `${countText(n)} ${noun}${n === 1 ? '' : 's'}`
 }
 
+/** What came of an expectation: a time where its text (`gap_p99<1s`) names one, else a count. */
+export function actualText(expectation: string, actual: number | undefined): string {
+  if (actual === undefined) return 'not measured'
+  return /\d\s*(us|ms|s|m)\s*$/.test(expectation) ? spanText(actual) : countText(actual)
+}
+
 /** `2026-11-21 08:10:15 UTC`. */
 export function momentText(wall: number): string {
   return `${new Date(wall).toISOString().slice(0, 19).replace('T', ' ')} UTC`

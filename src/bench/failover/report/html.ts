@@ -52,7 +52,7 @@ ${views.map((view) => faultSection(view, views.length === 1))}
 
 function titleOf(result: FailoverResult, views: readonly FaultView[]): string {
   const faults = views.map(({ fault }) => FAULT_WORDS[fault].title.toLowerCase())
-  const what = faults.length === 1 ? (faults[0] ?? '') : `${plural(faults.length, 'kind')} of fault`
+  const what = faults.length < 3 ? faults.join(', ') : `${plural(faults.length, 'kind')} of fault`
   const others = subjectNames(result).slice(1)
   const beside = others.length === 0 ? '' : ` beside ${listed(others)}`
   return `${what}: ${leadOf(result)}${beside}`

@@ -103,7 +103,15 @@ ${SUBJECTS}
 @media print {
   :root { color-scheme: light; ${LIGHT} }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
+  body { font-size: 9.5pt; } main { max-width: none; padding: 0; }
+  h1 { font-size: 19pt; } h2 { font-size: 14pt; margin-top: 26pt; } h3 { font-size: 11pt; margin-top: 16pt; }
+  .lead { font-size: 10.5pt; max-width: none; }
+  .cards { grid-template-columns: repeat(5, 1fr); gap: 5px; }
+  .card { padding: 7px 8px 5px; } .card .value { font-size: 15pt; }
+  .card .what, .card .more, .card dl { font-size: 7.5pt; }
+  table { font-size: 7.8pt; } th { font-size: 7.2pt; }
+  th, td { padding: 3px 4px 3px 0; } td.n, th.n { padding-left: 4px; } th.n { min-width: 0; }
+  dl.pairs { font-size: 8.5pt; gap: 3px 14px; }
   figure, .card, table, h4, dl.pairs { break-inside: avoid; } h2, h3, h4 { break-after: avoid; }
   h2.fault { break-before: page; } h2.fault.one { break-before: auto; }
   .wide { overflow: visible; }

@@ -10,7 +10,7 @@ import {
   MILESTONES,
   type Percentiles,
 } from '../result.ts'
-import { countText, lastedText, momentText, spanText, UNKNOWN } from './figures.ts'
+import { actualText, countText, lastedText, momentText, spanText, UNKNOWN } from './figures.ts'
 import { html, type Markup, type Piece } from './markup.ts'
 import { errorCount, type FaultView, type SubjectView } from './view.ts'
 import { FAULT_WORDS, KIND_WORDS, MEANINGS, MILESTONE_WORDS } from './words.ts'
@@ -145,14 +145,9 @@ export function expectations(list: readonly Expectation[], faults: number): Mark
   if (list.length === 0) return html``
   return html`<ul class="verdicts">${list.map(({ text, subject, fault, actual, met }) => {
     const where = faults > 1 ? `, ${FAULT_WORDS[fault].title.toLowerCase()}` : ''
-    const came = actual === undefined ? 'not measured' : actualText(text, actual)
+    const came = actualText(text, actual)
     return html`<li class="${met ? 'met' : 'missed'}">${met ? '✓' : '✗'} ${text} <span>(${subject}${where}: ${came})</span></li>`
   })}</ul>`
-}
-
-/** A span where the expectation names a unit of time, else a count. */
-function actualText(text: string, actual: number): string {
-  return /\d\s*(us|ms|s|m)\s*$/.test(text) ? spanText(actual) : countText(actual)
 }
 
 /** All faults and subjects at a glance, for a run with several faults. */

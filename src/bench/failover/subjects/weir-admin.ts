@@ -1,5 +1,5 @@
 /**
- * What the instrument reads from and asks of a Weir's admin port. Rule: everything that comes from
+ * What the instrument reads from a Weir's admin port. Rule: everything that comes from
  * there is looked at as a stranger's JSON; a field that is not there is a milestone that is unknown.
  */
 import { MILESTONES, type Timeline } from '../result.ts'
@@ -13,17 +13,11 @@ export interface AdminNode {
 }
 
 export interface WeirAdmin {
+  /** `http://127.0.0.1:6480`. */
+  readonly base: string
   status(): Promise<{ readonly nodes: readonly AdminNode[] }>
-  /** Name of the writer it knows now. */
-  writer(): Promise<string | undefined>
   /** Of the first failover it has seen since then; empty when it has seen none. */
   milestones(since: number): Promise<Timeline>
-  /**
-   * Holds new leases on a node and waits until none is out.
-   * Rejects, and lets go again, when some still are after `withinMs`.
-   */
-  pause(node: string | undefined, withinMs: number): Promise<void>
-  resume(): Promise<void>
 }
 
 /** @param base `http://127.0.0.1:6480` */
@@ -32,17 +26,6 @@ export function adminOf(base: string): WeirAdmin {
     const answer = await fetch(`${base}/status`, { signal: AbortSignal.timeout(PATIENCE_MS) })
     return record(await answer.json())
   }
-  const post = async (path: string, body: object, withinMs: number): Promise<unknown> => {
-    const answer = await fetch(`${base}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(withinMs),
-    })
-    const text = await answer.text()
-    if (!answer.ok) throw new Error(`${path} of Weir: ${answer.status} ${text.slice(0, 500)}`)
-    return text === '' ? {} : JSON.parse(text)
-  }
   const nodes = async (): Promise<AdminNode[]> =>
     list((await get()).nodes).map((node) => ({
       name: String(node.name),
@@ -50,16 +33,9 @@ export function adminOf(base: string): WeirAdmin {
       health: String(node.health),
     }))
   return {
+    base,
     status: async () => ({ nodes: await nodes() }),
-    writer: async () => (await nodes()).find((node) => node.role === 'writer')?.name,
     milestones: async (since) => timelineSince(list((await get()).failovers), since),
-    pause: async (node, withinMs) => {
-      const body = { ...(node === undefined ? {} : { node }), forMs: 3 * withinMs }
-      await post('/pause', body, withinMs + PATIENCE_MS)
-    },
-    resume: async () => {
-      await post('/resume', {}, PATIENCE_MS)
-    },
   }
 }
 

@@ -5,15 +5,11 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { until } from '../../../core/until.ts'
 import type { Subject, SubjectStart } from '../subject.ts'
 import { poolSize } from './pool-size.ts'
 import { type Running, startProgram, versionOf, whenReady } from './programs.ts'
 import { answers, urlOf } from './urls.ts'
 import { adminOf, type WeirAdmin } from './weir-admin.ts'
-
-/** How long leases may hold up a switchover before it is given up. */
-const DRAIN_MS = 10_000
 
 export interface WeirOptions {
   /** Argv before `serve`: `[process.execPath, '/usr/lib/weir/scripts/weir.js']`. */
@@ -21,9 +17,15 @@ export interface WeirOptions {
   /** Settings beyond what a run needs, as in `--set pool.waitNotice=5s`. */
   readonly set?: readonly string[]
   readonly say?: (sentence: string) => void
+  /**
+   * What `weir switchover` does with the Weir at that admin address; without it a switchover is a
+   * promotion that this Weir is not told of.
+   */
+  readonly switchOver?: (admin: string, promote: () => Promise<void>) => Promise<void>
 }
 
 export function weirSubject(options: WeirOptions): Subject {
+  const { switchOver } = options
   let running: Running | undefined
   let admin: WeirAdmin | undefined
   let size: number | undefined
@@ -65,21 +67,14 @@ export function weirSubject(options: WeirOptions): Subject {
       admin = undefined
     },
     milestones: async (since) => (await admin?.milestones(since)) ?? {},
-    switchover: async (promote) => {
-      const at = admin
-      if (at === undefined) throw new Error('BUG: a switchover of a Weir that was not started')
-      const before = (await at.status()).nodes.find((node) => node.role === 'writer')?.name
-      await at.pause(before, DRAIN_MS)
-      try {
-        await promote()
-        await until(async () => (await at.writer()) !== before, DRAIN_MS, {
-          everyMs: 5,
-          what: 'Weir to see the new writer',
-        })
-      } finally {
-        await at.resume()
-      }
-    },
+    ...(switchOver === undefined
+      ? {}
+      : {
+          switchover: async (promote: () => Promise<void>): Promise<void> => {
+            if (admin === undefined) throw new Error('BUG: this Weir was not started')
+            await switchOver(admin.base, promote)
+          },
+        }),
   }
 }
 
