@@ -146,7 +146,10 @@ class RunningApp implements App {
       waits: waitsFor(settings),
     })
     // It is told of a change before anything is done about it, and again when all is done.
-    this.failovers = new Failovers(this, log, (event) => this.#moves.events.push(event))
+    this.failovers = new Failovers(this, log, {
+      tell: (event) => this.#moves.events.push(event),
+      promotedAt: async (node) => this.#watching?.promotedAt(node),
+    })
     this.#moves = new Moves({
       settings,
       store: this.store,

@@ -40,6 +40,13 @@ export interface FailoversParts {
   readonly clock: Clock
 }
 
+export interface FailoversAsks {
+  /** Puts a sentence among the events that `/status` lists. */
+  tell(occurrence: Occurrence): void
+  /** When a node was promoted (wall-clock milliseconds), if it tells; never rejects. */
+  promotedAt(node: string): Promise<number | undefined>
+}
+
 interface Entry {
   failover: Failover
   /** Wall clock less monotonic clock, milliseconds. */
@@ -53,7 +60,7 @@ interface Entry {
 export class Failovers {
   #parts: FailoversParts
   #log: Log
-  #tell: (occurrence: Occurrence) => void
+  #asks: FailoversAsks
   #timeline: FailoverTimeline
   #entries: Entry[] = []
   /** What the next entry begins with, from the first sign of trouble on. */
@@ -62,11 +69,10 @@ export class Failovers {
   #sampling: Timer | undefined
   #ending: Timer | undefined
 
-  /** @param tell puts a sentence among the events that `/status` lists */
-  constructor(parts: FailoversParts, log: Log, tell: (occurrence: Occurrence) => void) {
+  constructor(parts: FailoversParts, log: Log, asks: FailoversAsks) {
     this.#parts = parts
     this.#log = log
-    this.#tell = tell
+    this.#asks = asks
     const { store, metrics, clock } = parts
     this.#timeline = new FailoverTimeline({
       lastAnswerOf: (node) => metrics.node(node).response.lastAt,
@@ -125,7 +131,6 @@ export class Failovers {
     this.#say(reachedSentence(milestone, failover, entry.waitingPeak), failover.number)
     if (milestone !== 'first-reply') return
     this.#unwatch()
-    this.#record(failover)
     this.#endAfter(SETTLE_MS)
   }
 
@@ -142,6 +147,12 @@ export class Failovers {
     supply.router.onGranted = (server, route) => this.#granted(server, route)
     this.#sample()
     this.#endAfter(UNASKED_MS)
+    void this.#askWhen(failover.to, offset)
+  }
+
+  async #askWhen(to: string, offset: number): Promise<void> {
+    const at = await this.#asks.promotedAt(to)
+    if (at !== undefined) this.#timeline.promoted(to, at - offset)
   }
 
   #granted(server: ServerConnection, route: Route<ServerConnection>): void {
@@ -179,7 +190,7 @@ export class Failovers {
     this.#unwatch()
     entry.outcomes = since(entry.outcomesBefore, this.#outcomes())
     entry.over = true
-    if (entry.failover.at['first-reply'] === undefined) this.#record(entry.failover)
+    this.#record(entry.failover)
     const status = this.#statusOf(entry)
     this.#say(failoverOver(status), status.number)
   }
@@ -238,7 +249,7 @@ export class Failovers {
     const at = this.#parts.clock.wall()
     queueMicrotask(() => {
       this.#log.info(failover === undefined ? {} : { failover }, text)
-      this.#tell({ at, text })
+      this.#asks.tell({ at, text })
     })
   }
 }

@@ -98,6 +98,11 @@ export class Watching {
     this.#monitor.hint(hint)
   }
 
+  /** See `PostgresProbe`. */
+  promotedAt(node: string): Promise<number | undefined> {
+    return this.#probe.promotedAt(node)
+  }
+
   async stop(): Promise<void> {
     await this.#source?.stop()
     await this.#monitor.stop()

@@ -94,6 +94,14 @@ export class FailoverTimeline {
     else this.#doubt(old, node, at)
   }
 
+  /** The new writer told when it was promoted; believed as far as it fits what was seen. */
+  promoted(to: string, at: number): void {
+    const failover = this.#failover
+    const seen = failover?.at.promoted
+    if (failover === undefined || seen === undefined || failover.to !== to) return
+    failover.at.promoted = Math.min(seen, Math.max(at, failover.promotedNotBefore ?? at))
+  }
+
   /** All that follows from the last change has been done. */
   retired(at: number): void {
     this.#reach('retired', at)

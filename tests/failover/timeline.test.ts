@@ -64,6 +64,7 @@ describe('When the writer is killed under load and a reader promoted', () => {
     expect(said).toContain(`failover 1: ${writer} takes over from node-1`)
     expect(said).toMatch(/failover 1: node-\d lent its first server connection [\d.]+ ms after/)
     expect(said).toMatch(/failover 1: node-\d gave its first answer [\d.]+ ms after that/)
+    await until(() => failovers()[0]!.over, 10_000)
     for (const arrow of ['fault_suspected', 'promoted_observed', 'fault_first_reply']) {
       expect(await metric(`weir_failover_seconds_count{arrow="${arrow}"}`), arrow).toBe(1)
     }

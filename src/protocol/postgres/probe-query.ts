@@ -41,6 +41,15 @@ export const PLAIN_QUESTION: string = question(`
     pg_catalog.lpad(pg_catalog.to_hex(
       (select w.received_tli from pg_catalog.pg_stat_wal_receiver w)), 8, '0')`)
 
+/**
+ * When a node began to take writes. It says so nowhere; but the process that writes its log for
+ * those who commit is started when recovery has ended, a moment later. Only a role with
+ * `pg_read_all_stats` sees when.
+ */
+export const PROMOTED_QUESTION = `
+select (extract(epoch from backend_start) * 1000)::text
+  from pg_catalog.pg_stat_activity where backend_type = 'walwriter'`
+
 export interface ProbeRow {
   readonly ok: true
   readonly inRecovery: boolean

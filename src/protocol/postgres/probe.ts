@@ -7,7 +7,13 @@
 import { Client, type ClientConfig } from 'pg'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
-import { PLAIN_QUESTION, type ProbeRow, QUESTION, readRow } from './probe-query.ts'
+import {
+  PLAIN_QUESTION,
+  PROMOTED_QUESTION,
+  type ProbeRow,
+  QUESTION,
+  readRow,
+} from './probe-query.ts'
 
 export interface ProbeTarget {
   readonly name: string
@@ -75,6 +81,23 @@ export class PostgresProbe {
       return failureOf(error)
     } finally {
       signal.removeEventListener('abort', drop)
+    }
+  }
+
+  /**
+   * When a node began to take writes: milliseconds since 1970 with a fraction, by its own clock.
+   * Undefined where it does not tell, or has no control connection now.
+   */
+  async promotedAt(node: string): Promise<number | undefined> {
+    try {
+      const answer = await this.#kept.get(node)?.client.query({
+        text: PROMOTED_QUESTION,
+        rowMode: 'array',
+      })
+      const text: unknown = answer?.rows[0]?.[0]
+      return typeof text === 'string' ? Number(text) : undefined
+    } catch {
+      return undefined
     }
   }
 

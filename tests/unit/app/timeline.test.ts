@@ -3,6 +3,7 @@ import type { Occurrence } from '../../../src/admin/snapshot.ts'
 import { Failovers, type FailoversParts } from '../../../src/app/timeline.ts'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
+import { until } from '../../../src/core/until.ts'
 import { Metrics } from '../../../src/metrics/metrics.ts'
 import type { ServerConnection } from '../../../src/server/server-connection.ts'
 import type { Observation } from '../../../src/topology/observed.ts'
@@ -20,6 +21,7 @@ let store: TopologyStore
 let router: Pick<Router, 'onGranted'>
 let sessions: { state: string }[]
 let told: string[]
+let promotedAt: number | undefined
 let failovers: Failovers
 
 beforeEach(() => {
@@ -29,9 +31,13 @@ beforeEach(() => {
   router = { onGranted: undefined }
   sessions = []
   told = []
+  promotedAt = undefined
   const parts = { store, metrics, clock, sessions, supply: { router } }
-  const tell = ({ text }: Occurrence) => told.push(text)
-  failovers = new Failovers(parts as unknown as FailoversParts, silentLog, tell)
+  const asks = {
+    tell: ({ text }: Occurrence) => told.push(text),
+    promotedAt: async () => promotedAt,
+  }
+  failovers = new Failovers(parts as unknown as FailoversParts, silentLog, asks)
   store.subscribe(() => failovers.acted())
   story = new Story(2)
   answers(1, 'writer')
@@ -140,6 +146,17 @@ describe('a failover', () => {
     clock.advance(20)
     takesOver()
     expect(last().timeline.fault).toBe(1_700_000_000_027)
+  })
+
+  test.each([
+    ['as the node tells it', 42.25, 42.25],
+    ['not before its last answer as a reader, whatever its clock says', 3, 20],
+    ['not after its first answer as a writer', 999, 50],
+  ])('was promoted %s', async (_, said, taken) => {
+    promotedAt = 1_700_000_000_000 + said
+    takesOver()
+    await until(() => last().timeline.promoted !== 1_700_000_000_050 || said > 50, 100)
+    expect(last().timeline.promoted).toBe(1_700_000_000_000 + taken)
   })
 
   test('counts what clients are told on its account until it is over, and not after', () => {
