@@ -50,6 +50,27 @@ export const PROMOTED_QUESTION = `
 select (extract(epoch from backend_start) * 1000)::text
   from pg_catalog.pg_stat_activity where backend_type = 'walwriter'`
 
+/** What does not depend on a log being shipped, around how far behind a reader says it is. */
+function lean(lag: string): string {
+  return `
+select pg_catalog.pg_is_in_recovery(), null, null, null, null, ${lag},
+  (pg_catalog.current_setting('max_connections')::int
+    - pg_catalog.current_setting('superuser_reserved_connections')::int
+    - coalesce(pg_catalog.current_setting('reserved_connections', true)::int, 0))::text,
+  pg_catalog.current_setting('server_version_num')`
+}
+
+/**
+ * For Aurora, whose nodes share their storage: most functions about the log refuse there. Its own are
+ * not qualified, as nobody says where they are; what it has in pg_catalog is found there first.
+ */
+export const AURORA_QUESTION: string = lean(`
+  (select s.replica_lag_in_msec::text from aurora_replica_status() s
+    where s.server_id = aurora_db_instance_identifier() and pg_catalog.pg_is_in_recovery())`)
+
+/** The last resort: only the role. A reader's lag is not known then. */
+export const LEAN_QUESTION: string = lean('null')
+
 export interface ProbeRow {
   readonly ok: true
   readonly inRecovery: boolean

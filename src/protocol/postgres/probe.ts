@@ -8,6 +8,8 @@ import { Client, type ClientConfig } from 'pg'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import {
+  AURORA_QUESTION,
+  LEAN_QUESTION,
   PLAIN_QUESTION,
   PROMOTED_QUESTION,
   type ProbeRow,
@@ -41,8 +43,8 @@ export interface PostgresProbeOptions {
 
 interface Kept {
   readonly client: Client
-  /** False after the role was refused a look at the control file: then ask less. */
-  full: boolean
+  /** Asked of it; less after the node has refused to answer all of it. */
+  question: string
   asking: boolean
   /** Set when the connection went while a question was on it. */
   lost: string | undefined
@@ -126,13 +128,14 @@ export class PostgresProbe {
     const began = clock.monotonic()
     try {
       const { rows } = await kept.client.query({
-        text: kept.full ? QUESTION : PLAIN_QUESTION,
+        text: kept.question,
         rowMode: 'array',
       })
       return readRow(rows[0], clock.monotonic() - began)
     } catch (error) {
-      if (!kept.full || codeOf(error) !== INSUFFICIENT_PRIVILEGE) throw error
-      kept.full = false
+      const less = lesser(kept.question, codeOf(error))
+      if (less === undefined) throw error
+      kept.question = less
       return this.#ask(kept)
     }
   }
@@ -150,7 +153,7 @@ export class PostgresProbe {
       ssl: local || tls === undefined ? false : tls,
     }
     const client = new Client(config)
-    const kept: Kept = { client, full: true, asking: false, lost: undefined }
+    const kept: Kept = { client, question: QUESTION, asking: false, lost: undefined }
     // A shutting-down server says so on an idle connection, a dying one just closes it. Both end
     // here as one passive sign; without a listener the first would end the process.
     const lost = (why: string) => {
@@ -175,11 +178,34 @@ export class PostgresProbe {
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501'
+const UNDEFINED_FUNCTION = '42883'
+const UNDEFINED_COLUMN = '42703'
+/** What functions about the log answer on Aurora: on a reader, and on a writer without wal_level logical. */
+const NO_SUCH_LOG = new Set(['0A000', '55000'])
 const TOO_MANY_CONNECTIONS = '53300'
 
 /** Nobody listens: the port is closed, or the socket file is gone. */
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT'])
 const TIMED_OUT = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+/** What to ask instead of a question that was refused so; undefined when that would not help. */
+function lesser(question: string, code: string | undefined): string | undefined {
+  if (code === undefined) return undefined
+  const refused = code === INSUFFICIENT_PRIVILEGE
+  switch (question) {
+    case QUESTION:
+      if (refused) return PLAIN_QUESTION
+      return NO_SUCH_LOG.has(code) ? AURORA_QUESTION : undefined
+    case PLAIN_QUESTION:
+      return NO_SUCH_LOG.has(code) ? AURORA_QUESTION : undefined
+    case AURORA_QUESTION: {
+      const strange = code === UNDEFINED_FUNCTION || code === UNDEFINED_COLUMN
+      return refused || strange || NO_SUCH_LOG.has(code) ? LEAN_QUESTION : undefined
+    }
+    default:
+      return undefined
+  }
+}
 
 function failureOf(error: unknown): PostgresProbeFailure {
   const code = codeOf(error)

@@ -1,7 +1,7 @@
 /**
  * Nodes by what a name server answers: A and AAAA records (one node for each address) or SRV records
  * (one for each target). Rule: a node's name comes from the record alone, an address or the first
- * label of a target, so it stays the same whatever else the answer holds and in whatever order.
+ * label of a target where no other has the same, so it lasts when addresses and their order change.
  */
 import { Resolver } from 'node:dns/promises'
 import { messageOf } from '../../core/errors.ts'
@@ -61,9 +61,15 @@ async function byService(resolver: Resolver, name: string, here: boolean): Promi
   const offered = records.filter((record) => record.name !== '' && record.name !== '.')
   if (offered.length === 0) throw new Error(`SRV of ${name} names no target`)
   const alike = offered.every((record) => record.weight === offered[0]!.weight)
+  const short = (target: string): string => target.split('.')[0]!
+  const nameOf = (target: string): string => {
+    const twins = offered.filter((record) => short(record.name) === short(target))
+    // db-0.east and db-0.west are called in full; one target on two ports is told apart by them.
+    return plainName(twins.length === 1 ? short(target) : target)
+  }
   return Promise.all(
     offered.map(async (record) => ({
-      name: plainName(record.name.split('.')[0]!),
+      name: nameOf(record.name),
       host: here ? (await addressesOf(resolver, record.name))[0]! : record.name,
       port: record.port,
       weight: alike ? 1 : record.weight,
