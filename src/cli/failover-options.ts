@@ -29,6 +29,7 @@ export interface FailoverFlags {
   readonly maxStall: number
   readonly set: string[]
   readonly synchronous: boolean
+  readonly fsync: boolean
   readonly dir?: string
   readonly postgres?: string
   readonly port: number
@@ -97,6 +98,7 @@ export function declareFlags(command: Command): Command {
         .default([], 'its defaults'),
     )
     .option('--no-synchronous', 'the lab acknowledges a commit before a reader has it')
+    .option('--no-fsync', 'the lab trusts the operating system with its disk')
     .option('--dir <directory>', 'for the lab and all logs (default: a temporary one, removed)')
     .option('--postgres <dir>', 'programs of an installed server, for the lab')
     .option('--port <port>', 'first of the ports to use', count, 17_400)

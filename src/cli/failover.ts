@@ -13,6 +13,8 @@ import { connectNode } from '../bench/failover/control.ts'
 import type { Plan } from '../bench/failover/plan.ts'
 import type { Progress } from '../bench/failover/progress.ts'
 import { reportHtml } from '../bench/failover/report/html.ts'
+import { summaryText } from '../bench/failover/report/summary.ts'
+import { terminalProgress } from '../bench/failover/report/terminal.ts'
 import type { FailoverResult } from '../bench/failover/result.ts'
 import { runAll } from '../bench/failover/run.ts'
 import type { FaultDriver, Subject } from '../bench/failover/subject.ts'
@@ -24,10 +26,11 @@ import { WallClock } from '../bench/failover/wall-clock.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { WeirError } from '../core/errors.ts'
 import { commandDriver, flagError, loginOf, nodeAddress } from './failover-commands.ts'
+import { registerHands, withHands } from './failover-hands.ts'
 import { labDriver } from './failover-lab.ts'
 import { declareFlags, type FailoverFlags, planOf } from './failover-options.ts'
 import { resultOf } from './failover-result.ts'
-import { lineProgress, resultTable } from './failover-view.ts'
+import { switchOver } from './switching.ts'
 
 /** Connections of a node that are not the load's: control, replication, superuser. */
 const SPARE_CONNECTIONS = 60
@@ -40,10 +43,11 @@ export function registerFailover(program: Command): void {
     .command('failover')
     .description('measure what clients see of a failover, of Weir and of others side by side')
   declareFlags(command).action((flags: FailoverFlags) => run(flags))
+  registerHands(program)
 }
 
 async function run(flags: FailoverFlags): Promise<void> {
-  const progress = lineProgress()
+  const progress = terminalProgress(process.stderr, { colour: coloured(process.stderr) })
   const subjects = subjectsOf(flags, progress)
   const missing = (await Promise.all(subjects.map((subject) => subject.missing()))).flat()
   if (missing.length > 0) {
@@ -90,20 +94,35 @@ function publish(result: FailoverResult, flags: FailoverFlags): void {
   const json = `${JSON.stringify(result, null, 2)}\n`
   if (typeof flags.json === 'string') writeFileSync(flags.json, json)
   if (flags.json === true) process.stdout.write(json)
-  else process.stdout.write(resultTable(result))
+  else process.stdout.write(summaryText(result, { colour: coloured(process.stdout) }))
   const failed = result.expectations.some(({ met }) => !met)
   const invalid = result.rounds.some((round) => round.invalid !== undefined)
   if (failed || invalid) process.exitCode = 1
 }
 
-function subjectsOf(flags: FailoverFlags, { say }: Progress): Subject[] {
-  const script = ['../../scripts/weir.js', '../../../scripts/weir.js']
+/** The program itself: two folders up in src, three in dist. */
+function script(): string {
+  const found = ['../../scripts/weir.js', '../../../scripts/weir.js']
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
     .find((path) => existsSync(path))
+  if (found !== undefined) return found
+  throw new WeirError('WEIR_FAILOVER_PROGRAM', 'scripts/weir.js of this program is not there')
+}
+
+const coloured = (stream: { isTTY?: boolean }): boolean =>
+  stream.isTTY === true && process.env.NO_COLOR === undefined
+
+function subjectsOf(flags: FailoverFlags, { say }: Progress): Subject[] {
   const subjects: Subject[] = []
   if (flags.weir) {
-    if (script === undefined) throw flagError('the program of Weir is not found', 'use --no-weir')
-    subjects.push(weirSubject({ program: [process.execPath, script], set: flags.set, say }))
+    subjects.push(
+      weirSubject({
+        program: [process.execPath, script()],
+        set: flags.set,
+        say,
+        switchOver: async (admin, promote) => void (await switchOver({ admin, promote })),
+      }),
+    )
   }
   for (const word of flags.compare) {
     const [, name, url] = /^([\w-]+)=(postgres(?:ql)?:\/\/.+)$/.exec(word) ?? []
@@ -157,15 +176,19 @@ async function driverOf(
     basePort: flags.port,
     maxConnections,
     synchronous: flags.synchronous,
+    fsync: flags.fsync,
     ...(flags.postgres === undefined ? {} : { postgresBin: flags.postgres }),
   })
   const when = flags.promoteAfter === 0 ? 'at once' : `${flags.promoteAfter} ms later`
   const commits = flags.synchronous ? 'synchronous' : 'asynchronous'
-  return labDriver(
-    lab,
-    now,
-    `the lab: three nodes on this machine, ${commits} commits; it promotes ${when}`,
-  )
+  const about = `the lab: three nodes on this machine, ${commits} commits, fsync ${flags.fsync ? 'on' : 'off'}; it promotes ${when}`
+  const near = labDriver(lab, now, about)
+  try {
+    return await withHands(near, script(), lab.directory)
+  } catch (error) {
+    await near.end()
+    throw error
+  }
 }
 
 function directoryOf(flags: FailoverFlags): { directory: string; temporary: boolean } {
