@@ -6,7 +6,7 @@ import { failoverRows } from './failovers.ts'
 import { Html, html } from './html.ts'
 import { SCRIPT, STYLE } from './page-style.ts'
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
-import { healthWord, lag, orDash, outOf, poolNode, span } from './words.ts'
+import { healthWord, lag, orDash, outOf, poolNode, sourceLine, span } from './words.ts'
 
 /** The whole document. */
 export function page(status: StatusSnapshot): string {
@@ -38,13 +38,13 @@ function tablesHtml(s: StatusSnapshot): Html {
   const { clients } = s
   return html`<h1>Weir</h1>
 <p class="sub">${s.version}, up ${span(s.uptimeMs)}, topology epoch ${s.epoch}</p>
-<h2>Nodes</h2>
+${pausesHtml(s)}<h2>Nodes</h2>
 ${table(
   ['name', 'address', 'role', 'health', 'lag', '#timeline', '#lent', 'connections', 'because'],
   s.nodes.map(nodeRow),
-  'No node is configured.',
+  'No node is known.',
 )}
-<h2>Endpoints</h2>
+${sourceHtml(s)}<h2>Endpoints</h2>
 ${table(
   ['name', 'kind', 'address', '#clients', 'a new session gets'],
   s.endpoints.map(endpointRow),
@@ -80,6 +80,27 @@ ${table(
   ),
   'Nothing has happened yet.',
 )}`
+}
+
+/** Nothing at all while nothing is paused. */
+function pausesHtml(s: StatusSnapshot): Html {
+  if (s.pauses.length === 0) return html``
+  const now = s.startedAt + s.uptimeMs
+  const rows = s.pauses.map(
+    (p) => html`<tr><td>${p.what}</td><td>${span(Math.max(0, now - p.since))}</td>
+<td>${span(Math.max(0, p.until - now))}</td><td class="n">${p.lent}</td>
+<td class="n">${p.waiting}</td></tr>`,
+  )
+  return html`<h2>Paused</h2>
+${table(['what', 'for', 'ends in', '#still lent', '#waiting'], rows, '')}
+`
+}
+
+function sourceHtml({ source }: StatusSnapshot): Html {
+  const line = sourceLine(source)
+  if (line === undefined) return html``
+  return html`<p class="sub${source.ok === false ? ' bad' : ''}">${line}</p>
+`
 }
 
 /** A heading that begins with # stands over numbers, to the right. */

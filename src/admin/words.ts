@@ -1,4 +1,5 @@
 /** How figures are put into words for people, on the page and in the terminal alike. */
+import type { SourceStatus } from './snapshot.ts'
 
 /** `850 ms`, `12.3 s`, `4 min`, `3 h 20 min`, `5 d 2 h`. */
 export function span(ms: number): string {
@@ -53,4 +54,12 @@ export function poolNode({
 /** `3 of 10`, or `3` while the limit is not known. */
 export function outOf(used: number, limit: number | null): string {
   return limit === null ? String(used) : `${used} of ${limit}`
+}
+
+/** Where the nodes come from, when that is not the configuration: `patroni: http://... names 2 nodes`. */
+export function sourceLine({ kind, ok, because, since }: SourceStatus): string | undefined {
+  if (kind === 'static') return undefined
+  if (ok !== false) return `found by ${kind}: ${because}`
+  const time = new Date(since).toISOString().slice(0, 19).replace('T', ' ')
+  return `found by ${kind}, which has not answered since ${time} UTC: ${because}`
 }

@@ -53,10 +53,10 @@ function check(files: readonly string[], json: boolean): void {
   for (const { file, settings, problems } of results) {
     for (const problem of problems) process.stderr.write(`${printProblem(problem)}\n`)
     if (settings === undefined) continue
-    const { nodes, endpoints } = settings
-    print(
-      `${file}: ok (${counted(nodes.length, 'node')}, ${counted(endpoints.length, 'endpoint')})`,
-    )
+    const { nodes, endpoints, topology } = settings
+    const { kind } = topology.source
+    const from = kind === 'static' ? counted(nodes.length, 'node') : `nodes from ${kind}`
+    print(`${file}: ok (${from}, ${counted(endpoints.length, 'endpoint')})`)
   }
 }
 

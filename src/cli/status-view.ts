@@ -10,7 +10,16 @@ import type {
   PoolStatus,
   StatusSnapshot,
 } from '../admin/snapshot.ts'
-import { fineSpan, healthWord, lag, orDash, outOf, poolNode, span } from '../admin/words.ts'
+import {
+  fineSpan,
+  healthWord,
+  lag,
+  orDash,
+  outOf,
+  poolNode,
+  sourceLine,
+  span,
+} from '../admin/words.ts'
 import { alignedTable, type Cell, type Paint } from './table.ts'
 
 export interface Colours {
@@ -35,7 +44,8 @@ export function statusText(s: StatusSnapshot, colours: Colours): string {
   const counts = `${clients.total} connected: ${clients.active} with a server connection, ${clients.waiting} waiting, ${clients.pinned} pinned`
   const sections = [
     [`Weir ${s.version}, up ${span(s.uptimeMs)}, topology epoch ${s.epoch}`],
-    section('Nodes', nodes(s.nodes, colours), colours),
+    ...(s.pauses.length === 0 ? [] : [section('Paused', pauses(s), colours)]),
+    section('Nodes', [...nodes(s.nodes, colours), ...source(s, colours)], colours),
     section('Endpoints', endpoints(s.endpoints), colours),
     section('Pools', pools(s.pools, colours), colours),
     section('Clients', [counts, ...reasons(s)], colours),
@@ -48,8 +58,28 @@ function section(title: string, lines: readonly string[], colours: Colours): str
   return [colours.heading(title), ...lines.map((line) => `  ${line}`)]
 }
 
+function source({ source: from }: StatusSnapshot, colours: Colours): string[] {
+  const line = sourceLine(from)
+  if (line === undefined) return []
+  return [from.ok === false ? colours.bad(line) : line]
+}
+
+function pauses(s: StatusSnapshot): string[] {
+  const now = s.startedAt + s.uptimeMs
+  return alignedTable(
+    ['WHAT', 'FOR', 'ENDS IN', 'STILL LENT', 'WAITING'],
+    s.pauses.map((p) => [
+      text(p.what),
+      number(span(Math.max(0, now - p.since))),
+      number(span(Math.max(0, p.until - now))),
+      number(p.lent),
+      number(p.waiting),
+    ]),
+  )
+}
+
 function nodes(all: readonly NodeStatus[], colours: Colours): string[] {
-  if (all.length === 0) return ['none configured']
+  if (all.length === 0) return ['none known']
   const paint = {
     up: colours.good,
     suspect: colours.warn,
