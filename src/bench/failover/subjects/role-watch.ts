@@ -91,17 +91,25 @@ function asker(node: NodeAddress, login: Login) {
     kept = undefined
     old?.then((client) => client.end()).catch(() => {})
   }
+  const asked = async (): Promise<Answer | undefined> => {
+    kept ??= connected()
+    try {
+      const { rows } = await (await kept).query(QUESTION)
+      const { recovering, timeline } = rows[0]
+      return { recovering, timeline: recovering ? 0 : Number.parseInt(timeline, 16) }
+    } catch {
+      forget()
+      return undefined
+    }
+  }
+  let asking: Promise<Answer | undefined> | undefined
   return {
-    ask: async (): Promise<Answer | undefined> => {
-      kept ??= connected()
-      try {
-        const { rows } = await (await kept).query(QUESTION)
-        const { recovering, timeline } = rows[0]
-        return { recovering, timeline: recovering ? 0 : Number.parseInt(timeline, 16) }
-      } catch {
-        forget()
-        return undefined
-      }
+    /** Who asks while another does gets the same answer. */
+    ask: (): Promise<Answer | undefined> => {
+      asking ??= asked().finally(() => {
+        asking = undefined
+      })
+      return asking
     },
     close: forget,
   }

@@ -18,7 +18,9 @@ export function urlSubject(name: string, writerUrl: string, readerUrl = writerUr
       return `what answers at ${withoutPassword(writerUrl)}${readers}; not started by this run`
     },
     missing: async () => {
-      const wrong = [writerUrl, readerUrl].filter((url) => !/^postgres(ql)?:\/\/./.test(url))
+      const wrong = [...new Set([writerUrl, readerUrl])].filter(
+        (url) => !/^postgres(ql)?:\/\/./.test(url),
+      )
       return wrong.map((url) => `${withoutPassword(url)} is not a URL of Postgres (postgres://...)`)
     },
     start: async () => {
