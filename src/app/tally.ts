@@ -9,7 +9,7 @@ import { Metrics } from '../metrics/metrics.ts'
 import { type MetricsSnapshot, merge } from '../metrics/snapshot.ts'
 import { EVICT_REASONS } from '../pool/member.ts'
 import type { PoolObserver } from '../pool/settings.ts'
-import { PIN_REASONS } from '../protocol/contract.ts'
+import { LOST_OUTCOMES, PIN_REASONS } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { CLOSE_REASONS } from '../session/close-reason.ts'
 import type { Session } from '../session/sessions.ts'
@@ -32,9 +32,10 @@ export interface CountedServer {
 export function countFromZero(metrics: Metrics, { nodes, endpoints }: Settings): void {
   for (const arrow of ARROWS) metrics.general.failovers.begin(arrow)
   for (const { name } of endpoints) {
-    const { closed, pins } = metrics.endpoint(name)
+    const { closed, outcomes, pins } = metrics.endpoint(name)
     for (const reason of CLOSE_REASONS) closed.add(reason, 0)
     for (const reason of PIN_REASONS) pins.add(reason, 0)
+    for (const outcome of LOST_OUTCOMES) outcomes.add(outcome, 0)
   }
   countNodesFromZero(metrics, nodes)
 }

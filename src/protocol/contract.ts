@@ -110,15 +110,17 @@ export interface ClientConversation {
  *   rest of an answer. - `torn`: closed in the middle of a message. - `pinned`: closed, because
  *   session state was lost.
  */
-export type LostOutcome =
-  | 'retried'
-  | 'unknown'
-  | 'transaction'
-  | 'copy'
-  | 'unsent'
-  | 'partial'
-  | 'torn'
-  | 'pinned'
+export const LOST_OUTCOMES = [
+  'retried',
+  'unknown',
+  'transaction',
+  'copy',
+  'unsent',
+  'partial',
+  'torn',
+  'pinned',
+] as const
+export type LostOutcome = (typeof LOST_OUTCOMES)[number]
 
 export interface ServerLoss {
   /** Undefined when nothing was lost. */
