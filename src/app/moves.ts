@@ -6,6 +6,7 @@ import type { Occurrence } from '../admin/snapshot.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
 import type { WelcomeBook } from '../session/welcome.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -13,7 +14,7 @@ import { Cutting } from './cutting.ts'
 import { budgetOf } from './settings.ts'
 import type { Supply } from './supply.ts'
 import { WriterWatch } from './tally.ts'
-import { prepareUnderstudies } from './understudies.ts'
+import { Understudies } from './understudies.ts'
 
 /** Events kept for the status page. */
 const EVENTS_KEPT = 100
@@ -32,11 +33,14 @@ export class Moves {
   #parts: MovesParts
   #writers: WriterWatch
   #cutting: Cutting
+  #understudies: Understudies<ServerConnection>
 
   constructor(parts: MovesParts) {
     this.#parts = parts
     this.#writers = new WriterWatch(parts.metrics)
-    const { store, clock, supply } = parts
+    const { store, clock, supply, settings } = parts
+    const { pools } = supply
+    this.#understudies = new Understudies({ pools, most: settings.pool.openingsAtOnce })
     this.#cutting = new Cutting({ store, clock, cut: (node) => supply.cut(node) })
     parts.store.subscribe((now, before, sentences) => this.#changed(now, before, sentences))
   }
@@ -45,7 +49,7 @@ export class Moves {
     const { settings, supply, welcomes, clock, metrics } = this.#parts
     for (const text of sentences) this.events.push({ at: clock.wall(), text })
     this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
-    prepareUnderstudies(now, before, { pools: supply.pools, most: settings.pool.openingsAtOnce })
+    this.#understudies.look(now, before)
     for (const node of now.nodes) {
       const { name } = node.spec
       if (node.connectionLimit !== undefined) {

@@ -41,10 +41,14 @@ export interface PostgresProbeOptions {
   readonly clock: Clock
 }
 
+/** As on every server connection; see `net/link.ts`. */
+const KEEP_ALIVE_MS = 30_000
+
 interface Kept {
   readonly client: Client
   /** Asked of it; less after the node has refused to answer all of it. */
   question: string
+  refusals: number
   asking: boolean
   /** Set when the connection went while a question was on it. */
   lost: string | undefined
@@ -128,6 +132,8 @@ export class PostgresProbe {
     const began = clock.monotonic()
     try {
       const { rows } = await kept.client.query({
+        // Parsed and planned once for each connection: that is most of what the node does for it.
+        name: `weir_probe_${kept.refusals}`,
         text: kept.question,
         rowMode: 'array',
       })
@@ -136,6 +142,7 @@ export class PostgresProbe {
       const less = lesser(kept.question, codeOf(error))
       if (less === undefined) throw error
       kept.question = less
+      kept.refusals++
       return this.#ask(kept)
     }
   }
@@ -150,10 +157,12 @@ export class PostgresProbe {
       database,
       password: () => password() ?? '',
       application_name: 'weir probe',
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       ssl: local || tls === undefined ? false : tls,
     }
     const client = new Client(config)
-    const kept: Kept = { client, question: QUESTION, asking: false, lost: undefined }
+    const kept: Kept = { client, question: QUESTION, refusals: 0, asking: false, lost: undefined }
     // A shutting-down server says so on an idle connection, a dying one just closes it. Both end
     // here as one passive sign; without a listener the first would end the process.
     const lost = (why: string) => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { prepareUnderstudies } from '../../../src/app/understudies.ts'
+import { Understudies } from '../../../src/app/understudies.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { PoolSet } from '../../../src/pool/pools.ts'
 import { DEFAULT_POOL_SETTINGS, silentObserver } from '../../../src/pool/settings.ts'
@@ -32,7 +32,7 @@ const idle = (pools: PoolSet<FakeMember>, node: string) =>
 
 it('when the writer goes, each reader that is up gets connections for those who wrote', async () => {
   const pools = await poolsWith(2)
-  prepareUnderstudies(topology('W- R R-'), topology('W? R R-'), { pools, most: 4 })
+  new Understudies({ pools, most: 4 }).look(topology('W- R R-'), topology('W? R R-'))
   await settle()
   expect(idle(pools, 'node-2')).toBe(2)
   expect(idle(pools, 'node-3')).toBe(0)
@@ -40,7 +40,7 @@ it('when the writer goes, each reader that is up gets connections for those who 
 
 it('there are never more of them than one burst of openings', async () => {
   const pools = await poolsWith(9)
-  prepareUnderstudies(topology('W- R R'), topology('W R R'), { pools, most: 3 })
+  new Understudies({ pools, most: 3 }).look(topology('W- R R'), topology('W R R'))
   await settle()
   expect([idle(pools, 'node-2'), idle(pools, 'node-3')]).toEqual([3, 3])
 })
@@ -48,7 +48,7 @@ it('there are never more of them than one burst of openings', async () => {
 it('those that a reader has already are enough', async () => {
   const pools = await poolsWith(3)
   for (let i = 0; i < 2; i++) {
-    prepareUnderstudies(topology('W- R'), topology('W R'), { pools, most: 3 })
+    new Understudies({ pools, most: 3 }).look(topology('W- R'), topology('W R'))
     await settle()
   }
   expect(idle(pools, 'node-2')).toBe(3)
@@ -60,7 +60,29 @@ it.each([
   ['U- W', 'another writer is there already', 'U- W'],
 ])('nothing is opened when it is %s: %s', async (_picture, _why, now) => {
   const pools = await poolsWith(3)
-  prepareUnderstudies(topology(now), topology('W R R'), { pools, most: 3 })
+  new Understudies({ pools, most: 3 }).look(topology(now), topology('W R R'))
   await settle()
   expect([idle(pools, 'node-2'), idle(pools, 'node-3')]).toEqual([0, 0])
+})
+
+it('counts what the writer had when it became suspect, because its connections may be gone first', async () => {
+  const pools = await poolsWith(3)
+  const understudies = new Understudies({ pools, most: 4 })
+  understudies.look(topology('W? R'), topology('W R'))
+  pools.forceNode('node-1')
+  pools.retireNode('node-1', 'all are lost')
+  understudies.look(topology('W- R'), topology('W? R'))
+  await settle()
+  expect(idle(pools, 'node-2')).toBe(3)
+})
+
+it('forgets what a writer had that recovered', async () => {
+  const pools = await poolsWith(3)
+  const understudies = new Understudies({ pools, most: 4 })
+  understudies.look(topology('W? R'), topology('W R'))
+  pools.retireNode('node-1', 'it was closed meanwhile')
+  understudies.look(topology('W? R'), topology('W R'))
+  understudies.look(topology('W- R'), topology('W? R'))
+  await settle()
+  expect(idle(pools, 'node-2')).toBe(0)
 })
