@@ -4,7 +4,17 @@
  * again, whatever ends it. Exit code 0 when all was measured and expected, 1 when an expectation was
  * not met or a round failed, 2 when it could not begin.
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +45,7 @@ import { switchOver } from './switching.ts'
 /** Connections of a node that are not the load's: control, replication, superuser. */
 const SPARE_CONNECTIONS = 60
 const LEAST_CONNECTIONS = 150
+const MEMORY = '/dev/shm'
 /** Ports: three nodes first, then the subjects'. */
 const LAB_PORTS = 10
 
@@ -181,7 +192,7 @@ async function driverOf(
   })
   const when = flags.promoteAfter === 0 ? 'at once' : `${flags.promoteAfter} ms later`
   const commits = flags.synchronous ? 'synchronous' : 'asynchronous'
-  const about = `the lab: three nodes on this machine, ${commits} commits, fsync ${flags.fsync ? 'on' : 'off'}; it promotes ${when}`
+  const about = `the lab: three nodes on this machine, data in ${directory.startsWith(MEMORY) ? 'memory' : 'files'}, ${commits} commits, fsync ${flags.fsync ? 'on' : 'off'}; it promotes ${when}`
   const near = labDriver(lab, now, about)
   try {
     return await withHands(near, script(), lab.directory)
@@ -197,10 +208,21 @@ function directoryOf(flags: FailoverFlags): { directory: string; temporary: bool
     mkdirSync(directory, { recursive: true })
     return { directory, temporary: false }
   }
-  const directory = mkdtempSync(join(tmpdir(), 'weir-failover-'))
+  const directory = mkdtempSync(join(roomInMemory() ? MEMORY : tmpdir(), 'weir-failover-'))
   // Open to the user that runs the servers when we are root.
   chmodSync(directory, 0o755)
   return { directory, temporary: true }
+}
+
+/** In memory a disk's own pauses are not measured as anybody's. */
+function roomInMemory(): boolean {
+  try {
+    accessSync(MEMORY, constants.W_OK)
+    const { bavail, bsize } = statfsSync(MEMORY)
+    return bavail * bsize > 4 * 1024 ** 3
+  } catch {
+    return false
+  }
 }
 
 async function postgresVersion(driver: FaultDriver): Promise<string> {

@@ -23,6 +23,7 @@ const SPANS: Readonly<Record<string, (of: SubjectSummary) => Percentiles | undef
   first_write: (of) => of.firstWrite,
   every_write: (of) => of.everyWrite,
   outage: (of) => of.outage,
+  own_write: (of) => of.ownWrite,
   stall: (of) => of.stall,
 }
 const RANKS = ['p50', 'p90', 'p99', 'max'] as const

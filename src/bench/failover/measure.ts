@@ -61,6 +61,7 @@ export function summarise(
       CLIENT_KINDS.map((kind) => [kind, sum(clients, (c) => (c.kind === kind ? c.dropped : 0))]),
     ) as Record<ClientKind, number>,
     verdict: addedVerdicts(rounds.map((round) => round.verdict)),
+    ownWrite: percentiles(rounds.flatMap((round) => defined(round.instrument.ownWriteMs))),
     stall: percentiles(mine.flatMap((round) => defined(round.instrument.longestStallMs))),
   }
 }

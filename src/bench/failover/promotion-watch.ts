@@ -5,6 +5,7 @@
  * is never too short; how far the truth may lie behind it is given too.
  */
 import type pg from 'pg'
+import { SEQUENCE_TABLE } from './sequence-table.ts'
 
 export interface Seen {
   readonly name: string
@@ -13,6 +14,9 @@ export interface Seen {
   /** The first answer "not in recovery" came so much later (ms). */
   readonly withinMs: number
 }
+
+/** Row of the reference write; no client of the load has this number. */
+const REFERENCE = 0
 
 export interface Watched {
   readonly name: string
@@ -25,6 +29,7 @@ export class PromotionWatch {
   #going = true
   #seen: Seen | undefined
   #loops: Promise<void>[] = []
+  #written: Promise<number | undefined> = Promise.resolve(undefined)
 
   constructor(nodes: readonly Watched[], now: () => number) {
     this.#nodes = nodes
@@ -33,6 +38,14 @@ export class PromotionWatch {
 
   get seen(): Seen | undefined {
     return this.#seen
+  }
+
+  /**
+   * When a write of our own was acknowledged by the new writer, asked the moment it was seen: no
+   * subject can be sooner. Undefined without a promotion or when the write failed.
+   */
+  get written(): Promise<number | undefined> {
+    return this.#written
   }
 
   start(): void {
@@ -51,7 +64,8 @@ export class PromotionWatch {
       try {
         const { rows } = await client.query('select pg_is_in_recovery() as recovery')
         if (rows[0].recovery === false) {
-          this.#seen ??= { name, at: lastReader, withinMs: this.#now() - lastReader }
+          this.#seen = { name, at: lastReader, withinMs: this.#now() - lastReader }
+          this.#written = this.#write(client)
           return
         }
         lastReader = asked
@@ -61,5 +75,10 @@ export class PromotionWatch {
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
+  }
+
+  async #write(client: pg.Client): Promise<number | undefined> {
+    const row = `insert into ${SEQUENCE_TABLE} values (${REFERENCE}, 1, 1)`
+    return client.query(row).then(this.#now, () => undefined)
   }
 }

@@ -108,6 +108,11 @@ export interface InstrumentRecord {
   readonly promotedWithinMs: number | undefined
   /** Time the promotion command itself took, from being asked to the new writer (ms). */
   readonly promotionMs: number | undefined
+  /**
+   * From the promotion to the acknowledgement of a write that the instrument sent to the new writer
+   * itself, past every subject (ms): what the nodes take for themselves.
+   */
+  readonly ownWriteMs: number | undefined
 }
 
 export interface Percentiles {
@@ -141,6 +146,8 @@ export interface SubjectSummary {
   readonly errors: Readonly<Record<string, number>>
   readonly droppedByKind: Readonly<Record<ClientKind, number>>
   readonly verdict: Verdict
+  /** The instrument's own write to the new writer, past the subject, from the promotion. */
+  readonly ownWrite: Percentiles | undefined
   /** The instrument's own longest stall of each round. */
   readonly stall: Percentiles | undefined
 }

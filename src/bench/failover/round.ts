@@ -18,7 +18,7 @@ import { NOTHING_JUDGED, rounded } from './measure.ts'
 import type { Plan } from './plan.ts'
 import type { Phase, Progress } from './progress.ts'
 import { PromotionWatch, type Seen } from './promotion-watch.ts'
-import type { ClientRecord, Fault, Round, Timeline, Verdict } from './result.ts'
+import type { ClientRecord, Fault, InstrumentRecord, Round, Timeline, Verdict } from './result.ts'
 import { judge, makeTables, writtenRows } from './sequence-table.ts'
 import { StallWatch } from './stall-watch.ts'
 import type { FaultDriver, Injected, Reached, Subject } from './subject.ts'
@@ -98,11 +98,22 @@ export async function runRound(work: RoundWork): Promise<Round> {
     clients,
     verdict,
     invalid,
-    instrument: {
-      longestStallMs,
-      promotedWithinMs: happened?.seen && rounded(happened.seen.withinMs),
-      promotionMs: happened?.seen && happened.asked && rounded(happened.seen.at - happened.asked),
-    },
+    instrument: instrumentRecord(longestStallMs, happened),
+  }
+}
+
+function instrumentRecord(
+  longestStallMs: number,
+  happened: Happened | undefined,
+): InstrumentRecord {
+  const { seen, asked, written } = happened ?? {}
+  const since = (from: number | undefined, to: number | undefined) =>
+    from === undefined || to === undefined ? undefined : rounded(to - from)
+  return {
+    longestStallMs,
+    promotedWithinMs: seen && rounded(seen.withinMs),
+    promotionMs: since(asked, seen?.at),
+    ownWriteMs: since(seen?.at, written),
   }
 }
 
@@ -110,6 +121,8 @@ interface Happened {
   readonly injected: Injected
   readonly asked: number | undefined
   readonly seen: Seen | undefined
+  /** Our own write to the new writer was acknowledged. */
+  readonly written: number | undefined
   /** All clients answered again; undefined when that never was. */
   readonly recovered: number | undefined
   /** Nothing was asked any more. */
@@ -167,7 +180,7 @@ async function lived(
   await promotion
   await watch.stop()
   if (failure !== undefined) throw failure
-  return { injected, asked, seen: watch.seen, recovered, over }
+  return { injected, asked, seen: watch.seen, written: await watch.written, recovered, over }
 }
 
 /** The act itself: by the driver, or on the links. */

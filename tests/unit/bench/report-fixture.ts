@@ -166,6 +166,7 @@ function roundOf(
       longestStallMs: 4 + 9 * random(),
       promotedWithinMs: 1 + random(),
       promotionMs: promoted,
+      ownWriteMs: 9 + 4 * random(),
     },
   }
 }
