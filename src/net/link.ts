@@ -40,5 +40,12 @@ export interface Link {
   detach(): import('node:net').Socket
 }
 
+/**
+ * Milliseconds of silence after which the kernel asks the peer whether it is there, on every link; ten
+ * questions without an answer, a second apart, end it. It is for clients that vanished and for
+ * whatever no probe looks after: a node that is silent is found out by its probe, long before.
+ */
+export const KEEP_ALIVE_MS = 30_000
+
 /** For links whose owner is not known yet, or gone. */
 export const nobody: Receiver = { data: () => {}, closed: () => {}, drained: () => {} }

@@ -8,7 +8,7 @@
  */
 import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { type Link, nobody, type Receiver } from './link.ts'
+import { KEEP_ALIVE_MS, type Link, nobody, type Receiver } from './link.ts'
 import type { RawHandle, RawStreams, WriteRequest } from './raw.ts'
 import { Block, READ_BUFFER_BYTES, SCRATCH_BYTES, type Turn } from './turn.ts'
 
@@ -54,7 +54,7 @@ export class RawLink implements Link {
     if (handle.getpeername?.(peer) !== undefined) this.remoteAddress = peer.address ?? ''
     this.remotePort = peer.port
     handle.setNoDelay?.(true)
-    handle.setKeepAlive?.(true, 30)
+    handle.setKeepAlive?.(true, KEEP_ALIVE_MS / 1_000)
     handle.useUserBuffer((this.#own ?? turn.shared).buffer)
     handle.onread = () => this.#onRead()
   }

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { type Link, nobody, type Receiver } from './link.ts'
+import { KEEP_ALIVE_MS, type Link, nobody, type Receiver } from './link.ts'
 import type { RawLink } from './raw-link.ts'
 import type { Turn } from './turn.ts'
 
@@ -37,7 +37,7 @@ export class StreamLink implements Link {
     this.remotePort = socket.remotePort
     if (!this.encrypted) {
       socket.setNoDelay(true)
-      socket.setKeepAlive(true, 30_000)
+      socket.setKeepAlive(true, KEEP_ALIVE_MS)
     }
     socket.pause()
     socket.on('error', (error) => {

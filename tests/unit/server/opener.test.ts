@@ -60,6 +60,23 @@ it('a certificate file that went away fails the opening, not the process', async
   ).rejects.toMatchObject({ code: 'WEIR_OPEN_FAILED', message: /node-1: ENOENT/ })
 })
 
+it('the connection itself has its own, shorter time than the login that follows', async () => {
+  const asked: number[] = []
+  const network = {
+    connect: async (_address: unknown, timeoutMs: number) => {
+      asked.push(timeoutMs)
+      throw Object.assign(new Error('no connection'), { code: 'ETIMEDOUT' })
+    },
+  } as unknown as Network
+  const addresses = [{ path: '/nowhere' }, { host: '127.0.0.1', port: 1 }]
+  const where = { name: 'node-1', host: '127.0.0.1', addresses }
+  const opening = openerWith({ network, connectTimeoutMs: 1_000, loginTimeoutMs: 5_000 })
+  await expect(
+    opening.open(where, 'app', 'weir', new AbortController().signal),
+  ).rejects.toMatchObject({ sqlstate: '08001', cause: { code: 'ETIMEDOUT' } })
+  expect(asked).toEqual([1_000, 1_000])
+})
+
 describe('a cancel request', () => {
   const key = { pid: 4711, secret: Buffer.alloc(4, 7) }
 
