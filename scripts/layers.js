@@ -60,7 +60,10 @@ const RESERVED = [
   },
   {
     modules: ['pg', 'mysql2', 'postgres', 'generic-pool'],
-    rooms: ['protocol/*/probe.ts', 'cluster', 'bench', 'cli', 'app.ts', 'app'],
+    rooms: [
+      ...['protocol/*/probe.ts', 'protocol/*/aurora-status.ts'],
+      ...['cluster', 'bench', 'cli', 'app.ts', 'app'],
+    ],
     harmless: [],
     why: 'drivers are for control connections (protocol/*/probe.ts), cluster, bench and cli',
   },

@@ -12,10 +12,14 @@ const MOST_BYTES = 1024 * 1024
 /**
  * The parsed body.
  *
- * @param ca certificates in PEM, in place of those of Node.js
+ * @param ca certificates in PEM that are trusted; undefined: those of Node.js
  * @throws Error that names the address and what was wrong, once `signal` aborts too
  */
-export function getJson(url: string, signal: AbortSignal, ca?: string): Promise<unknown> {
+export function getJson(
+  url: string,
+  signal: AbortSignal,
+  ca?: readonly string[],
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`${url}: ${why}`))
     const secure = url.startsWith('https:')
@@ -41,7 +45,7 @@ export function getJson(url: string, signal: AbortSignal, ca?: string): Promise<
     const request = secure
       ? https.get(
           url,
-          { headers, signal, agent: false, ...(ca === undefined ? {} : { ca }) },
+          { headers, signal, agent: false, ...(ca === undefined ? {} : { ca: [...ca] }) },
           answered,
         )
       : http.get(url, { headers, signal, agent: false }, answered)

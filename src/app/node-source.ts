@@ -4,6 +4,7 @@
  * sources themselves know none of them.
  */
 import { readFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
 import type { EndpointSettings, Settings } from '../config/settings.ts'
 import { hostAndPort, patternOf } from '../config/source-address.ts'
 import type { Clock } from '../core/clock.ts'
@@ -33,7 +34,9 @@ export function sourceFor(
     case 'static':
       return undefined
     case 'patroni': {
-      const ca = source.caFile === undefined ? undefined : readFileSync(source.caFile, 'utf8')
+      const { caFile } = source
+      const own = caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
+      const ca = own === undefined ? undefined : [...rootCertificates, own]
       return patroniSource({
         urls: source.urls ?? [],
         getJson: (url, signal) => getJson(url, signal, ca),
