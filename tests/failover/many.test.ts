@@ -45,11 +45,12 @@ afterAll(async () => {
   await house?.end()
 })
 
-const line = ({ number, fault, from, to, seconds, failover, still }: RoundReport): string => {
+const line = (report: RoundReport): string => {
+  const { number, fault, from, to, seconds, labSeconds, failover, still } = report
   const { timeline: t, waitingPeak, outcomes } = failover
-  const whole = Math.round(t['first-reply']! - t.fault!)
+  const whole = Math.round(t['first-reply']! - (t.fault ?? t.promoted!))
   return [
-    `${number} ${fault} ${from}>${to} ${seconds.toFixed(1)} s`,
+    `${number} ${fault} ${from}>${to} ${seconds.toFixed(1)} s (lab ${labSeconds.toFixed(1)})`,
     `gap ${whole} ms, waiting ${waitingPeak}, ${JSON.stringify(outcomes)}`,
     `fds ${still.fileDescriptors} (own ${ownDescriptors(still)})`,
     `servers ${still.serverConnections}`,
