@@ -63,6 +63,8 @@ interface Card {
   /** Small, behind the lead's value. */
   readonly more?: (subject: SubjectView) => string
   readonly worry?: (subject: SubjectView) => boolean
+  /** Below the others: what nobody can do better. */
+  readonly floor?: (subject: SubjectView) => readonly [string, string] | undefined
 }
 
 const WRITE_CARDS: readonly Card[] = [
@@ -75,6 +77,8 @@ const WRITE_CARDS: readonly Card[] = [
     what: 'From the promotion to the first write, median',
     value: ({ summary }) => spanText(summary.firstWrite?.p50),
     more: ({ summary }) => `p99 ${spanText(summary.firstWrite?.p99)}`,
+    floor: ({ summary: { ownWrite } }) =>
+      ownWrite === undefined ? undefined : ['the nodes alone', spanText(ownWrite.p50)],
   },
 ]
 
@@ -115,11 +119,12 @@ export function cards({ subjects, fault }: FaultView): Markup {
   const list = [...(fault === 'reader-kill' ? READ_CARDS : WRITE_CARDS), ...COMMON_CARDS]
   const [lead, ...others] = subjects
   if (lead === undefined || lead.rounds.length === 0) return html``
-  return html`<div class="cards">${list.map(({ what, value, more, worry }) => {
+  return html`<div class="cards">${list.map(({ what, value, more, worry, floor }) => {
+    const least = floor?.(lead)
     const look = worry?.(lead) === true ? 'value bad' : 'value'
     return html`<div class="card"><div class="what">${what}</div><div class="${look}">${value(lead)}</div><div class="more">${more?.(lead)}</div>${
-      others.length > 0 &&
-      html`<dl>${others.map((other) => html`<dt>${other.summary.subject}</dt><dd>${other.rounds.length === 0 ? UNKNOWN : value(other)}</dd>`)}</dl>`
+      (others.length > 0 || least !== undefined) &&
+      html`<dl>${others.map((other) => html`<dt>${other.summary.subject}</dt><dd>${other.rounds.length === 0 ? UNKNOWN : value(other)}</dd>`)}${least !== undefined && html`<dt>${least[0]}</dt><dd>${least[1]}</dd>`}</dl>`
     }</div>`
   })}</div>`
 }

@@ -95,6 +95,7 @@ function ranges({ subjects }: FaultView): Piece {
     { title: 'read gap', lanes: lanes((s) => s.readGap) },
     { title: 'promotion to first write', lanes: lanes((s) => s.firstWrite) },
     { title: 'promotion to every client', lanes: lanes((s) => s.everyWrite) },
+    { title: 'promotion to own write', lanes: lanes((s) => s.ownWrite) },
   ])
   if (drawn === undefined) return undefined
   return html`<figure>${drawn}<figcaption>Bars reach from p50 to p99, the thin line to the worst.</figcaption></figure>`

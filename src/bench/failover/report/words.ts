@@ -126,6 +126,10 @@ export const MEANINGS: readonly (readonly [string, string])[] = [
     'promotion to first write',
     'From the moment the new writer takes writes, seen by asking it directly every millisecond, to the first good answer to any writing client. One value a round. This is the part that the subject alone is responsible for.',
   ],
+  [
+    'promotion to own write',
+    'From the promotion to the answer to a write that the instrument sends to the new writer itself, past every subject: what the nodes take for themselves, in a synchronous cluster until a reader follows the new writer. No subject can be faster.',
+  ],
   ['promotion to every client', 'The same, for each writing client’s own first good answer.'],
   [
     'outage',
