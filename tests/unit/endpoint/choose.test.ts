@@ -43,6 +43,8 @@ function table(kind: EndpointRule['kind'], cases: Case[]): void {
 describe('a writer endpoint', () => {
   table('writer', [
     ['goes to the writer', {}, 'R W R', {}, '2 writer'],
+    ['never to one that is fenced', {}, 'U! W R', {}, '2 writer'],
+    ['not even when there is nobody else', {}, 'U! R- R', {}, 'none no-writer wait epoch'],
     ['still goes to a suspect writer', {}, 'R W? R', {}, '2 writer'],
     ['waits while the writer is down', {}, 'R W- R', {}, 'none writer-down wait epoch'],
     ['waits while there is none', {}, 'R U- R', {}, 'none no-writer wait epoch'],
@@ -149,6 +151,7 @@ describe('a custom endpoint', () => {
   const writer = { customType: 'WRITER' } as const
   table('custom', [
     ['goes only to its members', on(3), 'W R R', {}, '3 only-one'],
+    ['of any type never a fenced one', on(1, 3), 'U! W R', {}, '3 only-one'],
     ['of any type takes the writer too', on(1), 'W R R', {}, '1 only-one'],
     [
       'of readers drops a member that was promoted',
@@ -201,6 +204,8 @@ describe('an instance endpoint', () => {
     ['whatever its role', on2, 'R W R', {}, '2 instance'],
     ['still while suspect', on2, 'W R? R', {}, '2 instance'],
     ['waits while it is down', on2, 'W R- R', {}, 'none node-down wait epoch'],
+    ['refuses one that is fenced', on2, 'W U! R', {}, 'none fenced refuse'],
+    ['even while another is not probed yet', on2, 'W U! U*', {}, 'none fenced refuse'],
     ['refuses a node that is not there', { node: 'node-9' }, 'W R', {}, 'none no-such-node refuse'],
     [
       'refuses it even before the first probes',

@@ -24,20 +24,21 @@ export function node(
 }
 
 const ROLES = { W: 'writer', R: 'reader', U: 'unknown' } as const
-const HEALTHS = { '': 'up', '?': 'suspect', '-': 'down', '*': 'unknown' } as const
+const HEALTHS = { '': 'up', '?': 'suspect', '-': 'down', '!': 'down', '*': 'unknown' } as const
 
 /**
- * Nodes in shorthand, in order: role W, R or U; health nothing (up), `?` suspect, `-` down, `*` not
- * probed; then `~500` a lag in milliseconds, `~` not known; `@90` a position. `W R? R~500@90 R-`
+ * Nodes in shorthand, in order: role W, R or U; health nothing (up), `?` suspect, `-` down, `!`
+ * fenced, `*` not probed; then `~500` a lag in milliseconds, `~` not known; `@90` a position. `W R? R~500@90 R-`
  */
 export function topology(shorthand: string): Topology {
   const nodes = shorthand.split(' ').map((text, i) => {
-    const match = /^([WRU])([?*-]?)(?:~(\d*))?(?:@(\d+))?$/.exec(text)
+    const match = /^([WRU])([?*!-]?)(?:~(\d*))?(?:@(\d+))?$/.exec(text)
     if (match === null) throw new Error(`what is ${text}?`)
     const [, role, health, lag, lsn] = match
     const more: Partial<NodeState> = {
       role: ROLES[role as keyof typeof ROLES],
       health: HEALTHS[health as keyof typeof HEALTHS],
+      fenced: health === '!',
       lagMs: lag === '' ? undefined : Number(lag ?? 0),
       lsn: BigInt(lsn ?? 100),
     }
