@@ -20,6 +20,7 @@ import {
   poolsOfNode,
   type Reader,
   single,
+  sourceUp,
 } from './readings.ts'
 
 export type MetricType = 'counter' | 'gauge' | 'histogram'
@@ -130,6 +131,12 @@ export const CATALOGUE: readonly MetricRow[] = [
     'Clients that listen to a channel now, through a shared listener.', perEndpoint((c) => c.listening)),
   row('notifications_delivered_total', 'counter', 'count', E, undefined,
     'Notifications given to clients by shared listeners, once for each client.', perEndpoint((c) => c.notificationsDelivered)),
+  row('clients_waiting', 'gauge', 'clients', [], undefined,
+    'Sessions that wait for a server connection now: in the line of a pool, for a node, or because of a pause.', single((s) => s.control.clients.waiting)),
+  row('clients_held_bytes', 'gauge', 'bytes', [], undefined,
+    'What they sent on meanwhile; bounded by limits.heldBytes.', single((s) => s.control.clients.heldBytes)),
+  row('pauses', 'gauge', 'count', [], undefined,
+    'Pauses that an operator ordered and that have not ended yet.', single((s) => s.control.pauses.length)),
   row('client_received_bytes_total', 'counter', 'bytes', E, undefined,
     'Bytes read from client sessions, login included; inside TLS.', perEndpoint((c) => c.bytesFromClients)),
   row('client_sent_bytes_total', 'counter', 'bytes', E, undefined,
@@ -168,6 +175,8 @@ export const CATALOGUE: readonly MetricRow[] = [
   // Topology.
   row('topology_epoch', 'gauge', 'count', [], undefined,
     'Epoch of the topology; grows with every change of role or health.', single((s) => s.control.epoch)),
+  row('topology_source_up', 'gauge', 'flag', ['kind'], undefined,
+    '1 while the source of the list of nodes answers; always 1 for kind static. While it does not, the last list stays.', sourceUp),
   row('writer_changes_total', 'counter', 'count', [], undefined,
     'Times another node became the writer.', single((s) => s.counted.general.writerChanges)),
   row('failover_seconds', 'histogram', 'seconds', ['arrow'], undefined,

@@ -32,6 +32,16 @@ export interface ControlSample {
   /** Wall-clock milliseconds. */
   readonly startedAt: number
   readonly epoch: number
+  /** Where the nodes come from; `ok` is null before its first answer. */
+  readonly source: { readonly kind: string; readonly ok: boolean | null }
   readonly nodes: readonly NodeSample[]
   readonly pools: readonly PoolSample[]
+  readonly clients: {
+    /** Sessions that wait for a server connection, whether in a pool's line or for a node. */
+    readonly waiting: number
+    /** Bytes they sent on meanwhile. */
+    readonly heldBytes: number
+  }
+  /** What an operator has paused. */
+  readonly pauses: readonly unknown[]
 }

@@ -86,6 +86,10 @@ export const nodeRoles: Reader = ({ control }) =>
     })),
   )
 
+/** 1 while whoever names the nodes answers. */
+export const sourceUp: Reader = ({ control: { source } }) =>
+  one({ kind: source.kind }, source.ok === true ? 1 : 0)
+
 /** 100 while a node of the role answers, else 0; AWS averages it over a minute, so may a query. */
 export const availability: Reader = ({ control }) =>
   (['writer', 'reader'] as const).map((role) => ({

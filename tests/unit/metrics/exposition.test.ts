@@ -18,6 +18,9 @@ const control: ControlSample = {
   version: '0.1.0',
   startedAt: 1_700_000_000_000,
   epoch: 7,
+  source: { kind: 'patroni', ok: false },
+  clients: { waiting: 5, heldBytes: 4_096 },
+  pauses: [{}, {}],
   nodes: [
     { name: 'node-1', role: 'writer', health: 'up', lagMs: 0, timeline: 2, budget: 87 },
     { name: 'node-2', role: 'reader', health: 'down', lagMs: null, timeline: null, budget: null },
@@ -145,6 +148,10 @@ describe('exposition', () => {
   test('says who is what and who answers', async () => {
     const { values } = await scrape()
     expect(values.get('weir_topology_epoch')).toBe(7)
+    expect(values.get('weir_topology_source_up{kind="patroni"}')).toBe(0)
+    expect(values.get('weir_clients_waiting')).toBe(5)
+    expect(values.get('weir_clients_held_bytes')).toBe(4_096)
+    expect(values.get('weir_pauses')).toBe(2)
     expect(values.get('weir_node_up{node="node-2"}')).toBe(0)
     expect(values.get('weir_node_role{node="node-1",role="writer"}')).toBe(1)
     expect(values.get('weir_node_role{node="node-1",role="reader"}')).toBe(0)
