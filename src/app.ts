@@ -102,6 +102,7 @@ class RunningApp implements App {
   readonly supply: Supply
   readonly failovers: Failovers
   readonly pauses: Pauses
+  readonly held: HeldBytes
   #log: Log
   #graceMs: number
   #wheel = new TimerWheel(100)
@@ -114,7 +115,6 @@ class RunningApp implements App {
   #servers: Servers | undefined
   #hub: ListenerHub | undefined
   #peers: Peers | undefined
-  #held: HeldBytes
   #secureContext: tls.SecureContext | undefined
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
@@ -131,7 +131,7 @@ class RunningApp implements App {
     this.startedAt = clock.wall()
     this.#log = log
     this.#graceMs = graceMs
-    this.#held = new HeldBytes(settings.limits.heldBytes)
+    this.held = new HeldBytes(settings.limits.heldBytes)
     this.store = new TopologyStore(log)
     this.supply = new Supply({
       open: (key, signal, own) => this.#servers!.open(key, signal, own),
@@ -269,7 +269,7 @@ class RunningApp implements App {
       welcomes: this.#welcomes,
       counters: this.metrics.endpoint(settings.name),
       hub: this.#hub!,
-      held: this.#held,
+      held: this.held,
       notificationBytes: limits.notificationBytes,
       home: homeOf,
       idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,

@@ -75,6 +75,8 @@ export interface ClientsStatus {
   /** Holding a lease. */
   readonly active: number
   readonly waiting: number
+  /** Bytes they sent on while they wait. */
+  readonly heldBytes: number
   readonly pinned: number
   /** Every state of the client session machine that is occupied. */
   readonly byState: Readonly<Record<string, number>>

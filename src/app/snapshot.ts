@@ -39,6 +39,7 @@ export interface Sources {
   readonly metrics: Metrics
   readonly events: readonly Occurrence[]
   readonly failovers: { list(): readonly FailoverStatus[] }
+  readonly held: { readonly total: number }
   readonly pauses: { list(): readonly PauseStatus[] }
   readonly places: readonly {
     readonly endpoint: Endpoint
@@ -76,6 +77,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
       total: clients.length,
       active: byState.leased ?? 0,
       waiting: byState.waiting ?? 0,
+      heldBytes: from.held.total,
       pinned: clients.filter((c) => c.pins.length > 0).length,
       byState,
     },

@@ -1,5 +1,18 @@
 /** One status value for the tests of the page, the HTTP side and the terminal. */
+import type { PauseStatus } from '../../../src/admin/orders.ts'
 import type { StatusSnapshot } from '../../../src/admin/snapshot.ts'
+
+/** Begun four seconds before the example. */
+export const PAUSE: PauseStatus = {
+  what: 'node node-1',
+  node: 'node-1',
+  endpoint: null,
+  since: 1_700_000_750_000,
+  until: 1_700_000_780_000,
+  lent: 3,
+  waiting: 9,
+  mostWaiting: 11,
+}
 
 export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapshot {
   return {
@@ -81,6 +94,7 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
       total: 48,
       active: 7,
       waiting: 4,
+      heldBytes: 0,
       pinned: 1,
       byState: { idle: 37, waiting: 4, leased: 7 },
     },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { html } from '../../../src/admin/html.ts'
 import { page, tables } from '../../../src/admin/page.ts'
 import { span } from '../../../src/admin/words.ts'
-import { exampleStatus } from './example.ts'
+import { exampleStatus, PAUSE } from './example.ts'
 
 describe('html', () => {
   test('escapes what it is given, in text and in attributes', () => {
@@ -30,6 +30,13 @@ describe('the page', () => {
   test('calls a node fenced that takes writes and must not', () => {
     const nodes = exampleStatus().nodes.map((n) => ({ ...n, fenced: n.name === 'node-3' }))
     expect(page(exampleStatus({ nodes }))).toContain('<td class="bad">fenced</td>')
+  })
+
+  test('shows a pause with what still stands in its way, and nothing when there is none', () => {
+    const text = tables(exampleStatus({ pauses: [PAUSE] }))
+    expect(text).toContain('<h2>Paused</h2>')
+    expect(text).toMatch(/<td>node node-1<\/td><td>4 s<\/td>\s*<td>26 s<\/td><td class="n">3<\/td>/)
+    expect(tables(exampleStatus())).not.toContain('Paused')
   })
 
   test('shows the newest event first', () => {
@@ -79,7 +86,7 @@ describe('the page', () => {
   })
 
   test('says so where there is nothing to show', () => {
-    const none = { total: 0, active: 0, waiting: 0, pinned: 0, byState: {} }
+    const none = { total: 0, active: 0, waiting: 0, heldBytes: 0, pinned: 0, byState: {} }
     const empty = {
       nodes: [],
       endpoints: [],

@@ -4,7 +4,7 @@ import { Command, type CommanderError } from 'commander'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { fetchStatus, registerStatus } from '../../../src/cli/status.ts'
 import { COLOURS, NO_COLOURS, statusText } from '../../../src/cli/status-view.ts'
-import { exampleStatus } from '../admin/example.ts'
+import { exampleStatus, PAUSE } from '../admin/example.ts'
 
 let server: Server | undefined
 afterEach(() => {
@@ -88,6 +88,13 @@ describe('the status text', () => {
     expect(coloured).toContain('\x1b[31mfenced\x1b[0m')
   })
 
+  test('shows what is paused, and for how long yet', () => {
+    const text = statusText(exampleStatus({ pauses: [PAUSE] }), NO_COLOURS)
+    expect(text).toContain('Paused\n  WHAT         FOR  ENDS IN  STILL LENT  WAITING\n')
+    expect(text).toContain('  node node-1  4 s     26 s           3        9\n')
+    expect(statusText(exampleStatus(), NO_COLOURS)).not.toContain('Paused')
+  })
+
   test('lets no control character of a name reach the terminal', () => {
     const [pool] = exampleStatus().pools
     if (pool === undefined) throw new Error('the example has a pool')
@@ -99,7 +106,7 @@ describe('the status text', () => {
   })
 
   test('names nothing as nothing', () => {
-    const none = { total: 0, active: 0, waiting: 0, pinned: 0, byState: {} }
+    const none = { total: 0, active: 0, waiting: 0, heldBytes: 0, pinned: 0, byState: {} }
     const empty = {
       nodes: [],
       endpoints: [],
