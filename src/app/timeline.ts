@@ -156,8 +156,10 @@ export class Failovers {
   }
 
   #granted(server: ServerConnection, route: Route<ServerConnection>): void {
-    const { rule } = route.endpoint
-    if (rule.kind === 'reader' || server.node !== this.#open?.failover.to) return
+    const { endpoint, purpose } = route
+    // Nobody asked for what listens for all clients: it comes back by itself.
+    if (endpoint.rule.kind === 'reader' || purpose !== undefined) return
+    if (server.node !== this.#open?.failover.to) return
     const { clock } = this.#parts
     this.#timeline.borrowed(clock.monotonic())
     if (this.#watched.has(server)) return

@@ -147,7 +147,16 @@ function failovers(all: readonly FailoverStatus[]): string[] {
     'first-reply',
   ]
   return alignedTable(
-    ['NO', 'SINCE', 'FROM', 'TO', ...words.map((w) => w.toUpperCase()), 'WHOLE', 'WAITED', 'TOLD'],
+    [
+      'NO',
+      'SINCE (UTC)',
+      'FROM',
+      'TO',
+      ...words.map((w) => w.toUpperCase()),
+      'WHOLE',
+      'WAITED',
+      'TOLD',
+    ],
     all.slice(-FAILOVERS_SHOWN).map((f) => {
       const spans = new Map<string, string>(
         stepsOf(f).map(({ word, ms }) => [word, `+${fineSpan(ms)}`]),

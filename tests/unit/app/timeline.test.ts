@@ -70,9 +70,9 @@ function takesOver(): void {
   answers(2, 'writer', 2)
 }
 
-function lend(node: string, kind: string): Lent {
+function lend(node: string, kind: string, purpose?: 'listen'): Lent {
   const server: Lent = { node, latency: metrics.node(node).response }
-  const route = { endpoint: { rule: { kind } } }
+  const route = { endpoint: { rule: { kind } }, purpose }
   router.onGranted?.(server as ServerConnection, route as Parameters<Granted>[1])
   return server
 }
@@ -107,7 +107,7 @@ describe('the byte path', () => {
     expect(heldMs).toBe(timeline['first-borrow']! - timeline.down!)
   })
 
-  test('gives nothing away of readers and other nodes', () => {
+  test('tells nothing of readers, of other nodes and of what listens for all', () => {
     takesOver()
     for (const [node, kind] of [
       ['node-2', 'reader'],
@@ -115,6 +115,7 @@ describe('the byte path', () => {
     ] as const) {
       expect(lend(node, kind).latency).toBe(metrics.node(node).response)
     }
+    expect(lend('node-2', 'writer', 'listen').latency).toBe(metrics.node('node-2').response)
     expect(last().timeline['first-borrow']).toBeUndefined()
     expect(last().heldMs).toBeNull()
   })

@@ -68,7 +68,7 @@ describe('the status text', () => {
         pins since the start: temporary-table 3
 
       Failovers
-        NO  SINCE                FROM    TO      SUSPECTED      DOWN  PROMOTED  OBSERVED   RETIRED  FIRST-BORROW  FIRST-REPLY   WHOLE  WAITED  TOLD
+        NO  SINCE (UTC)          FROM    TO      SUSPECTED      DOWN  PROMOTED  OBSERVED   RETIRED  FIRST-BORROW  FIRST-REPLY   WHOLE  WAITED  TOLD
          1  2023-11-14T22:15:00  node-2  node-1    +2.3 ms  +20.0 ms   +488 ms  +0.50 ms  +0.50 ms       +5.0 ms      +3.8 ms  520 ms      42  3 retried, 2 transaction
       "
     `)
