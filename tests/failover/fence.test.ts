@@ -1,9 +1,11 @@
 /** An old writer that comes back writable on its old timeline: nobody is ever sent there. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CuttableLink } from '../../src/bench/failover/cuttable-link.ts'
 import { type Log, silentLog } from '../../src/core/log.ts'
 import { until } from '../../src/core/until.ts'
 import { connect, connectAll, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startFront } from '../support/front.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
 
 let lab: FailoverHouse
@@ -92,5 +94,52 @@ describe('A former writer that starts again as it was', () => {
     expect(lab.node('node-1')).toMatchObject({ role: 'reader', fenced: false, timeline: 2 })
     const client = await connect(front.url('first'))
     expect(await one(client, 'select pg_is_in_recovery()')).toBe(true)
+  })
+})
+
+describe('A writer behind a cut link, when the link is whole again', () => {
+  it('is fenced, and what clients had begun there is not carried out after all', async () => {
+    const { house } = lab
+    const links = house.cluster.nodes().map((n) => new CuttableLink(n))
+    for (const link of links) await link.open()
+    const front = await startFront(house, {
+      config: { nodes: links.map(({ address }) => address) },
+    })
+    const node = (name: string) => front.app.snapshot().nodes.find((n) => n.name === name)!
+    const old = await connect(house.cluster.url('node-2'))
+    try {
+      await until(() => front.app.snapshot().nodes.every((n) => n.health === 'up'), 10_000)
+      const clients = await connectAll(3, front.url())
+      const [open, running] = clients
+      await open!.query('create table after_cut (who text)')
+      await open!.query('begin')
+      await open!.query("insert into after_cut values ('transaction')")
+      // The transaction keeps its server connection: this opens another, which is idle then.
+      await running!.query('select 1')
+
+      const link = links.find((l) => l.node.name === 'node-2')!
+      link.cut()
+      const sent = failure(running!.query("insert into after_cut values ('sent')"))
+      await until(() => node('node-2').health === 'down', 5_000)
+      await house.cluster.promote('node-3', { force: true, rejoin: false })
+      await until(() => node('node-3').role === 'writer', 5_000)
+      // Nobody knows what becomes of what was on its way; the transaction can never be committed.
+      expect(await sent).toMatchObject({ severity: 'ERROR', code: '08007' })
+      expect(await failure(open!.query('commit'))).toMatchObject({ code: '40001' })
+      await open!.query('rollback')
+      for (const client of clients) await client.query("insert into after_cut values ('after')")
+
+      link.restore()
+      await until(() => node('node-2').fenced, 5_000)
+      for (const client of clients) await client.query("insert into after_cut values ('after')")
+      const there = await old.query('select distinct who from after_cut')
+      expect(there.rows.map((r) => r.who)).not.toContain('after')
+      expect(there.rows.map((r) => r.who)).not.toContain('transaction')
+      expect(await one(open!, "select count(*)::int from after_cut where who = 'after'")).toBe(6)
+      for (const client of clients) expect(client.strays).toEqual([])
+    } finally {
+      await front.end()
+      for (const link of links) await link.close()
+    }
   })
 })
