@@ -10,6 +10,8 @@ import type { NodeAddress } from './subject.ts'
 interface Pair {
   readonly near: Socket
   far: Socket | undefined
+  /** Sides that are to learn, when the link is whole again, that the other said its last. */
+  readonly ends: Socket[]
 }
 
 export class CuttableLink {
@@ -58,11 +60,11 @@ export class CuttableLink {
   restore(): void {
     this.#cut = false
     for (const pair of this.#pairs) {
-      if (pair.far === undefined) this.#dial(pair)
-      else {
-        pair.near.resume()
-        pair.far.resume()
-      }
+      if (pair.far === undefined && !pair.near.destroyed) this.#dial(pair)
+      pair.near.resume()
+      pair.far?.resume()
+      for (const side of pair.ends.splice(0)) side.end()
+      if (pair.near.destroyed || pair.far?.destroyed) this.#drop(pair)
     }
   }
 
@@ -75,7 +77,7 @@ export class CuttableLink {
   }
 
   #accept(near: Socket): void {
-    const pair: Pair = { near, far: undefined }
+    const pair: Pair = { near, far: undefined, ends: [] }
     this.#pairs.add(pair)
     near.on('error', () => {})
     near.on('close', () => this.#drop(pair))
@@ -88,13 +90,13 @@ export class CuttableLink {
     pair.far = far
     far.on('error', () => {})
     far.on('close', () => this.#drop(pair))
-    this.#forward(pair.near, far)
-    this.#forward(far, pair.near)
+    this.#forward(pair, pair.near, far)
+    this.#forward(pair, far, pair.near)
     if (this.#cut) far.pause()
     else pair.near.resume()
   }
 
-  #forward(from: Socket, to: Socket): void {
+  #forward(pair: Pair, from: Socket, to: Socket): void {
     from.on('data', (chunk) => {
       if (to.write(chunk)) return
       from.pause()
@@ -102,7 +104,10 @@ export class CuttableLink {
         if (!this.#cut) from.resume()
       })
     })
-    from.on('end', () => to.end())
+    from.on('end', () => {
+      if (this.#cut) pair.ends.push(to)
+      else to.end()
+    })
   }
 
   /** One side is gone: the other learns it, unless the link is cut and it cannot. */

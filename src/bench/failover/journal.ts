@@ -41,6 +41,17 @@ export class Journal {
     return this.#lastWell
   }
 
+  /** Forgets all that was: what is measured begins now. A gap that is open stays open. */
+  clear(): void {
+    this.#due = 0
+    this.#answered = 0
+    this.#failed = 0
+    this.#dropped = 0
+    this.#gaps.length = 0
+    this.#spans.length = 0
+    this.#errors.clear()
+  }
+
   /** A request fell due at `at`. */
   due(at: number): void {
     this.#due++

@@ -2,6 +2,7 @@
  * All clients of one round: connected, started on a staggered schedule, asked how they are, ended.
  * Rule: it knows nothing of faults; it is told marks at the end and makes the records.
  */
+import { until } from '../../core/until.ts'
 import { Journal, type Marks } from './journal.ts'
 import {
   type LoadClient,
@@ -19,6 +20,8 @@ import { Told } from './told.ts'
 
 /** Connections made at the same time: more would be a test of logins. */
 const CONNECT_WIDTH = 16
+/** All are connected in this time (ms); HAProxy needs nine seconds to leave a former writer. */
+const CONNECT_WITHIN = 40_000
 /** The idle clients ask once, spread over so long (ms). */
 const IDLE_SPREAD = 300
 const NOTIFY_PERIOD = 100
@@ -79,15 +82,29 @@ export class Load {
     return this.#busy.reduce((count, { journal }) => count + (journal.well ? 1 : 0), 0)
   }
 
-  /** Throws the first failure: who cannot connect before the fault measures nothing. */
+  /**
+   * A subject may still be recovering from the round of another, so each client tries for a while;
+   * throws when one of them never connects: it would measure nothing.
+   */
   async connect(): Promise<void> {
-    const all = [...this.#busy, ...this.#listeners, ...this.#idle]
+    const all: Connecting[] = this.#all()
+    if (this.#listeners.length > 0) all.push(this.#notifier)
     const waiting = all.values()
+    const end = performance.now() + CONNECT_WITHIN
     const lane = async (): Promise<void> => {
-      for (const client of waiting) await client.connect()
+      for (const client of waiting) {
+        await until(() => client.connect().then(() => true), end - performance.now(), {
+          everyMs: 100,
+          what: `${client.journal.kind} ${client.journal.id} to connect`,
+        })
+      }
     }
     await Promise.all(Array.from({ length: CONNECT_WIDTH }, lane))
-    if (this.#listeners.length > 0) await this.#notifier.connect()
+  }
+
+  /** What is measured begins now. */
+  clear(): void {
+    for (const { journal } of this.#all()) journal.clear()
   }
 
   /** Starts the schedules, their first due times spread evenly over one period. */
@@ -129,16 +146,26 @@ export class Load {
   }
 
   async end(): Promise<void> {
-    const all = [...this.#busy, ...this.#listeners, ...this.#idle]
-    await Promise.all([...all.map((client) => client.end()), this.#notifier.end()])
+    const all = [...this.#all(), this.#notifier]
+    await Promise.all(all.map((client) => client.end()))
   }
 
   records(marks: Marks): ClientRecord[] {
-    const journals = [...this.#busy, ...this.#listeners, ...this.#idle].map((c) => c.journal)
-    return journals.map((journal) => journal.record(marks)).sort((a, b) => a.id - b.id)
+    const records = this.#all().map(({ journal }) => journal.record(marks))
+    return records.sort((a, b) => a.id - b.id)
   }
 
   notifications(): { notificationsLost: number; notificationsTwice: number } {
     return judgeNotifications(this.#notifier.acknowledged, this.#listeners)
   }
+
+  #all(): Connecting[] {
+    return [...this.#busy, ...this.#listeners, ...this.#idle]
+  }
+}
+
+interface Connecting {
+  readonly journal: Journal
+  connect(): Promise<void>
+  end(): Promise<void>
 }

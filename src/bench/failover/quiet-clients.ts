@@ -20,9 +20,10 @@ export class IdleClient {
     this.#now = around.now
   }
 
+  /** Throws when its first statement fails. */
   async connect(): Promise<void> {
     await this.#line.connect()
-    await this.ask()
+    await this.#line.ask('select 1')
   }
 
   /** One statement, over the connection there is. */
@@ -94,6 +95,7 @@ export class ListenerClient {
 
 /** Sends the notifications, one a period, each a number; not one of the clients that are counted. */
 export class Notifier {
+  readonly journal: Journal
   readonly acknowledged: string[] = []
   readonly #line: Line
   readonly #listeners: readonly ListenerClient[]
@@ -101,6 +103,7 @@ export class Notifier {
   #last = 0
 
   constructor(journal: Journal, around: Surroundings, listeners: readonly ListenerClient[]) {
+    this.journal = journal
     this.#line = lineOf(journal, around, 'writer')
     this.#listeners = listeners
     this.#now = around.now

@@ -92,7 +92,7 @@ async function runFault(run: Run, fault: Fault): Promise<FaultRan> {
         const where = { subject: subject.name, fault, round: number, rounds: run.rounds }
         progress.at({ ...where, phase: 'healing', answering: 0, clients: 0 })
         for (const link of links) link.restore()
-        await driver.heal(fault, round.victim)
+        if (round.victim !== '') await driver.heal(fault, round.victim)
       }
     }
   } finally {
