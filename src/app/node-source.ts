@@ -21,6 +21,8 @@ const STAGGER_MS = 250
 const PERIOD_MS = 1_000
 /** Answers of name servers are kept by others on the way for about as long. */
 const DNS_PERIOD_MS = 5_000
+/** A source may have to ask others itself, as Patroni asks its store. */
+const LEAST_LIMIT_MS = 2_000
 const POSTGRES_PORT = 5432
 
 /** Undefined when the nodes are those of the file. */
@@ -69,11 +71,11 @@ export function sourceFor(
   }
 }
 
-/** How often it is asked and how long it may take (ms): several places, each as long as a node. */
+/** How often it is asked and how long an answer may take (ms). Nothing waits for it but the next one. */
 export function sourceTimes({ topology }: Settings): { periodMs: number; limitMs: number } {
   const { source, probeTimeoutMs } = topology
   const periodMs = source.periodMs ?? (source.kind === 'dns' ? DNS_PERIOD_MS : PERIOD_MS)
-  return { periodMs, limitMs: 2 * probeTimeoutMs }
+  return { periodMs, limitMs: Math.max(LEAST_LIMIT_MS, 2 * probeTimeoutMs) }
 }
 
 /** A sentence for each endpoint that names nodes which are not there now. */
