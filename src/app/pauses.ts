@@ -19,6 +19,7 @@ import type { Log } from '../core/log.ts'
 import type { Endpoint } from '../endpoint/router.ts'
 import type { Session } from '../session/sessions.ts'
 import type { TopologyStore } from '../topology/store.ts'
+import { wallOffset } from './timeline.ts'
 
 /** How often what is lent is counted while somebody waits for it to come back (ms). */
 const LOOK_MS = 2
@@ -102,7 +103,7 @@ export class Pauses {
       if (writer === undefined) return null
       const newer = timeline !== undefined && (writer.timeline ?? 0) > timeline
       if (writer.spec.name === not && !newer) return null
-      return { name: writer.spec.name, timeline: writer.timeline ?? null, at: wallNow() }
+      return { name: writer.spec.name, timeline: writer.timeline ?? null, at: this.#wall() }
     }
     return new Promise((resolve) => {
       const now = look()
@@ -123,6 +124,12 @@ export class Pauses {
     })
   }
 
+  /** With fractions: the moments of a switchover lie close together. */
+  #wall(): number {
+    const { clock } = this.#parts
+    return clock.monotonic() + wallOffset(clock, performance.timeOrigin)
+  }
+
   /** The proxy stops: nobody is let through any more, and no timer is left. */
   stop(): void {
     for (const pause of this.#active.values()) pause.end.cancel()
@@ -137,12 +144,12 @@ export class Pauses {
     const before = this.#active.get(what)
     before?.end.cancel()
     const end = clock.after(order.forMs, () => this.#end(pause, 'the pause ended by itself'))
-    const until = wallNow() + order.forMs
+    const until = this.#wall() + order.forMs
     const pause: Pause = before ?? {
       what,
       node: order.node,
       endpoint: order.endpoint,
-      since: wallNow(),
+      since: this.#wall(),
       until,
       mostWaiting: 0,
       end,
@@ -164,7 +171,7 @@ export class Pauses {
     pause.end.cancel()
     const { waiting } = this.#status(pause)
     this.#active.delete(pause.what)
-    const held = ((wallNow() - pause.since) / 1_000).toFixed(2)
+    const held = ((this.#wall() - pause.since) / 1_000).toFixed(2)
     const sentence = `${pause.what} goes on after ${held} s: ${why}; ${waiting} sessions waited`
     if (why === 'resumed') this.#parts.log.info({ pause: pause.what }, sentence)
     else this.#parts.log.warn({ pause: pause.what }, sentence)
@@ -262,9 +269,4 @@ function nameOf({ node, endpoint }: PauseTarget): string {
 
 function noSuch(message: string): WeirError {
   return new WeirError('WEIR_NO_SUCH_TARGET', message)
-}
-
-/** Wall clock with fractions, on which the moments of a switchover can be told apart. */
-function wallNow(): number {
-  return performance.timeOrigin + performance.now()
 }

@@ -278,7 +278,7 @@ function rounded(ms: number): number {
  * known to the microsecond, and is used unless the wall clock was set or has drifted since; then
  * whole milliseconds must do.
  */
-function wallOffset(clock: Clock, origin: number): number {
+export function wallOffset(clock: Clock, origin: number): number {
   const offset = clock.wall() - clock.monotonic()
   return origin > offset - 1 && origin < offset + 2 ? origin : offset
 }
