@@ -40,11 +40,13 @@ import { registerHands, withHands } from './failover-hands.ts'
 import { labDriver } from './failover-lab.ts'
 import { declareFlags, type FailoverFlags, planOf } from './failover-options.ts'
 import { resultOf } from './failover-result.ts'
+import { runSelfTest, selfTestTable } from './failover-self-test.ts'
 import { switchOver } from './switching.ts'
 
 /** Connections of a node that are not the load's: control, replication, superuser. */
 const SPARE_CONNECTIONS = 60
-const LEAST_CONNECTIONS = 150
+/** A pooler keeps its connections while another subject is measured: writers, readers, listeners. */
+const POOLER_CONNECTIONS = 120
 const MEMORY = '/dev/shm'
 /** Ports: three nodes first, then the subjects'. */
 const LAB_PORTS = 10
@@ -58,6 +60,7 @@ export function registerFailover(program: Command): void {
 }
 
 async function run(flags: FailoverFlags): Promise<void> {
+  if (flags.selfTest) return selfTestOnly(flags)
   const progress = terminalProgress(process.stderr, { colour: coloured(process.stderr) })
   const subjects = subjectsOf(flags, progress)
   const missing = (await Promise.all(subjects.map((subject) => subject.missing()))).flat()
@@ -96,6 +99,18 @@ async function run(flags: FailoverFlags): Promise<void> {
     publish(resultOf(ran, about), flags)
   } finally {
     await driver.end()
+    if (place.temporary) rmSync(place.directory, { recursive: true, force: true })
+  }
+}
+
+async function selfTestOnly(flags: FailoverFlags): Promise<void> {
+  const place = directoryOf(flags)
+  try {
+    const errors = await runSelfTest(join(place.directory, 'lab'), flags.port)
+    process.stdout.write(
+      flags.json === true ? `${JSON.stringify(errors, null, 2)}\n` : selfTestTable(errors),
+    )
+  } finally {
     if (place.temporary) rmSync(place.directory, { recursive: true, force: true })
   }
 }
@@ -150,11 +165,13 @@ function subjectsOf(flags: FailoverFlags, { say }: Progress): Subject[] {
   return subjects
 }
 
-/** Direct clients have a server connection each, so a node must bear all of them. */
+/** Direct clients have a server connection each, so a node must bear all of them at once. */
 function connectionsFor(flags: FailoverFlags, plan: Plan): number {
   const clients = Object.values(plan.clients).reduce((sum, count) => sum + count, 0)
-  const all = flags.compare.includes('direct') ? clients : 0
-  return Math.max(LEAST_CONNECTIONS, all + SPARE_CONNECTIONS)
+  const poolers = [flags.weir, flags.compare.includes('pgbouncer')].filter(Boolean).length
+  const others = flags.compare.some((word) => word !== 'pgbouncer')
+  const direct = others ? clients : 0
+  return SPARE_CONNECTIONS + poolers * POOLER_CONNECTIONS + direct
 }
 
 async function driverOf(

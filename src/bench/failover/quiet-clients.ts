@@ -49,6 +49,8 @@ export class ListenerClient {
   readonly heard = new Map<string, number>()
   readonly #line: Line
   readonly #retryMs: number
+  /** False until it listens for the first time; until then who connects it tries again. */
+  #joined = false
   #ended = false
 
   constructor(journal: Journal, around: Surroundings, retryMs: number) {
@@ -56,7 +58,7 @@ export class ListenerClient {
     this.#retryMs = retryMs
     const broke = (): void => {
       journal.broke()
-      void this.#again()
+      if (this.#joined) void this.#again()
     }
     this.#line = lineOf(
       journal,
@@ -73,6 +75,7 @@ export class ListenerClient {
   async connect(): Promise<void> {
     await this.#line.connect()
     await this.#line.ask(`listen ${CHANNEL}`)
+    this.#joined = true
   }
 
   async end(): Promise<void> {
@@ -81,6 +84,8 @@ export class ListenerClient {
   }
 
   async #again(): Promise<void> {
+    // A break while it joins again is this loop's to mend.
+    this.#joined = false
     while (!this.#ended) {
       try {
         await this.connect()
