@@ -19,12 +19,13 @@ import { alone } from './alone.ts'
 import type { ClientConversationOptions } from './client-conversation-options.ts'
 import { ClientStatements } from './client-statements.ts'
 import { Desk, type Verdict } from './desk.ts'
+import { Discarding } from './discarding.ts'
 import { ExtendedQueries } from './extended-query.ts'
 import { Following } from './following.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
 import { OWED } from './ledger.ts'
 import { isBooked, lose } from './losing.ts'
-import type { LostTransaction } from './lost-transaction.ts'
+import { failedTransaction, type LostTransaction } from './lost-transaction.ts'
 import { errorBytesOf, fatalBytes } from './refusal.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { actingSql, bringSettings, isSettable, meaningKeyOf } from './settings.ts'
@@ -46,8 +47,7 @@ export class PostgresClientConversation implements ClientConversation {
   /** The settings that `#statements` reckons with. */
   #realmOf: string
   #server: PostgresServerConversation | undefined
-  /** Throwing away what cannot be served: one Query or FunctionCall, or a batch up to its Sync. */
-  #discarding: 'no' | 'request' | 'batch' = 'no'
+  #discarding: Discarding
   #readyAfterDrop = false
   /** Of the message at hand. */
   #type = 0
@@ -66,6 +66,7 @@ export class PostgresClientConversation implements ClientConversation {
     this.#desk = new Desk(this.#statements, this.#following, options.inspectBytes)
     this.#simple = new SimpleQueries(this.#desk)
     this.#extended = new ExtendedQueries(this.#desk)
+    this.#discarding = new Discarding(this.#desk, this.#extended.portals)
   }
 
   get requests(): number {
@@ -219,10 +220,9 @@ export class PostgresClientConversation implements ClientConversation {
       const limit = limitOf(type)
       if (limit === 0) return this.#broken(`invalid frontend message type ${type}`)
       if (length < 4 || length > limit) return this.#broken('invalid message length')
-      const step =
-        this.#discarding === 'no'
-          ? this.#message(type, length + 1)
-          : this.#discard(type, length + 1)
+      const step = this.#discarding.active
+        ? this.#discard(type, length + 1)
+        : this.#message(type, length + 1)
       if (step === 'wait') break
       if (step === 'subscribe' && cursor.hasRun) return this.#forwardRun()
       // Whoever goes on without `failRequest` has seen to it.
@@ -309,7 +309,7 @@ export class PostgresClientConversation implements ClientConversation {
     const { in: cursor, toClient } = this.#desk
     if (lost.ended) this.#lost = undefined
     if (reply.answer !== undefined) toClient.push(reply.answer)
-    if (reply.discards) this.#discarding = 'batch'
+    if (reply.discards) this.#discarding.rest(new Map())
     if (reply.rest === undefined) {
       this.#skip(total, reply.ready === true)
       return undefined
@@ -340,10 +340,11 @@ export class PostgresClientConversation implements ClientConversation {
     this.#readyAfterDrop = false
   }
 
-  #discard(type: number, total: number): ClientStep | undefined {
+  #discard(type: number, total: number): ClientStep | 'wait' | undefined {
     if (type === FRONTEND.TERMINATE) return 'goodbye'
-    const ends = this.#discarding === 'request' || type === FRONTEND.SYNC
-    if (ends) this.#discarding = 'no'
+    const ends = this.#discarding.message(type, total)
+    if (ends === 'wait') return 'wait'
+    if (ends && this.#discarding.opened) this.#lost ??= failedTransaction(this.#desk)
     this.#skip(total, ends)
     return undefined
   }
@@ -357,9 +358,7 @@ export class PostgresClientConversation implements ClientConversation {
     }
     this.#tries = 0
     const { in: cursor } = this.#desk
-    const type = cursor.buffer[cursor.pos]
-    const request = type === FRONTEND.QUERY || type === FRONTEND.FUNCTION_CALL
-    this.#discarding = request ? 'request' : 'batch'
+    this.#discarding.refused(cursor.buffer[cursor.pos])
     this.#desk.toClient.push(errorBytesOf(error, 'ERROR'))
   }
 
@@ -368,6 +367,7 @@ export class PostgresClientConversation implements ClientConversation {
     if (server === undefined) return { outcome: undefined, goesOn: true, bytes: NOTHING }
     const desk = this.#desk
     const half = !this.atMessageEnd
+    const flows = desk.statements.flows()
     const lost = lose({
       desk,
       server,
@@ -382,7 +382,7 @@ export class PostgresClientConversation implements ClientConversation {
     desk.in.dropRun()
     // Nobody wants the rest of what the client was still sending.
     if (half) desk.drop = true
-    if (lost.discards) this.#discarding = 'batch'
+    if (lost.discards) this.#discarding.rest(flows)
     this.#lost = lost.transaction
     if (lost.again === undefined) this.#tries = 0
     else {

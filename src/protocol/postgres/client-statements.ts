@@ -6,6 +6,7 @@
 import { parse } from '../../wire/postgres/frontend.ts'
 import { decode } from '../../wire/postgres/text.ts'
 import { ClientNames, type Mask, type Named, outcomeOf } from './client-names.ts'
+import { FLOW, flowOfStatement } from './flow.ts'
 import { OWED, type Undo } from './ledger.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 import { type Emit, makeRoom, place } from './shelf.ts'
@@ -76,6 +77,18 @@ export class ClientStatements {
    */
   dropUnnamed(server: PostgresServerConversation): Undo | undefined {
     return this.#unnamed.drop(server)
+  }
+
+  /** What the statements do to transactions, by name, of those that do anything. */
+  flows(): Map<string, number> {
+    const flows = new Map<string, number>()
+    const note = (name: string, statement: Statement | undefined): void => {
+      const flow = flowOfStatement(statement)
+      if (flow !== FLOW.NONE) flows.set(name, flow)
+    }
+    note('', this.find(''))
+    for (const { clientName, statement } of this.names.values()) note(clientName, statement)
+    return flows
   }
 
   /** `DEALLOCATE ALL` and `DISCARD ALL` took all names away. */

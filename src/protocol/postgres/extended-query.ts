@@ -32,7 +32,7 @@ export class ExtendedQueries {
   #transacts = false
   /** The batch has bound something: it cannot go on on another server connection. */
   binds = false
-  #portals = new PortalFlows()
+  readonly portals = new PortalFlows()
 
   constructor(desk: Desk) {
     this.#desk = desk
@@ -92,7 +92,7 @@ export class ExtendedQueries {
     }
     this.#open(server)
     this.binds = true
-    this.#portals.bound(cursor.buffer, start, portalEnd, flowOfStatement(statement))
+    this.portals.bound(cursor.buffer, start, portalEnd, flowOfStatement(statement))
     const serverName = statements.bring(server, OWED.BIND, name, desk.emit)
     if (serverName === name) {
       desk.left = total
@@ -213,7 +213,7 @@ export class ExtendedQueries {
         ? desk.following.settings.restoring(bound.text)
         : ''
     if (restoring !== '' && desk.in.available < total) return 'wait'
-    const flow = this.#portals.executed(desk.in.buffer, desk.in.pos, desk.in.end)
+    const flow = this.portals.executed(desk.in.buffer, desk.in.pos, desk.in.end)
     if (flow === 'wait') return 'wait'
     this.#open(server)
     this.binds = true

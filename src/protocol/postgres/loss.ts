@@ -5,7 +5,7 @@
  * was sent behind a BEGIN belongs to that transaction, never to none.
  */
 import type { TransactionStatus } from '../contract.ts'
-import { after, FLOW } from './flow.ts'
+import { after, FLOW, UNREAD } from './flow.ts'
 import { OWED, type Owed } from './ledger.ts'
 
 export interface Scene {
@@ -87,9 +87,14 @@ export function lossOf(scene: Scene): Loss {
   let transaction = lost
   const answers: LostGroup[] = []
   const answer = (owed: readonly Owed[], ends: boolean): void => {
-    const ran = owed.filter((entry) => runs(entry) && entry !== inert)
+    // Meant, if it was not carried out; only of a long text nobody can say what was meant.
+    const ran = owed.filter((entry) => runs(entry) && (entry !== inert || entry.flow !== UNREAD))
     const over = answers.length === 0 && owed.length === 1 && (scene.passed & LONE) !== 0
-    const done = ends && !unknown && (over || (lost && rollsBack(ran, told)))
+    const done =
+      ends &&
+      !unknown &&
+      !(inert !== undefined && owed.includes(inert)) &&
+      (over || (lost && rollsBack(ran, told)))
     for (const { flow } of ran) {
       lost = after(lost ? 'open' : 'idle', flow) !== 'idle'
       transaction ||= lost

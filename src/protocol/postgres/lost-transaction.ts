@@ -176,6 +176,11 @@ export class LostTransaction {
   }
 }
 
+/** One that never began, because its BEGIN failed; the client was told. */
+export function failedTransaction(desk: Desk): LostTransaction {
+  return new LostTransaction(desk, STILL_FAILED, true)
+}
+
 /** ParameterDescription of a statement without any. */
 export function noParameters(): Buffer {
   return bytesFrame(BACKEND.PARAMETER_DESCRIPTION, Buffer.alloc(2))

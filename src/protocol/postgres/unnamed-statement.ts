@@ -16,6 +16,7 @@ class Change implements Undo {
   /** Undefined as soon as nobody can need it. */
   before: Change | undefined
   skipped = false
+  #accepted = false
   /** The realm in which `to` is shared; undefined when it is this client's own. */
   readonly realm: string | undefined
   /** What the client asked for, where `to` was prepared for it. */
@@ -31,9 +32,12 @@ class Change implements Undo {
 
   accept(): void {
     this.before = undefined
+    this.#accepted = true
   }
 
   restore(failed: boolean): void {
+    // The server was lost between the answer to its statement and the end of the request.
+    if (this.#accepted) return
     this.#prepared!.unnamed = 'unknown'
     // A Parse that fails has taken the old one away all the same.
     if (failed) this.to = undefined
