@@ -221,3 +221,31 @@ test('one that waits long is told why, again and again, and no more once it is s
   ])
   expect(wheel.armed).toBe(0)
 })
+
+test('those who lost their writer are served by the next in the order in which they came', async () => {
+  const logins: { node: string; done: (member: FakeMember) => void }[] = []
+  pools = new PoolSet<FakeMember>({
+    open: ({ node }) => new Promise((done) => logins.push({ node, done })),
+    settings: () => DEFAULT_POOL_SETTINGS,
+    clock,
+    wheel,
+    random: () => 0,
+    observer: silentObserver,
+    log: silentLog,
+  })
+  router = new Router({ store, pools, clock, wheel, random: () => 0 })
+  const to = endpoint('writer')
+  // Half of them stand in the line of the old pool, half come when it is gone.
+  for (let i = 0; i < 100; i++) borrow(`${i}`, to)
+  put('W- R', 2)
+  pools.retireNode('node-1', 'it went')
+  for (let i = 100; i < 200; i++) borrow(`${i}`, to)
+  put('R W', 3)
+  await settle()
+  expect(said).toEqual([])
+  const fresh = logins.filter(({ node }) => node === 'node-2')
+  expect(fresh).toHaveLength(DEFAULT_POOL_SETTINGS.openingsAtOnce)
+  fresh[0]!.done(new FakeMember())
+  await settle()
+  expect(said).toEqual(Array.from({ length: 200 }, (_, i) => `${i} on node-2`))
+})
