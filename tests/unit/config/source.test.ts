@@ -1,5 +1,6 @@
 /** Where the nodes come from, in the file: what is taken, and what a person is told of mistakes. */
 import { expect, test } from 'vitest'
+import { explain, nearestSetting } from '../../../src/config/catalogue.ts'
 import { load, problemsOf, scratchFile } from './scratch-file.ts'
 
 const SECRETS = 'auth: { secrets: [{ username: app, password: pw }] }\n'
@@ -120,4 +121,15 @@ test('the certificates of Patroni are looked for beside the file', () => {
   const file = scratchFile('-----BEGIN CERTIFICATE-----\n', 'ca.pem')
   const there = load(withSource(source.replace('ca.pem', file)))
   expect(there.topology.source.caFile).toBe(file)
+})
+
+test('the settings of a source are explained like all others', () => {
+  expect(explain('topology')?.text).toContain('topology.source ')
+  expect(explain('topology.source')?.entry.settings).toContain('topology.source.instanceHost')
+  const told = explain('topology.source.period')
+  expect(told?.entry).toMatchObject({
+    default: '1s; 5s for kind dns',
+    environment: 'WEIR_TOPOLOGY__SOURCE__PERIOD',
+  })
+  expect(nearestSetting('topology.source.url')).toBe('topology.source.urls')
 })
