@@ -1,6 +1,6 @@
 /**
  * The report in a real browser: the figures are there to be read, nothing lies over anything else,
- * and it looks different by night. What `weir failover` compares is in compared.test.ts.
+ * and it looks different by night. The subjects of a report are in report-subjects.test.ts.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
