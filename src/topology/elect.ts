@@ -1,7 +1,7 @@
 /**
  * Who is the writer, when each node only says what it thinks of itself. Rule: a node is writer only
  * if it claims to be and nobody is known to have been further; timelines decide, because every
- * promotion starts a higher one. Claimants that lose are fenced: down, however well they answer.
+ * promotion starts a higher one. Claimants that lose are down, and fenced however well they answer.
  */
 import type { ObservedNode, ObservedTopology } from './observed.ts'
 
@@ -26,8 +26,11 @@ export function elect(topology: ObservedTopology, at: number): ObservedTopology 
   const winner = timelineOf(best, furthest) >= furthest ? best : undefined
   const nodes = topology.nodes.map((node) => {
     if (node === winner) return { ...node, role: 'writer' as const, fenced: false }
-    if (claims(node))
-      return { ...node, role: 'unknown' as const, health: 'down' as const, fenced: true }
+    if (claims(node)) {
+      // One that has just missed a probe may be dead: it is fenced when it answers so again.
+      const fenced = node.fenced || node.answering
+      return { ...node, role: 'unknown' as const, health: 'down' as const, fenced }
+    }
     if (node.role === 'writer' && winner !== undefined) return { ...node, role: 'unknown' as const }
     return node
   })

@@ -173,6 +173,19 @@ describe('the writer', () => {
     expect(story.said).toHaveLength(2)
   })
 
+  it('that has just missed a probe is not called fenced before it answers again', () => {
+    const story = steady().fails(1, 'refused')
+    story.said = []
+    story.answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    expect(story.topology.nodes[0]).toMatchObject({ fenced: false })
+    expect(story.said[0]).toBe('node-1 is no longer the writer: node-2 is')
+    story.answers(1, asWriter())
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    expect(story.topology.nodes[0]).toMatchObject({ fenced: true })
+    expect(story.said.at(-1)).toMatch(/^node-1 is fenced: it takes writes on timeline 1/)
+  })
+
   it('that comes back on an older timeline stays fenced, even when the new writer is dead', () => {
     const story = steady()
       .fails(1, 'refused', 2)
