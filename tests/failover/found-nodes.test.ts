@@ -129,7 +129,20 @@ describe('Nodes named by a name server', () => {
 })
 
 describe('Nodes named by aurora_replica_status()', () => {
-  /** What Aurora refuses, and what it has; the port of a node stands for the name of an instance. */
+  /** What Aurora refuses. */
+  const withoutLog = async (): Promise<void> => {
+    await rowsOf(
+      house!.direct,
+      `set allow_system_table_mods = on;
+       alter function pg_catalog.pg_last_wal_receive_lsn() rename to pg_no_longer;
+       create function pg_catalog.pg_last_wal_receive_lsn() returns pg_lsn
+         language plpgsql as $$ begin
+           raise 'Function pg_last_wal_receive_lsn() is currently not supported for Aurora'
+             using errcode = '0A000'; end $$;`,
+    )
+  }
+
+  /** That, and what it has; the port of a node stands for the name of an instance. */
   const disguise = async (): Promise<void> => {
     const [first, second] = house!.cluster.nodes()
     await rowsOf(
@@ -142,14 +155,9 @@ describe('Nodes named by aurora_replica_status()', () => {
            out last_update_timestamp timestamptz, out replica_lag_in_msec float8)
          returns setof record language sql as $$ select server_id,
            case when writes then 'MASTER_SESSION_ID' else 'b9ef-' || server_id end, now(), lag
-           from instances $$;
-       set allow_system_table_mods = on;
-       alter function pg_catalog.pg_last_wal_receive_lsn() rename to pg_no_longer;
-       create function pg_catalog.pg_last_wal_receive_lsn() returns pg_lsn
-         language plpgsql as $$ begin
-           raise 'Function pg_last_wal_receive_lsn() is currently not supported for Aurora'
-             using errcode = '0A000'; end $$;`,
+           from instances $$`,
     )
+    await withoutLog()
   }
 
   it('instances are found, asked for their roles, and their lag is what Aurora says', async () => {
@@ -179,5 +187,17 @@ describe('Nodes named by aurora_replica_status()', () => {
     await cluster.promote('node-2')
     expect(await one(client, port)).toBe(second!.port)
     expect(client.strays).toEqual([])
+  })
+
+  it('a node that tells nothing of its log, and is no Aurora either, still tells its role', async () => {
+    const { cluster } = await lab(2)
+    await withoutLog()
+    front = await startFront(house!)
+    await seen('node-1 writer/up, node-2 reader/up')
+    expect(front.app.snapshot().nodes.map((n) => n.lagMs)).toEqual([0, null])
+    const client = await connect(front.url())
+    await client.query('select 1')
+    await cluster.promote('node-2')
+    expect(await one(client, 'select inet_server_port()')).toBe(cluster.nodes()[1]!.port)
   })
 })
