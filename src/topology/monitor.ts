@@ -1,6 +1,6 @@
 /**
- * Drives the probes: calm while all is well, every 20 ms and all nodes at once while anything is
- * not. Rule: never two probes of one node at a time; whatever happens ends as an observation, and
+ * Drives the probes: calm while all is well, every 20 ms or so and all nodes at once while anything
+ * is not. Rule: never two probes of one node at a time; whatever happens ends as an observation, and
  * the reducer alone decides what it means.
  *
  *   slot:  idle --timer or poke--> probing --answer, failure, timeout--> idle, timer set
@@ -20,6 +20,7 @@ import type { Hint, NodeSpec, Topology } from './topology.ts'
 /** All in milliseconds. */
 export interface MonitorSettings {
   readonly periodMs: number
+  /** While anything is suspect; half of it, or twice, while there is no writer. */
   readonly suspectPeriodMs: number
   /** An alarm this old relaxes to `relaxedPeriodMs`: a writer that is away for an hour is not hammered. */
   readonly relaxAfterMs: number
@@ -215,17 +216,24 @@ export class Monitor {
     }
   }
 
-  #schedule(slot: Slot, ms = this.#period()): void {
+  #schedule(slot: Slot, ms = this.#period(slot)): void {
     if (this.#stopped) return
     slot.timer?.cancel()
     slot.timer = this.#parts.clock.after(ms, () => void this.#begin(slot))
   }
 
-  #period(): number {
-    const { clock, settings } = this.#parts
+  /** While there is no writer, whoever may be the next one is asked most often, and the dead least. */
+  #period({ spec }: Slot): number {
+    const { clock, settings, store } = this.#parts
     if (this.#alarmedSince === undefined) return settings.periodMs
     const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
-    return fresh ? settings.suspectPeriodMs : settings.relaxedPeriodMs
+    if (!fresh) return settings.relaxedPeriodMs
+    const { nodes } = store.current
+    if (nodes.some((n) => n.role === 'writer' && n.health !== 'down')) {
+      return settings.suspectPeriodMs
+    }
+    const down = nodes.some((n) => n.spec.name === spec.name && n.health === 'down')
+    return settings.suspectPeriodMs * (down ? 2 : 0.5)
   }
 
   #clear(slot: Slot): void {

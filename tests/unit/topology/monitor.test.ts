@@ -129,6 +129,14 @@ describe('a monitor', () => {
     expect(await counted(1, 5_000)).toBeLessThanOrEqual(10)
   })
 
+  it('without a writer asks those that may be next every 10 ms, and the dead every 40 ms', async () => {
+    is(1, failure('refused'))
+    await pass(1_000)
+    expect(picture()).toBe('writer/down reader/up reader/up')
+    expect(await counted(2, 1_000)).toBe(100)
+    expect(await counted(1, 1_000)).toBe(25)
+  })
+
   it('relaxes an alarm that lasts', async () => {
     is(1, failure('refused'))
     await pass(60_600)
