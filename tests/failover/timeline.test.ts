@@ -1,6 +1,8 @@
 /** What Weir writes down of a failover: each step in its order, at times that can be right. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock as clock } from '../../src/core/clock.ts'
 import { until } from '../../src/core/until.ts'
+import { PostgresProbe } from '../../src/protocol/postgres/probe.ts'
 import { MILESTONES } from '../../src/topology/timeline.ts'
 import { connectAll } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
@@ -69,6 +71,25 @@ describe('When the writer is killed under load and a reader promoted', () => {
       expect(await metric(`weir_failover_seconds_count{arrow="${arrow}"}`), arrow).toBe(1)
     }
     await lab.allUp()
+  })
+
+  it('the promoted node tells when, but not to a role that may not see it', async () => {
+    const { cluster, ask } = lab.house
+    const { name, host, port } = cluster.writer()
+    await ask(`create role blind login password 'blind'`)
+    const { timeline } = failovers()[0]!
+    const tells = async (user: string, password: string): Promise<number | undefined> => {
+      const { database } = cluster.login
+      const probe = new PostgresProbe({ user, password: () => password, database, clock })
+      expect(await probe.promotedAt(name)).toBeUndefined()
+      await probe.probe({ name, host, port }, new AbortController().signal)
+      const at = await probe.promotedAt(name)
+      await probe.close()
+      return at
+    }
+    const at = await tells(cluster.login.user, cluster.login.password)
+    expect(Math.abs(at! - timeline.promoted!)).toBeLessThan(50)
+    expect(await tells('blind', 'blind')).toBeUndefined()
   })
 
   it('a switch while the old writer is well is one too, without a fault', async () => {
