@@ -94,7 +94,8 @@ export const topology = section(
     suspectPeriod: duration(
       { min: 5, max: 10_000 },
       {
-        description: 'How often all nodes are asked while any is suspect, or there is no writer.',
+        description:
+          'How often all nodes are asked while any is suspect. While there is no writer: those that may be next twice as often, those that are down half as often.',
         example: '50ms',
       },
     ).prefault('20ms'),
