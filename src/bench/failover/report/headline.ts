@@ -78,7 +78,7 @@ const WRITE_CARDS: readonly Card[] = [
     value: ({ summary }) => spanText(summary.firstWrite?.p50),
     more: ({ summary }) => `p99 ${spanText(summary.firstWrite?.p99)}`,
     floor: ({ summary: { ownWrite } }) =>
-      ownWrite === undefined ? undefined : ['the nodes alone', spanText(ownWrite.p50)],
+      ownWrite === undefined ? undefined : ['nodes alone', spanText(ownWrite.p50)],
   },
 ]
 

@@ -4,14 +4,14 @@
  * stretch means that all requests were answered in time.
  */
 import type { ClientRecord, Gap, Round } from '../result.ts'
-import { plural, spanText, tickText } from './figures.ts'
+import { countText, plural, spanText, tickText } from './figures.ts'
 import { html, type Markup, type Piece, picture } from './markup.ts'
 import { linear } from './scale.ts'
 import { KIND_ORDER, KIND_WORDS } from './words.ts'
 
 const WIDTH = 1000
 const LEFT = 116
-const RIGHT = 986
+const RIGHT = 904
 const TOP = 26
 const GROUP_GAP = 6
 /** All lines of one picture together, at the most about so high. */
@@ -61,6 +61,7 @@ export function stripsPicture(round: Round, window: Window): Markup {
     parts.push(
       html`<rect class="well" x="${LEFT}" y="${y}" width="${RIGHT - LEFT}" height="${height}"/>`,
       html`<text class="small end" x="${LEFT - 8}" y="${middle + 4}">${label}</text>`,
+      brokenOf(all, middle),
       linesOf(group, y, high, (at) => scale.x(at - fault)),
     )
     y += height + GROUP_GAP
@@ -72,7 +73,20 @@ export function stripsPicture(round: Round, window: Window): Markup {
   ])
   const height = bottom + 20
   const label = `Clients of ${round.subject}, round ${round.number}`
-  return picture(WIDTH, height, label, [parts, axis, moments(round, scale.x, fault, bottom)])
+  const column = html`<text class="tiny end" x="${WIDTH - 8}" y="${TOP - 10}">lost connection</text>`
+  return picture(WIDTH, height, label, [
+    parts,
+    column,
+    axis,
+    moments(round, scale.x, fault, bottom),
+  ])
+}
+
+/** At the right edge: how many of a kind had to connect again. */
+function brokenOf(clients: readonly ClientRecord[], middle: number): Piece {
+  const broken = clients.filter((client) => client.dropped > 0).length
+  const look = broken > 0 ? 'figure worry' : 'small'
+  return html`<text class="${look} end" x="${WIDTH - 8}" y="${middle + 4}">${countText(broken)}</text>`
 }
 
 /** The longest gap on top, so that the shape of the crowd can be seen. */
@@ -112,9 +126,13 @@ function moments(round: Round, x: (ms: number) => number, fault: number, bottom:
   ]
   if (promoted === undefined) return parts
   const second = x(promoted - fault)
+  const said = `promoted ${spanText(promoted - fault)}`
   parts.push(
     html`<path class="moment dashed" d="M${second} ${TOP - 6} V${bottom}"/>`,
-    html`<text class="small" x="${second + 4}" y="${TOP - 10}">promoted ${spanText(promoted - fault)}</text>`,
+    // To the side on which nothing else stands.
+    second > (LEFT + RIGHT) / 2
+      ? html`<text class="small end" x="${second - 4}" y="${TOP - 10}">${said}</text>`
+      : html`<text class="small" x="${second + 4}" y="${TOP - 10}">${said}</text>`,
   )
   return parts
 }

@@ -86,6 +86,7 @@ footer { margin-top: 56px; border-top: 1px solid var(--line); padding-top: 12px;
 text { font-size: 13px; fill: var(--ink); stroke: none; }
 text.small { font-size: 12.5px; fill: var(--soft); } text.tiny { font-size: 11px; fill: var(--soft); }
 text.name { font-weight: 600; } text.end { text-anchor: end; } text.middle { text-anchor: middle; }
+text.worry { fill: var(--bad); font-weight: 600; }
 text.code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 rect.noticing { fill: var(--noticing); } rect.promoting { fill: var(--promoting); } rect.moving { fill: var(--moving); }
 rect.other { fill-opacity: .68; } rect.promoting.other { fill-opacity: 1; }

@@ -106,7 +106,9 @@ const CODES: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset',
   EPIPE: 'connection broken',
   ETIMEDOUT: 'connection timed out',
-  timeout: 'no answer in time',
+  'client-timeout': 'no answer in the client’s patience',
+  'connect-timeout': 'no connection in time',
+  'connection-closed': 'connection closed',
 }
 
 /** A few words for an SQLSTATE or a system's code; empty for one nobody here knows. */

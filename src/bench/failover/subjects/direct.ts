@@ -17,7 +17,7 @@ export function directSubject(): Subject {
     name: 'direct',
     description: async () =>
       'no proxy: each client has all hosts in its connection string (target_session_attrs=read-write, ' +
-      'readers prefer-standby in random order), connect timeout 1 s a host, reconnects at once',
+      'readers prefer-standby in random order), connect timeout 1 s a host',
     missing: async () => [],
     start: async ({ nodes, login }) => {
       const connect = (target: Target, options: ConnectOptions): Promise<pg.Client> =>

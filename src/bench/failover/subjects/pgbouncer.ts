@@ -38,8 +38,13 @@ export function pgbouncerSubject(): Subject {
     await bouncer?.stop('SIGINT')
     await haproxy?.running.stop()
     await roles?.close()
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    tidy()
+    process.off('exit', tidy)
     bouncer = haproxy = roles = folder = undefined
+  }
+  /** There is a password in it; it goes even when somebody ends the run in a hurry. */
+  const tidy = (): void => {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   }
 
   return {
@@ -63,6 +68,7 @@ export function pgbouncerSubject(): Subject {
         const { directory, nodeConnections: most } = start
         haproxy = await startHaproxy({ nodes, roles, writerPort, readerPort, most, directory })
         folder = mkdtempSync(join(tmpdir(), 'weir-pgbouncer-'))
+        process.on('exit', tidy)
         const file = writeConfig(folder, start, size)
         const { running, settled } = haproxy
         await whenReady('HAProxy', running, async () => settled())
