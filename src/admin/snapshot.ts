@@ -114,8 +114,8 @@ export interface FailoverStatus {
   readonly to: string
   /**
    * When each step was reached; a step that nobody saw is left out. `fault` is the last sign of life
-   * of the old writer, so trouble began after it; `promoted` is when the new one was first seen to
-   * take writes.
+   * of the old writer, so trouble began after it; `promoted` is when the new one began to take
+   * writes, or was first seen to.
    */
   readonly timeline: Readonly<
     Partial<
@@ -134,6 +134,8 @@ export interface FailoverStatus {
   >
   /** The last time the new writer said that it still was a reader. */
   readonly promotedNotBefore: number | null
+  /** Whether `promoted` is what the new writer told, and not merely its first answer as one. */
+  readonly promotedTold: boolean
   /** What clients that lost a server connection were told, by kind. */
   readonly outcomes: Readonly<Record<string, number>>
   /** Most client sessions that waited for a server connection at once. */

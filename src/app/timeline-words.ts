@@ -53,8 +53,11 @@ export function failoverOver(status: FailoverStatus): string {
     reply === undefined
       ? 'nobody asked for the writer since'
       : `answered ${fineSpan(reply - firstOf(status))} after ${firstWordOf(status)}`
+  const { promoted, observed } = timeline
+  const told = status.promotedTold && promoted !== undefined && observed !== undefined
   const parts = [
     answered,
+    ...(told ? [`${to} observed ${fineSpan(observed - promoted)} after its promotion`] : []),
     ...(heldMs === null ? [] : [`nothing was lent for ${fineSpan(heldMs)}`]),
     waited(waitingPeak),
     outcomesText(status),

@@ -197,9 +197,9 @@ export class Failovers {
     this.#say(failoverOver(status), status.number)
   }
 
-  #record({ at }: Failover): void {
+  #record(failover: Failover): void {
     const { general } = this.#parts.metrics
-    for (const { arrow, ms } of arrowsOf(at)) general.failovers.record(arrow, ms)
+    for (const { arrow, ms } of arrowsOf(failover)) general.failovers.record(arrow, ms)
   }
 
   /** Counts who waits now and then, as long as there is trouble or a failover. */
@@ -223,7 +223,7 @@ export class Failovers {
 
   #statusOf(entry: Entry): FailoverStatus {
     const { failover, offset, outcomesBefore, waitingPeak, over } = entry
-    const { number, from, to, at, promotedNotBefore } = failover
+    const { number, from, to, at, promotedNotBefore, promotedTold } = failover
     const timeline: Partial<Record<Milestone, number>> = {}
     for (const word of MILESTONES) {
       const reached = at[word]
@@ -239,6 +239,7 @@ export class Failovers {
       timeline,
       promotedNotBefore:
         promotedNotBefore === undefined ? null : wallTime(promotedNotBefore, offset),
+      promotedTold,
       outcomes: over ? entry.outcomes : since(outcomesBefore, this.#outcomes()),
       waitingPeak,
       heldMs: held === null ? null : Math.max(0, rounded(held)),

@@ -33,6 +33,8 @@ export interface Failover {
   readonly at: Milestones
   /** The last answer in which the new writer still was a reader. */
   readonly promotedNotBefore: number | undefined
+  /** Whether it told itself when it was promoted; else `promoted` is its first answer as a writer. */
+  readonly promotedTold: boolean
 }
 
 /** Writer that is in trouble and not replaced yet. */
@@ -64,7 +66,7 @@ export class FailoverTimeline {
   #writer: string | undefined
   #heard = new Map<string, Heard>()
   #trouble: { writer: string; at: Milestones } | undefined
-  #failover: (Failover & { at: Milestones }) | undefined
+  #failover: (Failover & { at: Milestones; promotedTold: boolean }) | undefined
   #number = 0
 
   constructor(events: TimelineEvents) {
@@ -99,6 +101,7 @@ export class FailoverTimeline {
     const failover = this.#failover
     const seen = failover?.at.promoted
     if (failover === undefined || seen === undefined || failover.to !== to) return
+    failover.promotedTold = true
     failover.at.promoted = Math.min(seen, Math.max(at, failover.promotedNotBefore ?? at))
   }
 
@@ -165,6 +168,7 @@ export class FailoverTimeline {
       to,
       at: marks,
       promotedNotBefore: promotedNow ? reading : undefined,
+      promotedTold: false,
     }
     this.#reach('observed', at)
   }
@@ -177,8 +181,14 @@ export class FailoverTimeline {
   }
 }
 
-/** The spans between words that both are known and in order, in milliseconds; see `ARROWS`. */
-export function arrowsOf(at: Milestones): { readonly arrow: string; readonly ms: number }[] {
+/**
+ * The spans between words that both are known and in order, in milliseconds; see `ARROWS`. From a
+ * promotion that is only known by the probe that saw it, nothing can be said of how late that came.
+ */
+export function arrowsOf({
+  at,
+  promotedTold,
+}: Pick<Failover, 'at' | 'promotedTold'>): { readonly arrow: string; readonly ms: number }[] {
   const spans: [Milestone, Milestone][] = MILESTONES.slice(1).map((word, i) => [
     MILESTONES[i]!,
     word,
@@ -188,6 +198,7 @@ export function arrowsOf(at: Milestones): { readonly arrow: string; readonly ms:
     const began = at[from]
     const ended = at[to]
     if (began === undefined || ended === undefined || ended < began) return []
+    if (from === 'promoted' && !promotedTold) return []
     return [{ arrow: arrowName(from, to), ms: ended - began }]
   })
 }

@@ -120,6 +120,7 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
           'first-reply': 1_700_000_100_519.75,
         },
         promotedNotBefore: 1_700_000_100_490,
+        promotedTold: true,
         outcomes: { retried: 3, transaction: 2 },
         waitingPeak: 42,
         heldMs: 493.5,

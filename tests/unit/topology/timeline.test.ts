@@ -79,6 +79,7 @@ test('a writer that dies and is replaced is told step by step', () => {
     from: 'node-1',
     to: 'node-3',
     promotedNotBefore: reading,
+    promotedTold: false,
     at: {
       fault: alive,
       suspected,
@@ -207,8 +208,16 @@ test('arrows join neighbours that are known and in order, and the whole', () => 
     'fault_first_reply',
   ])
   const at = { fault: 10, suspected: 15, promoted: 40, observed: 39, 'first-reply': 60 }
-  expect(arrowsOf(at)).toEqual([
+  expect(arrowsOf({ at, promotedTold: true })).toEqual([
     { arrow: 'fault_suspected', ms: 5 },
     { arrow: 'fault_first_reply', ms: 50 },
   ])
+})
+
+test('how late a promotion was seen is not known where nobody told when it was', () => {
+  const at = { promoted: 40, observed: 41, retired: 43 }
+  const retired = { arrow: 'observed_retired', ms: 2 }
+  expect(arrowsOf({ at, promotedTold: false })).toEqual([retired])
+  const seen = { arrow: 'promoted_observed', ms: 1 }
+  expect(arrowsOf({ at, promotedTold: true })).toEqual([seen, retired])
 })
