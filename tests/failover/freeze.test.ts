@@ -52,6 +52,27 @@ describe('A frozen reader', () => {
   })
 })
 
+describe('Weir, when it was itself too busy to look', () => {
+  it('blames no node', async () => {
+    const front = await startFront(lab.house, { config: { topology: { period: '50ms' } } })
+    try {
+      await until(() => front.app.snapshot().nodes.every((n) => n.health === 'up'), 10_000)
+      const before = front.app.snapshot().epoch
+      for (let i = 0; i < 10; i++) {
+        // Longer than a probe may take. After the first the timers that are due begin a probe, and
+        // before its answer is read the next block begins.
+        const end = performance.now() + 700
+        while (performance.now() < end);
+        await new Promise((done) => setImmediate(done))
+      }
+      await until(() => front.app.snapshot().nodes.every((n) => n.health === 'up'), 5_000)
+      expect(front.app.snapshot().epoch).toBe(before)
+    } finally {
+      await front.end()
+    }
+  })
+})
+
 describe('A link that is cut without a word', () => {
   it('makes its node down within two seconds, without any traffic, and up again when it is whole', async () => {
     const links = lab.house.cluster.nodes().map((n) => new CuttableLink(n))
