@@ -87,7 +87,7 @@ export function declareFlags(command: Command): Command {
     .addOption(
       span(
         '--max-stall <time>',
-        'a round with a longer stall of the instrument does not count',
+        'a round with a longer stall of the instrument, and of a fifth of the outage, does not count',
         DEFAULT_PLAN.maxStallMs,
         '150ms',
       ),

@@ -2,7 +2,7 @@
  * `weir failover`: takes the writer away again and again and tells what clients saw of it. Rule: it
  * starts everything it needs (lab, Weir, poolers) on ports of its own and takes everything down
  * again, whatever ends it. Exit code 0 when all was measured and expected, 1 when an expectation was
- * not met or a round failed, 2 when it could not begin.
+ * not met or a round failed, 2 when it could not begin or go on.
  */
 import {
   accessSync,
@@ -55,7 +55,16 @@ export function registerFailover(program: Command): void {
   const command = program
     .command('failover')
     .description('measure what clients see of a failover, of Weir and of others side by side')
-  declareFlags(command).action((flags: FailoverFlags) => run(flags))
+  declareFlags(command).action(async (flags: FailoverFlags) => {
+    try {
+      await run(flags)
+    } catch (error) {
+      if (!(error instanceof WeirError)) throw error
+      const lines = [error.message, error.detail, error.hint].filter(Boolean)
+      process.stderr.write(`weir failover: ${lines.join('\n  ')}\n`)
+      process.exitCode = 2
+    }
+  })
   registerHands(program)
 }
 
@@ -96,7 +105,9 @@ async function run(flags: FailoverFlags): Promise<void> {
     })
     const postgres = await postgresVersion(driver)
     const about = { flags, plan, began, ended: Date.now(), postgres, cluster: driver.description }
+    if (ran.failure !== undefined) process.stderr.write(`weir failover: ${ran.failure}\n`)
     publish(resultOf(ran, about), flags)
+    if (ran.failure !== undefined) process.exitCode = ran.rounds.length === 0 ? 2 : 1
   } finally {
     await driver.end()
     if (place.temporary) rmSync(place.directory, { recursive: true, force: true })

@@ -16,13 +16,16 @@ export interface Plan {
   /** A client's own patience with a connection and with an answer (ms). */
   readonly connectTimeoutMs: number
   readonly clientTimeoutMs: number
-  /** Between an error and the next try of a client (ms). */
+  /** Between an error and the next try of a client (ms); it doubles twice when errors go on. */
   readonly retryMs: number
   /** How long a transaction stays open between its two writes (ms). */
   readonly holdMs: number
   /** No recovery in this time ends the round (ms). */
   readonly giveUpMs: number
-  /** A round in which the instrument itself stood still for longer does not count (ms). */
+  /**
+   * A round in which the instrument itself stood still for longer does not count (ms), unless it is
+   * less than a fifth of the time from the fault to the recovery of all clients.
+   */
   readonly maxStallMs: number
 }
 

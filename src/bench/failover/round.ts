@@ -76,7 +76,8 @@ export async function runRound(work: RoundWork): Promise<Round> {
   const ended = clock.now()
   const from = happened?.injected.from ?? began
   const longestStallMs = rounded(stalls.longest(from, happened?.recovered ?? ended))
-  if (invalid === undefined && longestStallMs > plan.maxStallMs) {
+  const lastedMs = (happened?.recovered ?? ended) - from
+  if (invalid === undefined && longestStallMs > stallAllowed(plan, lastedMs)) {
     invalid = `the instrument itself stood still for ${Math.round(longestStallMs)} ms`
   }
   const marks = {
@@ -115,6 +116,14 @@ function instrumentRecord(
     promotionMs: since(asked, seen?.at),
     ownWriteMs: since(seen?.at, written),
   }
+}
+
+/**
+ * A figure is wrong by the longest stall at most. That is bearable where it is a small part of what
+ * was measured: a thousand clients that connect again at once starve everybody on a small machine.
+ */
+function stallAllowed({ maxStallMs }: Plan, lastedMs: number): number {
+  return Math.max(maxStallMs, lastedMs / 5)
 }
 
 interface Happened {

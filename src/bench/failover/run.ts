@@ -37,40 +37,43 @@ export interface Run {
 export interface Ran {
   readonly rounds: readonly Round[]
   readonly summaries: readonly SubjectSummary[]
+  /** Why the run ended before its time; what was measured until then stands. */
+  readonly failure: string | undefined
 }
 
 /** Ports of one subject. */
 const PORTS_EACH = 12
 
-/** Rejects when a subject does not start or the cluster does not heal. */
+/** Ends early when a subject does not start or the cluster does not heal; never rejects. */
 export async function runAll(run: Run): Promise<Ran> {
   const rounds: Round[] = []
-  const summaries: SubjectSummary[] = []
+  const descriptions = new Map<string, string>()
+  let failure: string | undefined
   try {
     for (const fault of run.faults) {
-      if (run.signal.aborted) break
-      const mine = await runFault(run, fault)
-      rounds.push(...mine.rounds)
-      for (const { name } of run.subjects) {
-        summaries.push(summarise(name, fault, mine.descriptions.get(name) ?? name, mine.rounds))
-      }
+      if (!run.signal.aborted) await runFault(run, fault, rounds, descriptions)
     }
-  } finally {
-    await cleanUp(run.driver).catch((error: unknown) => run.progress.say(messageOf(error)))
+  } catch (error) {
+    failure = messageOf(error)
   }
-  return { rounds, summaries }
+  await cleanUp(run.driver).catch((error: unknown) => run.progress.say(messageOf(error)))
+  const summaries = run.faults.flatMap((fault) =>
+    run.subjects
+      .filter(({ name }) => rounds.some((one) => one.fault === fault && one.subject === name))
+      .map(({ name }) => summarise(name, fault, descriptions.get(name) ?? name, rounds)),
+  )
+  return { rounds, summaries, failure }
 }
 
-interface FaultRan {
-  readonly rounds: Round[]
-  readonly descriptions: ReadonlyMap<string, string>
-}
-
-async function runFault(run: Run, fault: Fault): Promise<FaultRan> {
+/** Adds what it measured to `rounds`, round by round. */
+async function runFault(
+  run: Run,
+  fault: Fault,
+  rounds: Round[],
+  descriptions: Map<string, string>,
+): Promise<void> {
   const { subjects, driver, progress, plan } = run
   const clock = new WallClock()
-  const rounds: Round[] = []
-  const descriptions = new Map<string, string>()
   const links: CuttableLink[] = []
   const started: { subject: Subject; reached: Reached }[] = []
   try {
@@ -101,7 +104,6 @@ async function runFault(run: Run, fault: Fault): Promise<FaultRan> {
     }
     for (const link of links) await link.close()
   }
-  return { rounds, descriptions }
 }
 
 async function startOne(

@@ -6,6 +6,9 @@
  */
 import type { Journal } from './journal.ts'
 
+/** A pause doubles with each failure in a row, up to so many times the first, as applications do. */
+const LONGEST_PAUSE = 4
+
 export interface ScheduleOptions {
   /** Wall ms, the instrument's clock. */
   readonly now: () => number
@@ -51,9 +54,10 @@ export class Schedule {
       await this.#sleepTo(this.#next)
       if (this.#stopped) return
       this.#fallDue()
-      while (!(await this.#attempt())) {
+      for (let pause = retryMs; !(await this.#attempt()); ) {
         if (this.#stopped) return
-        await this.#sleepTo(now() + retryMs)
+        await this.#sleepTo(now() + pause)
+        pause = Math.min(2 * pause, LONGEST_PAUSE * retryMs)
         if (this.#stopped) return
         // The gap it belongs to began earlier.
         this.#journal.due(now())
