@@ -31,8 +31,10 @@ export function labDriver(lab: Cluster, now: () => number, description: string):
     writer: async () => lab.writer().name,
     inject: async (fault): Promise<Injected> => {
       const victim = victimOf(fault)
-      const from = now()
-      await injure(lab, fault, victim)
+      let from = now()
+      await injure(lab, fault, victim, () => {
+        from = now()
+      })
       return { victim, from, to: now() }
     },
     promote: async (fault): Promise<Promoted> => {
@@ -54,11 +56,16 @@ export function labDriver(lab: Cluster, now: () => number, description: string):
   }
 }
 
-async function injure(lab: Cluster, fault: Fault, victim: string): Promise<void> {
+async function injure(
+  lab: Cluster,
+  fault: Fault,
+  victim: string,
+  atSignal: () => void,
+): Promise<void> {
   switch (fault) {
     case 'kill':
     case 'reader-kill':
-      return lab.kill(victim)
+      return lab.kill(victim, atSignal)
     case 'stop-fast':
       return lab.stop(victim, 'fast')
     case 'stop-immediate':

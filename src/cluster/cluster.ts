@@ -134,9 +134,9 @@ export class Cluster {
     return this.#exclusively('starts nodes', () => bringUp(this.#lab))
   }
 
-  /** SIGKILL for the whole node. */
-  async kill(name: string): Promise<void> {
-    await killServer(this.#data(name))
+  /** SIGKILL for the whole node; `atSignal` is told just before the first signal. */
+  async kill(name: string, atSignal?: () => void): Promise<void> {
+    await killServer(this.#data(name), atSignal)
   }
 
   /** Stops one node: `fast` disconnects clients, `smart` waits for them, `immediate` is a crash. */

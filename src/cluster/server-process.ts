@@ -129,13 +129,17 @@ export function signalStop(data: string, mode: StopMode = 'fast'): void {
   signalProcess(server.pid, STOP_SIGNALS[mode])
 }
 
-/** SIGKILL for the server and all its children, as when a machine loses power. */
-export async function killServer(data: string): Promise<boolean> {
+/**
+ * SIGKILL for the server and all its children, as when a machine loses power.
+ * @param atSignal told just before the first signal; looking for the children takes its time
+ */
+export async function killServer(data: string, atSignal?: () => void): Promise<boolean> {
   const server = runningServer(data)
   if (server === undefined) return false
   const family = [server.pid, ...childrenOf(server.pid, data)]
   // Nobody is left to remove these, and if the data directory goes next, nobody ever would.
   const memory = new Set(family.flatMap(sharedMemoryOf))
+  atSignal?.()
   for (const pid of family) signalProcess(pid, 'SIGKILL')
   await until(() => family.every((pid) => processInfo(pid) === undefined), 10_000, { everyMs: 5 })
   for (const file of memory) rmSync(file, { force: true })
