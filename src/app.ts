@@ -150,6 +150,16 @@ class RunningApp implements App {
       tell: (event) => this.#moves.events.push(event),
       promotedAt: async (node) => this.#watching?.promotedAt(node),
     })
+    this.pauses = new Pauses({
+      clock,
+      log,
+      store: this.store,
+      endpoints: () => this.#places.map((place) => place.endpoint),
+      sessions: this.sessions,
+      supply: this.supply,
+      listening: () => this.#hub?.whole !== false,
+      tell: (text) => this.#moves.events.push({ at: clock.wall(), text }),
+    })
     this.#moves = new Moves({
       settings,
       store: this.store,
@@ -159,15 +169,6 @@ class RunningApp implements App {
       clock,
     })
     this.store.subscribe(() => this.failovers.acted())
-    this.pauses = new Pauses({
-      clock,
-      log,
-      store: this.store,
-      endpoints: () => this.#places.map((place) => place.endpoint),
-      sessions: this.sessions,
-      supply: this.supply,
-      tell: (text) => this.#moves.events.push({ at: clock.wall(), text }),
-    })
   }
 
   get events(): readonly Occurrence[] {

@@ -77,13 +77,15 @@ async function answer(reply: FastifyReply, work: () => Promise<object>): Promise
 }
 
 const TARGET = ['node', 'endpoint'] as const
-const ORDER = [...TARGET, 'forMs', 'waitMs'] as const
+const ORDER = [...TARGET, 'follow', 'forMs', 'waitMs'] as const
 
 function pauseOrder(body: unknown): PauseOrder {
   const fields = fieldsOf(body, ORDER)
-  const { forMs = DEFAULT_MS, waitMs = 0 } = fields
+  const { forMs = DEFAULT_MS, waitMs = 0, follow = false } = fields
+  if (typeof follow !== 'boolean') throw new BadOrder('follow must be true or false.')
   return {
     ...target(fields),
+    follow,
     forMs: milliseconds('forMs', forMs, 1),
     waitMs: milliseconds('waitMs', waitMs, 0),
   }

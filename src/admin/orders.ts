@@ -10,6 +10,11 @@ export interface PauseTarget {
 }
 
 export interface PauseOrder extends PauseTarget {
+  /**
+   * Of a node that is the writer: when another one becomes writer, clients are held back there too
+   * until whoever LISTENs is heard again, so that no notification of theirs is missed. Not for long.
+   */
+  readonly follow?: boolean | undefined
   /** A pause ends by itself after so many milliseconds. */
   readonly forMs: number
   /** How long the answer may wait for what is lent to come back (ms); 0: it tells how things are. */

@@ -7,7 +7,7 @@ import { WeirError } from '../core/errors.ts'
 import { type Route, Router, type RouteWaiter } from '../endpoint/router.ts'
 import type { Wait } from '../pool/member.ts'
 import type { Pool } from '../pool/pool.ts'
-import { type PoolKey, PoolSet, type PoolSetOptions } from '../pool/pools.ts'
+import { type PausedFor, type PoolKey, PoolSet, type PoolSetOptions } from '../pool/pools.ts'
 import type { Introduction } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { Dedicated } from '../session/rooms.ts'
@@ -50,7 +50,7 @@ export class DedicatedServers implements Dedicated {
         rotate: false,
       }),
       budget: (node) => pools.budget(node),
-      paused: (node) => pools.isPaused(node),
+      paused: (node) => pools.paused(node),
       open: (key, signal) => this.#open(own, key, signal, who),
     })
     this.#owners.add(own)
@@ -103,8 +103,8 @@ export class DedicatedServers implements Dedicated {
   }
 
   /** Nobody is given one there until `resumeNode`; those that are lent go on. */
-  pauseNode(node: string): void {
-    for (const own of this.#owners) own.pauseNode(node)
+  pauseNode(node: string, whom: PausedFor): void {
+    for (const own of this.#owners) own.pauseNode(node, whom)
   }
 
   resumeNode(node: string): void {

@@ -16,14 +16,18 @@ import type {
 import type { Clock, Timer } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { isServing } from '../endpoint/eligible.ts'
 import type { Endpoint } from '../endpoint/router.ts'
 import type { Session } from '../session/sessions.ts'
 import type { TopologyStore } from '../topology/store.ts'
+import type { Topology } from '../topology/topology.ts'
 import { wallOffset } from './timeline.ts'
 
 /** How often what is lent is counted while somebody waits for it to come back (ms). */
 const LOOK_MS = 2
 const SAMPLE_MS = 25
+/** Longest that clients are held back at a new writer until the listeners are there (ms). */
+const FOLLOW_MS = 300
 /** Named in an answer; more would only scroll. */
 const MOST_NAMED = 20
 
@@ -34,11 +38,13 @@ export interface PausesParts {
   readonly endpoints: () => readonly Endpoint[]
   readonly sessions: Iterable<Session>
   readonly supply: {
-    pauseNode(node: string): void
+    pauseNode(node: string, whom?: 'clients'): void
     resumeNode(node: string): void
     /** Server connections of a node that are lent, but for those that listen for many clients. */
     lent(node: string): number
   }
+  /** Whether everybody who listens is heard. */
+  readonly listening: () => boolean
   /** For the list of events. */
   readonly tell: (sentence: string) => void
 }
@@ -48,6 +54,8 @@ interface Pause {
   readonly node: string | undefined
   readonly endpoint: string | undefined
   readonly since: number
+  /** Of a writer: holds clients back at the next one too, for a moment. */
+  readonly follow: boolean
   until: number
   mostWaiting: number
   end: Timer
@@ -57,9 +65,40 @@ export class Pauses {
   #parts: PausesParts
   #active = new Map<string, Pause>()
   #sampling: Timer | undefined
+  /** Over when clients are let to the new writer; there is nothing to wait for else. */
+  #following: Promise<void> | undefined
+  /** The last one there was. */
+  #writer: string | undefined
 
+  /** Made before anybody else acts on a change of the topology, or it comes too late to follow one. */
   constructor(parts: PausesParts) {
     this.#parts = parts
+    this.#writer = writerOf(parts.store.current)
+    parts.store.subscribe((now) => this.#look(now))
+  }
+
+  #look(now: Topology): void {
+    const next = writerOf(now)
+    const last = this.#writer
+    if (next === undefined || next === last) return
+    this.#writer = next
+    if (this.#following !== undefined) return
+    const pauses = [...this.#active.values()]
+    if (!pauses.some((p) => p.follow && p.node === last)) return
+    if (pauses.some((p) => p.node === next)) return
+    this.#following = this.#follow(next).finally(() => {
+      this.#following = undefined
+    })
+  }
+
+  async #follow(next: string): Promise<void> {
+    const { clock, supply, listening } = this.#parts
+    supply.pauseNode(next, 'clients')
+    const end = clock.monotonic() + FOLLOW_MS
+    while (!listening() && clock.monotonic() < end && this.#active.size > 0) {
+      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
+    }
+    if (!this.#active.has(`node ${next}`)) supply.resumeNode(next)
   }
 
   list(): PauseStatus[] {
@@ -114,7 +153,9 @@ export class Pauses {
       const done = (answer: WriterStatus | null): void => {
         leave()
         timer.cancel()
-        resolve(answer)
+        const following = answer === null ? undefined : this.#following
+        if (following === undefined) resolve(answer)
+        else void following.then(() => resolve(look() ?? answer))
       }
       const leave = store.subscribe(() => {
         const found = look()
@@ -149,6 +190,7 @@ export class Pauses {
       what,
       node: order.node,
       endpoint: order.endpoint,
+      follow: order.follow === true,
       since: this.#wall(),
       until,
       mostWaiting: 0,
@@ -260,6 +302,10 @@ function holdsOf(pause: Pause, { leasedNode, route }: Session): boolean {
   if (leasedNode === undefined) return false
   if (pause.node !== undefined) return pause.node === leasedNode
   return pause.endpoint === undefined || pause.endpoint === route.endpoint.rule.name
+}
+
+function writerOf({ nodes }: Topology): string | undefined {
+  return nodes.find((n) => n.role === 'writer' && isServing(n))?.spec.name
 }
 
 function nameOf({ node, endpoint }: PauseTarget): string {

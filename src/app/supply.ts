@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
 import { Router } from '../endpoint/router.ts'
 import type { Waits } from '../endpoint/waits.ts'
-import { type PoolKey, PoolSet } from '../pool/pools.ts'
+import { type PausedFor, type PoolKey, PoolSet } from '../pool/pools.ts'
 import type { PoolObserver, PoolSettings } from '../pool/settings.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { TopologyStore } from '../topology/store.ts'
@@ -51,10 +51,10 @@ export class Supply {
     this.dedicated.retireNode(node, why)
   }
 
-  /** Nothing there is lent to anybody until `resumeNode`; what is out there goes on. */
-  pauseNode(node: string): void {
-    this.pools.pauseNode(node)
-    this.dedicated.pauseNode(node)
+  /** Nothing there is lent until `resumeNode`; what is out there goes on. */
+  pauseNode(node: string, whom: PausedFor = 'all'): void {
+    this.pools.pauseNode(node, whom)
+    this.dedicated.pauseNode(node, whom)
   }
 
   resumeNode(node: string): void {

@@ -67,7 +67,7 @@ export async function switchOver(options: SwitchOverOptions): Promise<SwitchOver
   try {
     // Longer than all the rest may take: the end of the pause is for the case that we are killed.
     const forMs = waitMs + promoteMs + 5_000
-    const pausing = weir.pause({ node, waitMs, forMs })
+    const pausing = weir.pause({ node, follow: true, waitMs, forMs })
     const paused = await Promise.race([pausing, stopped(options.stop)])
     const stillLent = paused.lent
     if (stillLent > 0 && options.force !== true) throw busy(node, paused)

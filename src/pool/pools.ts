@@ -33,10 +33,13 @@ export interface PoolSetOptions<M> {
   /** Of a set that shares the budgets of another; default one of its own for each node. */
   budget?: (node: string) => Budget
   /** Of such a set: whether the other one has that node paused. */
-  paused?: (node: string) => boolean
+  paused?: (node: string) => PausedFor | undefined
   /** A pool with nothing in it is forgotten after this long. Default 10 minutes. */
   emptyAfterMs?: number
 }
+
+/** `clients`: connections that listen for many clients are lent and opened nevertheless. */
+export type PausedFor = 'all' | 'clients'
 
 interface Entry<M extends Member> {
   readonly key: PoolKey
@@ -56,7 +59,8 @@ export class PoolSet<M extends Member> {
   /** Retired or draining pools whose last members are still out. */
   #leaving = new Set<Pool<M>>()
   #draining = false
-  #paused = new Set<string>()
+  /** Nodes of which nothing is lent, or nothing to clients. */
+  #paused = new Map<string, PausedFor>()
 
   constructor(options: PoolSetOptions<M>) {
     this.#options = options
@@ -100,9 +104,11 @@ export class PoolSet<M extends Member> {
    * Nothing of that node is lent or opened until `resumeNode`, in pools yet to be made as well;
    * borrowers wait in line and what is lent goes on.
    */
-  pauseNode(node: string): void {
-    this.#paused.add(node)
-    for (const { pool } of this.#entriesOf(node)) if (pool.lends) pool.pause()
+  pauseNode(node: string, whom: PausedFor = 'all'): void {
+    this.#paused.set(node, whom)
+    for (const { pool, key } of this.#entriesOf(node)) {
+      if (pool.lends && this.#isPaused(key)) pool.pause()
+    }
   }
 
   /** Whoever waits is served in the order of arrival. */
@@ -111,8 +117,14 @@ export class PoolSet<M extends Member> {
     for (const { pool } of [...this.#entriesOf(node)]) if (pool.state === 'paused') pool.resume()
   }
 
-  isPaused(node: string): boolean {
-    return this.#paused.has(node) || this.#options.paused?.(node) === true
+  /** For whom the node is paused, if it is. */
+  paused(node: string): PausedFor | undefined {
+    return this.#paused.get(node) ?? this.#options.paused?.(node)
+  }
+
+  #isPaused({ node, purpose }: PoolKey): boolean {
+    const whom = this.paused(node)
+    return whom === 'all' || (whom === 'clients' && purpose === undefined)
   }
 
   /** Cuts every member of the node's pools, retired ones too; borrowers are told by the member. */
@@ -176,7 +188,7 @@ export class PoolSet<M extends Member> {
       observer,
       log,
     })
-    if (this.isPaused(key.node)) pool.pause()
+    if (this.#isPaused(key)) pool.pause()
     let byUser = byDatabase.get(key.database)
     if (byUser === undefined) {
       byUser = new Map()

@@ -56,6 +56,12 @@ export class ListenerHub {
     else listener.barrier(done)
   }
 
+  /** Nobody misses anything now: each listener that lost its server connection has another. */
+  get whole(): boolean {
+    for (const listener of this.#byKey.values()) if (!listener.whole) return false
+    return true
+  }
+
   /** Gives every server connection back; nothing is delivered any more. */
   close(): void {
     this.#closed = true

@@ -51,7 +51,7 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   #most = Infinity
   /** Lost or refused while somebody listened, and not whole again; since then this is what to say. */
   #broken: WeirError | undefined
-  #grantedAt = 0
+  #lostAt = -Infinity
   /** Whoever waits until all has been heard that was sent before: next time, and this time. */
   #barriers: (() => void)[] = []
   #asking: (() => void)[] = []
@@ -74,6 +74,11 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
 
   has(subscriber: Subscriber): boolean {
     return this.#channels.has(subscriber)
+  }
+
+  /** Hears everything that it should. */
+  get whole(): boolean {
+    return this.#broken === undefined
   }
 
   /** Calls `done` before it returns when the server listens already. */
@@ -157,11 +162,10 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
   }
 
   granted(server: ServerConnection): void {
-    const { clock, protocol } = this.#rooms
+    const { protocol } = this.#rooms
     this.#wait = undefined
     this.#machine.to('opening')
     this.#server = server
-    this.#grantedAt = clock.monotonic()
     server.hold(this)
     this.#conversation = protocol.listen(server.conversation, this.#dialect)
     const opening = this.#conversation.opening()
@@ -266,12 +270,15 @@ export class SharedListener implements RouteWaiter<ServerConnection>, Holder {
 
   serverLost(error: WeirError): void {
     const server = this.#server!
-    const shortLived = this.#rooms.clock.monotonic() - this.#grantedAt < RETRY_MS
+    // The first time it goes on at once, to where the writer is now; not again and again.
+    const now = this.#rooms.clock.monotonic()
+    const soon = now - this.#lostAt < RETRY_MS
+    this.#lostAt = now
     this.#forget()
     this.#rooms.home(server).discard(server, 'broken')
     if (this.#channels.size === 0) return
     if (this.#broken === undefined) this.#break(error)
-    if (shortLived) this.#rooms.wheel.arm(this.#retry, RETRY_MS)
+    if (soon) this.#rooms.wheel.arm(this.#retry, RETRY_MS)
     else this.#resume()
   }
 

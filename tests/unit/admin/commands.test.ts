@@ -85,8 +85,8 @@ describe('a command over HTTP', () => {
     await post('/pause', '{"endpoint":"writer","forMs":60000,"waitMs":10}')
     await post('/resume', '{}')
     expect(orders).toEqual([
-      { node: 'node-1', endpoint: undefined, forMs: 30_000, waitMs: 0 },
-      { node: undefined, endpoint: 'writer', forMs: 60_000, waitMs: 10 },
+      { node: 'node-1', endpoint: undefined, follow: false, forMs: 30_000, waitMs: 0 },
+      { node: undefined, endpoint: 'writer', follow: false, forMs: 60_000, waitMs: 10 },
       { node: undefined, endpoint: undefined },
     ])
   })
@@ -104,6 +104,7 @@ describe('a command over HTTP', () => {
       '{"waitMs":-1}',
       '{"node":""}',
       '{"node":1}',
+      '{"follow":1}',
       '{',
       '',
     ]

@@ -19,6 +19,7 @@ let sessions: Session[]
 let done: string[]
 let events: string[]
 let pauses: Pauses
+let listening: boolean
 
 beforeEach(() => {
   clock = new FakeClock()
@@ -29,6 +30,7 @@ beforeEach(() => {
   sessions = []
   done = []
   events = []
+  listening = true
   const endpoints = Object.entries(gates).map(
     ([name, gate]) => ({ rule: { name }, gate }) as unknown as Endpoint,
   )
@@ -39,10 +41,12 @@ beforeEach(() => {
     endpoints: () => endpoints,
     sessions,
     supply: {
-      pauseNode: (node) => done.push(`pause ${node}`),
+      pauseNode: (node, whom) =>
+        done.push(`pause ${node}${whom === undefined ? '' : ` to ${whom}`}`),
       resumeNode: (node) => done.push(`resume ${node}`),
       lent: (node) => lent[node] ?? 0,
     },
+    listening: () => listening,
     tell: (sentence) => events.push(sentence),
   })
 })
@@ -188,6 +192,40 @@ test('the next writer is told of as soon as it is seen: another node, or the sam
   await pass(500)
   expect(answers[2]).toBeNull()
   expect(clock.pending).toBe(0)
+})
+
+test('a pause follows the writer until whoever listens is heard there', async () => {
+  await pauses.pause({ node: 'node-1', follow: true, forMs: 10_000, waitMs: 0 })
+  let answer: unknown
+  void pauses.writer({ not: 'node-1' }, 5_000).then((a) => {
+    answer = a
+  })
+  listening = false
+  put('W- R', 2)
+  put('R- R', 3)
+  expect(done).toEqual(['pause node-1'])
+  put('R- W', 4)
+  expect(done).toEqual(['pause node-1', 'pause node-2 to clients'])
+  await pass(20)
+  expect([done.length, answer]).toEqual([2, undefined])
+  listening = true
+  await pass(4)
+  expect(done.at(-1)).toBe('resume node-2')
+  expect(answer).toMatchObject({ name: 'node-2' })
+})
+
+test('a pause does not follow the writer for long, nor when it was not told to', async () => {
+  await pauses.pause({ node: 'node-1', follow: true, forMs: 10_000, waitMs: 0 })
+  listening = false
+  put('R W', 2)
+  await pass(310)
+  expect(done).toEqual(['pause node-1', 'pause node-2 to clients', 'resume node-2'])
+  pauses.resume({})
+  done = []
+  await pauses.pause({ node: 'node-2', forMs: 10_000, waitMs: 0 })
+  put('W R', 3)
+  await pass(10)
+  expect(done).toEqual(['pause node-2'])
 })
 
 test('when the proxy stops no timer is left', async () => {

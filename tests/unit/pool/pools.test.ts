@@ -112,6 +112,17 @@ test('while the set drains nobody gets a pool that lends', async () => {
   expect(done).toBe(true)
 })
 
+test('a node paused for clients alone still lends to whoever listens for many', async () => {
+  const { set } = make()
+  const listens = { ...key, purpose: 'listen' as const }
+  set.get(key)
+  set.pauseNode('node-1', 'clients')
+  expect([set.get(key).state, set.get(listens).state]).toEqual(['paused', 'serving'])
+  expect(set.get({ ...key, user: 'new' }).state).toBe('paused')
+  set.resumeNode('node-1')
+  expect(set.get(key).state).toBe('serving')
+})
+
 test('a paused node lends nothing, not even in pools made meanwhile, and goes on in order', async () => {
   const { set, opened } = make()
   const member = await lend(set)

@@ -368,12 +368,16 @@ describe('A listener whose server connection is lost', () => {
     expect(b.ends).toEqual(['jobs'])
   })
 
-  it('does not try again and again without a pause', () => {
+  it('goes on elsewhere at once, but not again and again without a pause', () => {
     listening('jobs')
     table.link.hangUp()
-    expect(table.borrows).toHaveLength(1)
-    table.pass(1_200)
     expect(table.borrows).toHaveLength(2)
+    table.grant()
+    table.answer()
+    table.link.hangUp()
+    expect(table.borrows).toHaveLength(2)
+    table.pass(1_200)
+    expect(table.borrows).toHaveLength(3)
   })
 
   it('lets it go when nobody listens any more', () => {
