@@ -127,7 +127,8 @@ function failed(
 ): ObservedNode {
   const failures = node.failures + 1
   const enough = failures >= patience(failure.kind, rules)
-  const fell = enough && node.health !== 'down'
+  // A writer that goes does not flap: what comes back is a reader with a clean record.
+  const fell = enough && node.health !== 'down' && node.role === 'reader'
   return {
     ...node,
     health: node.health === 'down' || enough ? 'down' : 'suspect',

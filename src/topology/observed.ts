@@ -18,7 +18,7 @@ export interface ObservedNode extends NodeState {
   /** Probes answered in a row while down, and when (wall) the last one that counted was. */
   readonly goods: number
   readonly goodAt: number | undefined
-  /** When (wall) it went down, of late: a reader that does so again and again is out for longer. */
+  /** When (wall) it went down as a reader, of late: who does so again and again is out for longer. */
   readonly falls: readonly number[]
 }
 

@@ -274,6 +274,14 @@ describe('a reader that flaps', () => {
     expect(goodsUntilUp(story, 500)).toBe(2)
   })
 
+  it('does not pay for what it did as the writer', () => {
+    const story = steady()
+    for (let i = 0; i < 5; i++) story.fails(1, 'refused', 2).answers(1, asWriter())
+    story.fails(1, 'refused', 2).answers(2, asWriter({ timeline: 2 }))
+    story.answers(1, asReader({ timeline: 2 })).answers(1, asReader({ timeline: 2 }))
+    expect(story.picture).toBe('reader/up writer/up reader/up')
+  })
+
   it('cannot hurry through them in an alarm that probes every 20 ms', () => {
     const story = steady()
     story.fails(2, 'refused', 2)
