@@ -19,10 +19,14 @@ export function leadSentence({ subjects, fault }: FaultView): Markup {
   const reads = fault === 'reader-kill'
   const gap = reads ? summary.readGap : summary.writeGap
   const who = reads ? 'reading' : 'writing'
+  const most =
+    gap === undefined || gap.p99 === gap.max
+      ? ''
+      : `; for 99 of 100 it was at most ${spanText(gap.p99)}`
   const waited =
     gap === undefined
       ? ''
-      : `The longest any ${who} client went without a good answer was ${spanText(gap.max)}; for 99 of 100 it was at most ${spanText(gap.p99)}. `
+      : `The longest any ${who} client went without a good answer was ${spanText(gap.max)}${most}. `
   return html`<p class="lead">${plural(rounds.length, 'round')} with <b>${summary.subject}</b>: ${FAULT_WORDS[fault].what}. ${waited}${idleSentence(lead)} ${verdictSentence(lead)}</p>`
 }
 

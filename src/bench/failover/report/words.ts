@@ -108,7 +108,7 @@ const CODES: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection timed out',
   'client-timeout': 'no answer in the client’s patience',
   'connect-timeout': 'no connection in time',
-  'connection-closed': 'connection closed',
+  'connection-closed': 'by the other side, without a word',
 }
 
 /** A few words for an SQLSTATE or a system's code; empty for one nobody here knows. */
