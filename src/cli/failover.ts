@@ -216,11 +216,12 @@ async function driverOf(
     maxConnections,
     synchronous: flags.synchronous,
     fsync: flags.fsync,
+    walSegment: 1,
     ...(flags.postgres === undefined ? {} : { postgresBin: flags.postgres }),
   })
   const when = flags.promoteAfter === 0 ? 'at once' : `${flags.promoteAfter} ms later`
   const commits = flags.synchronous ? 'synchronous' : 'asynchronous'
-  const about = `the lab: three nodes on this machine, data in ${directory.startsWith(MEMORY) ? 'memory' : 'files'}, ${commits} commits, fsync ${flags.fsync ? 'on' : 'off'}; it promotes ${when}`
+  const about = `the lab: three nodes on this machine, WAL files of 1 MiB, data in ${directory.startsWith(MEMORY) ? 'memory' : 'files'}, ${commits} commits, fsync ${flags.fsync ? 'on' : 'off'}; it promotes ${when}`
   const near = labDriver(lab, now, about)
   try {
     return await withHands(near, script(), lab.directory)

@@ -109,6 +109,7 @@ async function initialise(lab: Lab, state: ClusterState, name: string): Promise<
   writeOwned(lab, secret, state.lab.password)
   const flags = ['--username', state.lab.user, '--pwfile', secret, '--encoding', 'UTF8']
   flags.push('--auth', 'scram-sha-256', '--data-checksums', '--no-locale', '--no-sync')
+  if (state.walSegment !== undefined) flags.push(`--wal-segsize=${state.walSegment}`)
   try {
     await run(join(lab.binaries.bin, 'initdb'), ['-D', dataDirectory(state, name), ...flags], {
       ...spawnIdentity(lab.runAs),

@@ -32,6 +32,8 @@ const stateSchema = z.object({
   maxConnections: z.int(),
   synchronous: z.boolean(),
   fsync: z.boolean(),
+  /** Size of a WAL file in MiB, fixed when the writer is made; Postgres's default when absent. */
+  walSegment: z.int().optional(),
   settings: z.record(z.string(), z.string()),
   /** Name of the node that is, or was last, the writer. */
   writer: z.string(),

@@ -43,6 +43,7 @@ export interface Shape {
   settings: Record<string, string>
   tiers: Record<string, number>
   postgresBin: string | undefined
+  walSegment?: number | undefined
 }
 
 /** The state to aim at: what was there, with the wishes of this start applied. */
@@ -52,7 +53,7 @@ export function shapedState(
   root: string,
   socketDirectory: string,
 ): ClusterState {
-  const { nodes: wanted, tiers, postgresBin, ...rest } = shape
+  const { nodes: wanted, tiers, postgresBin, walSegment, ...rest } = shape
   const count = Math.max(wanted ?? before?.nodes.length ?? 3, 1)
   const names = before?.nodes.map((node) => node.name) ?? []
   while (names.length < count) names.push(nextName(names))
@@ -70,6 +71,7 @@ export function shapedState(
     root,
     socketDirectory,
     ...(postgresBin === undefined ? {} : { postgresBin }),
+    ...(walSegment === undefined ? {} : { walSegment }),
     ...rest,
     lab: before?.lab ?? { user: 'weir_lab', password: randomBytes(18).toString('base64url') },
     writer: before?.writer ?? 'node-1',
