@@ -22,13 +22,16 @@ export function leadSentence({ subjects, fault }: FaultView): Markup {
   const most =
     gap === undefined || gap.p99 === gap.max
       ? ''
-      : `; for 99 of 100 it was at most ${spanText(gap.p99)}`
+      : `; for 99 of 100 it was at most ${unbroken(gap.p99)}`
   const waited =
     gap === undefined
       ? ''
-      : `The longest any ${who} client went without a good answer was ${spanText(gap.max)}${most}. `
+      : `The longest any ${who} client went without a good answer was ${unbroken(gap.max)}${most}. `
   return html`<p class="lead">${plural(rounds.length, 'round')} with <b>${summary.subject}</b>: ${FAULT_WORDS[fault].what}. ${waited}${idleSentence(lead)} ${verdictSentence(lead)}</p>`
 }
+
+/** A number at the end of a line without its unit is hard to read. */
+const unbroken = (ms: number): string => spanText(ms).replace(' ', '\u00a0')
 
 function idleSentence({ summary, rounds }: SubjectView): Markup | undefined {
   const idle = clientsOf(rounds, 'idle').length

@@ -46,14 +46,14 @@ export function stripsPicture(round: Round, window: Window): Markup {
   const fault = faultOf(round)
   const scale = linear(window.from, window.to, LEFT, RIGHT)
   const drawn = round.clients.filter((c) => c.kind !== 'idle' || c.gaps.length > 0)
-  const high = Math.min(5, Math.max(0.8, TALL / Math.max(1, drawn.length)))
+  const high = Math.min(5, Math.max(0.3, TALL / Math.max(1, drawn.length)))
   const parts: Piece[] = []
   let y = TOP
   for (const kind of KIND_ORDER) {
     const all = round.clients.filter((client) => client.kind === kind)
     if (all.length === 0) continue
     const { many } = KIND_WORDS[kind]
-    const group = kind === 'idle' ? all.filter((c) => c.gaps.length > 0) : sorted(all)
+    const group = sorted(kind === 'idle' ? all.filter((c) => c.gaps.length > 0) : all)
     const height = Math.max(14, group.length * high)
     const middle = y + height / 2
     const label =
@@ -91,7 +91,9 @@ function brokenOf(clients: readonly ClientRecord[], middle: number): Piece {
 
 /** The longest gap on top, so that the shape of the crowd can be seen. */
 function sorted(clients: readonly ClientRecord[]): ClientRecord[] {
-  return [...clients].sort((a, b) => b.longestGapMs - a.longestGapMs)
+  const longest = ({ gaps }: ClientRecord): number =>
+    Math.max(0, ...gaps.map((gap) => gap.to - gap.from))
+  return [...clients].sort((a, b) => longest(b) - longest(a))
 }
 
 /** One path for each way a gap can end: thousands of rectangles would be slow to show. */
@@ -103,8 +105,8 @@ function linesOf(
 ): Piece {
   const paths: Record<Gap['end'], string> = { answered: '', error: '', never: '' }
   for (const [i, client] of clients.entries()) {
-    const y = (top + i * high).toFixed(1)
-    const h = (high > 2 ? high - 0.6 : high).toFixed(1)
+    const y = (top + i * high).toFixed(2)
+    const h = (high > 2 ? high - 0.6 : high).toFixed(2)
     for (const gap of client.gaps) {
       const from = x(gap.from)
       const wide = Math.max(x(gap.to) - from, 0.8)

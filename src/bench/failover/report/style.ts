@@ -101,6 +101,10 @@ rect.other { fill-opacity: .68; } rect.promoting.other { fill-opacity: 1; }
 svg rect { stroke: none; }
 ${SUBJECTS}
 
+@media screen and (max-width: 700px) {
+  main { padding: 24px 16px 48px; } h1 { font-size: 25px; }
+  figure { overflow-x: auto; } figure svg { min-width: 660px; }
+}
 @media print {
   :root { color-scheme: light; ${LIGHT} }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
