@@ -70,12 +70,9 @@ export function after(status: TransactionStatus, flow: number): TransactionStatu
   return flow & FLOW.BEGINS && status === 'idle' ? 'open' : status
 }
 
-/** Of the plain text (see `glance.ts`) in `buffer[start, end)`. */
+/** Of the plain text (see `glance.ts`) in `buffer[start, end)`, one that is about transactions. */
 export function plainFlow(buffer: Buffer, start: number, end: number): number {
-  const first = buffer[start]! | 0x20
-  // s, u, d: SELECT, UPDATE, DELETE
-  if (first === 0x73 || first === 0x75 || first === 0x64) return FLOW.NONE
-  if (first === 0x62) return FLOW.BEGINS // b
+  if ((buffer[start]! | 0x20) === 0x62) return FLOW.BEGINS // b
   const text = buffer.subarray(start, end)
   return flowOf(classify(text), text)
 }

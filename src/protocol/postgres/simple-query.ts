@@ -9,7 +9,7 @@ import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import { query } from '../../wire/postgres/frontend.ts'
 import { mayCopy } from './asking.ts'
 import type { Desk, Verdict } from './desk.ts'
-import { flowOf, plainFlow, UNREAD } from './flow.ts'
+import { FLOW, flowOf, plainFlow, UNREAD } from './flow.ts'
 import { OWED, type Undo } from './ledger.ts'
 import { refusalOf, refusedSql } from './pin-refusal.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
@@ -41,7 +41,7 @@ export class SimpleQueries {
     const start = cursor.pos + HEADER
     const end = cursor.pos + total - 1
     if (!following.alert && isPlain(cursor.buffer, start, end)) {
-      this.#book(server, total, plainFlow(cursor.buffer, start, end))
+      this.#plain(server, total, start, end)
       return undefined
     }
     const text = cursor.buffer.subarray(start, end)
@@ -53,6 +53,15 @@ export class SimpleQueries {
     return this.#special(server, text, classification, total)
   }
 
+  /** Books a plain Query (see `glance.ts`); apart, so that the glance stays inlined in `query`. */
+  #plain(server: PostgresServerConversation, total: number, start: number, end: number): void {
+    const { buffer } = this.#desk.in
+    const first = buffer[start]! | 0x20
+    // s, u, d: SELECT, UPDATE, DELETE
+    const data = first === 0x73 || first === 0x75 || first === 0x64
+    this.#book(server, total, data ? FLOW.NONE : plainFlow(buffer, start, end))
+  }
+
   /** Books a Query and lets it pass. */
   #book(server: PostgresServerConversation, total: number, flow: number): void {
     this.#owe(server, total, flow)
@@ -62,7 +71,7 @@ export class SimpleQueries {
   #owe(server: PostgresServerConversation, total: number, flow: number, undo?: Undo): void {
     const desk = this.#desk
     const { ledger } = server
-    if (server.status === 'idle' && ledger.certain) {
+    if (server.status === 'idle' && (ledger.empty || ledger.certain)) {
       server.kept.one(desk.in, total, ledger.batch, desk.requests)
     }
     const unnamed = desk.statements.dropUnnamed(server)
