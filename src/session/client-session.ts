@@ -132,7 +132,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           if (this.link.congested) this.link.pause()
           break
         case 'need-server':
-          if (!this.#acquire()) return
+          this.#acquire()
           break
         case 'subscribe':
           if (!this.#ears.subscribe(conversation.subscription)) return
@@ -168,8 +168,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.link.resume()
   }
 
-  /** False when the session waits now; true when it got a server connection or was refused at once. */
-  #acquire(): boolean {
+  /** Gets a server connection, is refused one, or waits from now on. */
+  #acquire(): void {
     const { router, clock, counters } = this.#rooms
     const { wants } = this.#conversation
     this.route.wanted = wants && (({ conversation }) => conversation === wants)
@@ -177,7 +177,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (ready !== undefined) {
       counters.borrow.record(0)
       this.#attach(ready)
-      return true
+      return
     }
     this.#waitingSince = clock.monotonic()
     this.#requests.asked(this.lastActive)
@@ -185,9 +185,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#acquiring = true
     const wait = router.borrow(this.route, this)
     this.#acquiring = false
-    if (!this.#machine.is('waiting')) return true
-    this.#wait = wait
-    return false
+    if (this.#machine.is('waiting')) this.#wait = wait
   }
 
   subscribed(error: WeirError | undefined, waited: boolean): void {

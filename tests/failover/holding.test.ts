@@ -2,9 +2,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { AdminClient } from '../../src/cli/admin-client.ts'
 import { until } from '../../src/core/until.ts'
+import { query } from '../../src/wire/postgres/frontend.ts'
 import { connect, connectAll, endClients, failure, one } from '../support/clients.ts'
 import { weirSays } from '../support/command-line.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { RawClient } from '../support/raw-client.ts'
 
 const WAITING = 40
 const NOTICE_MS = 400
@@ -131,6 +133,31 @@ describe('A pause', () => {
     expect(waiting()).toBe(1)
     await weir.resume({ node: writer })
     await write
+  })
+
+  it('holds of what clients send on no more than was allowed, and loses nothing of it', async () => {
+    const { front, house } = lab
+    const { user, password, database } = house.cluster.login
+    const port = front.port('writer')
+    const open = () => RawClient.open({ port, user, password, database })
+    const clients = await Promise.all(Array.from({ length: 30 }, open))
+    await weir.pause({ forMs: 20_000 })
+    const text = `select 1 /* ${'x'.repeat(8_000)} */`
+    const pipeline = Buffer.concat(Array.from({ length: 50 }, () => query(text)))
+    for (const client of clients) {
+      client.messages.length = 0
+      client.write(pipeline)
+    }
+    const held = (): number => front.app.snapshot().clients.heldBytes
+    await until(() => waiting() === 30 && held() > 1_048_576, 5_000)
+    // One read of each may go beyond; they offer twelve million bytes.
+    const bound = 1_048_576 + 30 * 65_536
+    await expect(until(() => held() > bound, 500)).rejects.toThrow('gave up')
+    await weir.resume({})
+    const answers = (client: RawClient) => client.messages.filter((m) => m.letter === 'Z').length
+    await until(() => clients.every((client) => answers(client) === 50), 10_000)
+    expect(held()).toBe(0)
+    for (const client of clients) client.destroy()
   })
 
   it('ends by itself, and says so', async () => {
