@@ -262,11 +262,12 @@ export class ExtendedQueries {
     this.binds = false
   }
 
-  #open({ ledger, status, kept }: PostgresServerConversation): void {
+  #open(server: PostgresServerConversation): void {
+    const { ledger } = server
     if (ledger.batchOpen) return
     ledger.openBatch()
-    if (status === 'idle' && ledger.certain) {
-      kept.begins(this.#desk.in, ledger.batch, this.#desk.requests)
+    if (server.status === 'idle' && (ledger.empty || ledger.certain)) {
+      server.kept.begins(this.#desk.in, ledger.batch, this.#desk.requests)
     }
   }
 
