@@ -54,7 +54,7 @@ const MANNERS: Readonly<Record<string, Manner>> = {
     timeline: (promoted, random) => ({ 'first-reply': promoted + 30 + 40 * random() }),
     spread: 420,
     breaks: true,
-    errors: ['57P02', 'ECONNRESET', '25006', 'ECONNREFUSED'],
+    errors: ['57P02', 'connection-closed', '25006', 'client-timeout', 'ECONNREFUSED'],
   },
   pgbouncer: {
     description: 'PgBouncer 1.18.0 behind HAProxy 2.6.12 with Patroni’s usual role check',

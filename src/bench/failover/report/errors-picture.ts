@@ -8,7 +8,7 @@ import { errorCount, type SubjectView } from './view.ts'
 import { codeWords } from './words.ts'
 
 const WIDTH = 1000
-const LEFT = 330
+const LEFT = 384
 const RIGHT = 900
 const LANE = 20
 
@@ -27,7 +27,7 @@ export function errorsPicture(subjects: readonly SubjectView[]): Markup {
       const wide = Math.max(1.5, ((RIGHT - LEFT) * count) / most)
       parts.push(
         html`<text class="small code" x="14" y="${y + 14}">${code}</text>`,
-        html`<text class="small" x="116" y="${y + 14}">${codeWords(code)}</text>`,
+        html`<text class="small" x="152" y="${y + 14}">${codeWords(code)}</text>`,
         html`<rect class="subject-${colour}" x="${LEFT}" y="${y + 4}" width="${wide}" height="${LANE - 8}" rx="2"/>`,
         html`<text class="figure" x="${LEFT + wide + 8}" y="${y + 14}">${countText(count)}</text>`,
       )

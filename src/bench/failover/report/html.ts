@@ -114,14 +114,17 @@ function strips(subjects: readonly SubjectView[]): Piece {
     html`<figure><h4><span class="dot subject-${colour % 6}"></span>${heading}</h4>${drawn}<figcaption>${caption}</figcaption></figure>`
   const many = shown.length > 1
   const several = shown.some(({ typical, worst }) => typical !== worst)
+  const hurt = shown.some(({ worst }) => worst.clients.some(({ gaps }) => gaps.length > 0))
   return [
     html`<h3>What every client saw${many && ', on one time axis'}</h3><p class="soft">A line for each client of one typical round.${many && ' The axis is the same for all, so that lengths compare.'}</p>${legend}`,
     shown.map(({ summary, colour, typical }) =>
       figure(summary.subject, colour, stripsCaption(typical), stripsPicture(typical, window)),
     ),
-    (many || several) &&
+    hurt &&
+      (many || several) &&
       html`<h3>${several ? (many ? 'The worst round of each' : 'The worst round') : 'Each on a time axis of its own'}</h3>`,
-    (many || several) &&
+    hurt &&
+      (many || several) &&
       shown.map(({ summary, colour, worst }) =>
         figure(
           summary.subject,

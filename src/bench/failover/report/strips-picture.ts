@@ -17,6 +17,9 @@ const GROUP_GAP = 6
 /** All lines of one picture together, at the most about so high. */
 const TALL = 260
 
+/** Shown of a round in which nobody had a gap. */
+const UNHURT_MS = 1_000
+
 export interface Window {
   /** Ms from the fault. */
   readonly from: number
@@ -37,7 +40,7 @@ export function windowOf(rounds: readonly Round[]): Window {
       }
     }
   }
-  const to = Math.max(last * 1.08, 50)
+  const to = last === 0 ? UNHURT_MS : Math.max(last * 1.08, 50)
   return { from: -Math.min(Math.max(to * 0.06, -first * 1.1), to * 0.2), to }
 }
 

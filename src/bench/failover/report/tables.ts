@@ -16,18 +16,19 @@ import { errorCount, type FaultView, type SubjectView } from './view.ts'
 import { FAULT_WORDS, KIND_WORDS, MEANINGS, MILESTONE_WORDS } from './words.ts'
 
 /**
- * Headings and rows; all columns but the first are numbers.
+ * Headings and rows; all columns but the first `words` are numbers.
  * @param lead the first row is of the subject that the run is about
  */
 function table(
   headings: readonly Piece[],
   rows: readonly (readonly Piece[])[],
   lead = rows.length > 1,
+  words = 1,
 ): Markup {
-  const head = headings.map((text, i) => html`<th${i > 0 && html` class="n"`}>${text}</th>`)
+  const head = headings.map((text, i) => html`<th${i >= words && html` class="n"`}>${text}</th>`)
   const body = rows.map(
     (cells, row) =>
-      html`<tr${row === 0 && lead && html` class="first"`}>${cells.map((cell, i) => html`<td${i > 0 && html` class="n"`}>${cell}</td>`)}</tr>`,
+      html`<tr${row === 0 && lead && html` class="first"`}>${cells.map((cell, i) => html`<td${i >= words && html` class="n"`}>${cell}</td>`)}</tr>`,
   )
   return html`<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`
 }
@@ -157,6 +158,7 @@ export function overviewTable(views: readonly FaultView[]): Markup {
       '',
       '',
       columnOf('write gap'),
+      columnOf('read gap'),
       columnOf('promotion to first write'),
       'idle dropped',
       'errors',
@@ -168,6 +170,7 @@ export function overviewTable(views: readonly FaultView[]): Markup {
         i === 0 ? FAULT_WORDS[fault].title : '',
         s.subject,
         pair(s.writeGap),
+        pair(s.readGap),
         pair(s.firstWrite),
         counted(s.droppedByKind.idle),
         countText(errorCount(s)),
@@ -176,6 +179,7 @@ export function overviewTable(views: readonly FaultView[]): Markup {
       ]),
     ),
     false,
+    2,
   )
 }
 

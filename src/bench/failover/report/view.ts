@@ -97,9 +97,10 @@ function middle(values: readonly number[]): number {
   return sorted[Math.ceil(sorted.length / 2) - 1] as number
 }
 
-/** The longest gap of any client of a round that works on a schedule. */
-export function worstGap({ clients }: Round): number {
-  const gaps = clients.filter((c) => c.kind === 'writer').map((c) => c.longestGapMs)
+/** The longest gap of any client whose node was hurt: of writers, or of readers. */
+export function worstGap({ clients, fault }: Round): number {
+  const hurt = fault === 'reader-kill' ? 'reader' : 'writer'
+  const gaps = clients.filter((c) => c.kind === hurt).map((c) => c.longestGapMs)
   return Math.max(0, ...(gaps.length > 0 ? gaps : clients.map((c) => c.longestGapMs)))
 }
 
