@@ -2,6 +2,7 @@
  * What the nodes of a lab are doing: at a glance from files and processes, or asked from the servers
  * themselves. Rule: read only; a node that cannot answer is a row with a reason, never an error.
  */
+import type pg from 'pg'
 import { messageOf } from '../core/errors.ts'
 import { dataDirectory } from './lab.ts'
 import { runningServer } from './server-process.ts'
@@ -96,6 +97,12 @@ const QUESTION = `
 /** Asks one server; throws when it does not answer within `withinMs`. */
 export function askAnswer(state: ClusterState, node: NodeEntry, withinMs = 2_000): Promise<Answer> {
   return askNode<Answer>(state, node, QUESTION, [], { withinMs })
+}
+
+/** The same over a connection that is there. */
+export async function answerOver(client: pg.Client): Promise<Answer> {
+  const { rows } = await client.query<Answer>(QUESTION)
+  return rows[0] as Answer
 }
 
 /** Asks all servers at once. */

@@ -5,6 +5,7 @@
  *
  *   choose -> stop old writer -> choose again -> catch up -> pg_promote -> others follow -> old rejoins
  */
+import type pg from 'pg'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { until } from '../core/until.ts'
 import { type Choice, choose } from './candidate.ts'
@@ -29,6 +30,9 @@ import { killServer, reloadServer, runningServer, stopServer } from './server-pr
 import { slotName } from './server-settings.ts'
 import { lsnBytes, withNode } from './sql.ts'
 import type { ClusterState, NodeEntry } from './state-file.ts'
+
+/** A promotion is held up for no longer by readers that do not follow yet (ms). */
+const FOLLOWED_WITHIN = 200
 
 export interface PromoteOptions {
   /** Make the old writer a reader afterwards. Default true, with `force` false. */
@@ -187,6 +191,7 @@ async function turnWriter(
       // it: a synchronous commit waits for one of them, and should not wait for a reconnect.
       for (const one of others) await ensureSlot(client, slotName(one.name))
       for (const one of readers) repoint(lab, state, one, node)
+      if (state.synchronous) await followed(client, readers)
       // Asked every few milliseconds; its own waiting form looks only ten times a second.
       await client.query('select pg_promote(false)')
       await until(
@@ -211,12 +216,21 @@ async function leadOthers(
   configureNode(lab, state, writer, undefined)
   reloadServer(dataDirectory(state, writer.name))
   const others = state.nodes.filter((node) => node.name !== writer.name)
-  await withNode(state, writer, async (client) => {
-    for (const node of others) await ensureSlot(client, slotName(node.name))
-  })
   const readers = others.filter((node) => node.name !== old.name && node.ready)
   for (const node of readers) repoint(lab, state, node, writer)
   await allDone(awake(state, readers).map((node) => ensureFollowing(lab, node)))
+}
+
+/** Waits a moment for the first of these to stream from the node behind `client`. */
+async function followed(client: pg.Client, readers: readonly NodeEntry[]): Promise<void> {
+  if (readers.length === 0) return
+  const streaming = async (): Promise<boolean> => {
+    const { rowCount } = await client.query(
+      `select from pg_stat_replication where state = 'streaming' limit 1`,
+    )
+    return rowCount === 1
+  }
+  await until(streaming, FOLLOWED_WITHIN, { everyMs: 3 }).catch(() => {})
 }
 
 /** Those that run and are not paused. */

@@ -8,13 +8,14 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type pg from 'pg'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { until } from '../core/until.ts'
 import { serverEnvironment } from './binaries.ts'
 import { cloneFromWriter, ensureSlot } from './clone.ts'
 import { canFollow, diskFacts } from './disk-facts.ts'
 import { dataDirectory, isRunning, type Lab, launch, nodeOf, stateOf, writerOf } from './lab.ts'
-import { askAnswer } from './node-status.ts'
+import { answerOver, askAnswer } from './node-status.ts'
 import { spawnIdentity } from './run-as.ts'
 import { resumeServer, stopServer } from './server-process.ts'
 import { slotName } from './server-settings.ts'
@@ -83,15 +84,19 @@ export async function follows(
   withinMs: number,
 ): Promise<boolean> {
   try {
+    const end = performance.now() + withinMs
     const writer = await askAnswer(state, writerOf(state), withinMs)
-    await until(
-      async () => {
-        const answer = await askAnswer(state, node, withinMs)
-        return answer.recovery && answer.streaming && answer.timeline === writer.timeline
-      },
-      withinMs,
-      { everyMs: 30 },
-    )
+    // One connection as long as it lasts: a login each time is a load on who is being watched.
+    const streams = (client: pg.Client) =>
+      until(
+        async () => {
+          const answer = await answerOver(client)
+          return answer.recovery && answer.streaming && answer.timeline === writer.timeline
+        },
+        end - performance.now(),
+        { everyMs: 20 },
+      )
+    await until(() => withNode(state, node, streams, { withinMs }), withinMs, { everyMs: 30 })
     return true
   } catch {
     return false
