@@ -1,7 +1,7 @@
 /** What a session had is there on the new writer: settings, statements, channels, whoever was busy. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { connect, failure, one } from '../support/clients.ts'
+import { connect, connectAll, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 
 let lab: FailoverHouse
@@ -54,4 +54,27 @@ it('brings a session to the new writer: settings, prepared statements, channels;
   await until(() => heard.includes('new'), 10_000)
   expect(await one(client, 'select count(*)::int from kept')).toBe(1)
   expect(client.strays).toEqual([])
+})
+
+it('sends all reads again that were under way when the writer was killed, and gives each its answer', async () => {
+  const { house, front } = lab
+  await house.ask('create table kept as select 5 as n')
+  const clients = await connectAll(12, front.url())
+  // Some server connections lie idle: who asks again may be given one that is dying as well.
+  await Promise.all(clients.map((client) => client.query('select 1')))
+  const locker = await connect(house.direct)
+  await locker.query('begin; lock table kept in access exclusive mode')
+  const reads = clients.slice(0, 7).map((client) => one(client, 'select n from kept'))
+  const waiting = async (): Promise<boolean> => {
+    const found = await house.ask(
+      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'select n%'`,
+    )
+    return found.length === reads.length
+  }
+  await until(waiting, 10_000, { what: 'reads that wait for the lock' })
+
+  await house.cluster.kill('node-1')
+  await house.cluster.promote()
+  expect(await Promise.all(reads)).toEqual(reads.map(() => 5))
+  for (const client of clients) expect(client.strays).toEqual([])
 })
