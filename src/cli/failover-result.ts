@@ -62,10 +62,10 @@ export function resultOf(ran: Ran, about: About): FailoverResult {
   }
 }
 
-/** A password in a URL or a login does not belong into a report. */
-function shellWord(word: string): string {
+/** As typed, without the password in a URL or a login: it does not belong into a report. */
+export function shellWord(word: string): string {
   const safe = word
-    .replace(/:\/\/([^:@/]+):[^@]*@/, '://$1:…@')
-    .replace(/^([^:=@]+):[^@]+@/, '$1:…@')
+    .replace(/:\/\/([^:@/]+):.*@/, '://$1:…@')
+    .replace(/^([^:=@/]+):(?!\/\/).*@/, '$1:…@')
   return /^[\w./:=,@%+-]+$/.test(safe) ? safe : `'${safe}'`
 }
