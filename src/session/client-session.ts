@@ -302,7 +302,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     const pinned = conversation.atRisk
     const { outcome, goesOn, bytes } = conversation.serverLost(error)
     if (outcome !== undefined) this.#rooms.counters.outcomes.add(outcome)
-    this.#requests.lost(conversation.requests)
+    if (outcome === 'retried') this.#requests.again()
+    else this.#requests.lost(conversation.requests)
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (!goesOn) {

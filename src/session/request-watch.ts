@@ -35,6 +35,11 @@ export class RequestWatch {
     this.#sentAt = 0
   }
 
+  /** It will be sent again, to another server; its client waits on. */
+  again(): void {
+    this.#sentAt = 0
+  }
+
   /** The server connection was lost: nobody answers what was sent. */
   lost(requests: number): void {
     this.count(requests)

@@ -99,6 +99,8 @@ function loneRequest(
   if (half || status !== 'idle' || ledger.batchOpen || ledger.copyIn) return undefined
   const ready = ofClient(owed).filter(({ kind }) => kind <= OWED.FUNCTION)
   if (ready.length !== 1 || !kept.has(ledger.batch - 1)) return undefined
+  // What ran ahead of a Query, without a Sync, is committed with it.
+  if (ready[0]!.kind === OWED.QUERY && ledger.passed & FLOW.RAN) return undefined
   const request = kept.take()
   return isHarmless(request, desk.statements, reads) ? request : undefined
 }
