@@ -16,10 +16,8 @@ import { registerSwitchover } from './switchover.ts'
 import { registerUp } from './up.ts'
 import { version } from './version.ts'
 
-/** Runs one command line; sets `process.exitCode`. */
-export async function main(argv: readonly string[]): Promise<void> {
-  // A terminal that goes away, or a reader that has read enough: what has to be stopped still must be.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+/** Every command there is. */
+export function commands(): Command {
   const program = new Command('weir')
     .description('A connection proxy and pool for Postgres, with the lab to try it in')
     .version(version(), '-V, --version', 'print the version')
@@ -44,6 +42,14 @@ Examples:
   registerConfig(program)
   registerPins(program)
   registerFailover(program)
+  return program
+}
+
+/** Runs one command line; sets `process.exitCode`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A terminal that goes away, or a reader that has read enough: what has to be stopped still must be.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const program = commands()
   try {
     await program.parseAsync(argv)
   } catch (error) {

@@ -4,14 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { registerCluster } from '../../src/cli/cluster.ts'
-import { registerConfig } from '../../src/cli/config.ts'
-import { registerPins } from '../../src/cli/pins.ts'
-import { registerServe } from '../../src/cli/serve.ts'
-import { registerStatus } from '../../src/cli/status.ts'
-import { registerUp } from '../../src/cli/up.ts'
+import { commands } from '../../src/cli/main.ts'
 import { explain } from '../../src/config/catalogue.ts'
 import { EVICT_REASONS } from '../../src/pool/member.ts'
 import { PIN_REASONS } from '../../src/protocol/contract.ts'
@@ -65,25 +60,14 @@ test('every relative link leads somewhere', () => {
   expect(onAnyPage(brokenLinks)).toEqual([])
 })
 
-function program(): Command {
-  const weir = new Command('weir')
-  for (const register of [
-    registerUp,
-    registerServe,
-    registerStatus,
-    registerCluster,
-    registerConfig,
-    registerPins,
-  ]) {
-    register(weir)
-  }
-  return weir
-}
-
 /** What is wrong with a `weir ...` line: a command or a long option that does not exist. */
 function wrongWith(line: string): string | undefined {
-  let command = program()
-  const words = line.split(/\s+/).slice(1)
+  let command: Command = commands()
+  // What stands in quotes is another program's command line.
+  const words = line
+    .replace(/'[^']*'/g, 'TEXT')
+    .split(/\s+/)
+    .slice(1)
   while (command.commands.length > 0) {
     const word = words.shift()
     if (word === undefined) return undefined
