@@ -13,13 +13,13 @@ import { messageOf, WeirError } from '../core/errors.ts'
 import { until } from '../core/until.ts'
 import { serverEnvironment } from './binaries.ts'
 import { cloneFromWriter, ensureSlot } from './clone.ts'
-import { canFollow, diskFacts } from './disk-facts.ts'
+import { canFollow, diskFacts, forkOf } from './disk-facts.ts'
 import { dataDirectory, isRunning, type Lab, launch, nodeOf, stateOf, writerOf } from './lab.ts'
-import { answerOver, askAnswer } from './node-status.ts'
+import { type Answer, answerOver, askAnswer } from './node-status.ts'
 import { spawnIdentity } from './run-as.ts'
 import { resumeServer, stopServer } from './server-process.ts'
 import { slotName } from './server-settings.ts'
-import { withNode } from './sql.ts'
+import { lsnBytes, withNode } from './sql.ts'
 import type { ClusterState, NodeEntry } from './state-file.ts'
 
 /** How a node became a reader again. */
@@ -77,7 +77,13 @@ export async function ensureFollowing(lab: Lab, node: NodeEntry, withinMs = 10_0
   await copyAndStart(lab, node)
 }
 
-/** Whether `node` streams from the writer's timeline before `withinMs` are over. */
+/** A node past the fork for so long (ms) is not just about to tell its new timeline. */
+const PARTED_MS = 500
+
+/**
+ * Whether `node` streams from the writer's timeline before `withinMs` are over; false at once for one
+ * that has replayed what the writer never had, as it can only try and fail for ever.
+ */
 export async function follows(
   state: ClusterState,
   node: NodeEntry,
@@ -86,18 +92,27 @@ export async function follows(
   try {
     const end = performance.now() + withinMs
     const writer = await askAnswer(state, writerOf(state), withinMs)
+    let partedSince: number | undefined
+    const parted = ({ timeline, lsn, streaming }: Answer): boolean => {
+      const fork = forkOf(dataDirectory(state, state.writer), timeline)
+      const past = !streaming && fork !== undefined && lsnBytes(lsn) > fork
+      partedSince = past ? (partedSince ?? performance.now()) : undefined
+      return past && performance.now() - partedSince! > PARTED_MS
+    }
     // One connection as long as it lasts: a login each time is a load on who is being watched.
     const streams = (client: pg.Client) =>
       until(
         async () => {
           const answer = await answerOver(client)
-          return answer.recovery && answer.streaming && answer.timeline === writer.timeline
+          const { recovery, streaming, timeline } = answer
+          if (recovery && streaming && timeline === writer.timeline) return 'follows'
+          return parted(answer) && 'parted'
         },
         end - performance.now(),
         { everyMs: 20 },
       )
-    await until(() => withNode(state, node, streams, { withinMs }), withinMs, { everyMs: 30 })
-    return true
+    const ask = () => withNode(state, node, streams, { withinMs })
+    return (await until(ask, withinMs, { everyMs: 30 })) === 'follows'
   } catch {
     return false
   }

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cluster } from '../../../src/cluster/cluster.ts'
 import { until } from '../../../src/core/until.ts'
@@ -52,6 +53,27 @@ describe('promotion', () => {
     expect(lab.node('node-3').running).toBe(false)
     await lab.start('node-3')
     expect((await lab.status()).map((n) => n.actualRole)).toEqual(['writer', 'reader', 'reader'])
+  })
+
+  test('does not wait for a reader that has more than the new writer', async () => {
+    // node-3 stops receiving; node-2 does not.
+    const [row] = await rowsOf(
+      lab.url('node-3'),
+      "select setting || '/weir.conf' as file from pg_settings where name = 'data_directory'",
+    )
+    const file = String(row!.file)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/port=\d+/, 'port=1'))
+    await rowsOf(lab.url('node-3'), 'select pg_reload_conf()')
+    const receivers = () => rowsOf(lab.url('node-3'), 'select from pg_stat_wal_receiver')
+    await until(async () => (await receivers()).length === 0, 10_000)
+    await rowsOf(lab.url(), 'insert into log values (5)')
+    await until(async () => (await written(lab, 'node-2')).includes(5), 10_000)
+    const began = performance.now()
+    await lab.promote('node-3', { force: true, rejoin: false })
+    expect(performance.now() - began).toBeLessThan(6_000)
+    expect(await written(lab, 'node-2')).not.toContain(5)
+    await lab.rejoin('node-1')
+    await lab.promote('node-1')
   })
 
   test('forced, it leaves two writers, and rejoin makes one of them a reader', async () => {
