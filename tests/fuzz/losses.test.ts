@@ -26,6 +26,15 @@ const block: fc.Arbitrary<Block> = fc.oneof(
     end: style,
     wait: fc.boolean(),
   }),
+  fc.record(
+    {
+      kind: fc.constantFrom('text' as const, 'split' as const),
+      statements: fc.array(inner, { minLength: 1, maxLength: 3 }),
+      begin: style,
+      wait: fc.boolean(),
+    },
+    { requiredKeys: ['kind', 'statements', 'wait'] },
+  ),
 )
 const world = fc.record({
   clients: fc.array(fc.array(block, { minLength: 1, maxLength: 6 }), {

@@ -19,8 +19,9 @@ export interface Statement {
   readonly wait: boolean
 }
 
+/** `text`: its inserts in one text, `split`: in two, in a transaction when there is a `begin`. */
 export interface Block {
-  readonly kind: 'alone' | 'commit' | 'rollback'
+  readonly kind: 'alone' | 'commit' | 'rollback' | 'text' | 'split'
   readonly statements: readonly Statement[]
   readonly begin?: string
   readonly end?: string
@@ -37,7 +38,7 @@ interface Request {
 
 /** What is committed together or not at all. */
 interface Unit {
-  readonly kind: Block['kind']
+  readonly kind: 'alone' | 'commit' | 'rollback'
   readonly values: string[]
   /** The request that begins it, by number. */
   readonly first: number
@@ -351,8 +352,23 @@ function requestsOf(
     send(text, style as Style, wait, settles)
   }
   for (const { kind, statements, begin, end, wait = false } of program) {
-    const unit: Unit = { kind, values: [], first: requests.length - (open === undefined ? 0 : 1) }
+    const texts = kind === 'text' || kind === 'split'
+    const committed = kind === 'split' || begin !== undefined ? 'commit' : 'alone'
+    const unit: Unit = {
+      kind: texts ? committed : kind,
+      values: [],
+      first: requests.length - (open === undefined ? 0 : 1),
+    }
     units.push(unit)
+    if (texts) {
+      const inserts = statements.map(() => `insert ${name}v${value++}`)
+      unit.values.push(...inserts.map((text) => `${text} ()`))
+      const all = unit.kind === 'alone' ? inserts : ['begin', ...inserts, 'commit']
+      const half = kind === 'split' ? Math.ceil(all.length / 2) : 0
+      if (half > 0) send(all.slice(0, half).join(';'), 'query', wait)
+      send(all.slice(half).join(';'), 'query', wait, unit)
+      continue
+    }
     if (kind === 'alone') {
       // In a batch with others it would share their fate.
       const [only] = statements
