@@ -46,7 +46,11 @@ function changed(
     if (node.role === 'writer') return `${name} became the writer (${timeline(node)}${was(old)})`
     if (node.role === 'reader')
       return `${name} is ${health(node)} a reader (${timeline(node)}${was(old)})`
-    return `${name} is no longer the writer: ${writerOf(topology)} is`
+    return `${name} is no longer the writer: ${outvoted(topology)}`
+  }
+  // An answer never makes a node down by itself: that is what was made of its claim.
+  if (node.health === 'down' && old.health !== 'down' && observation.kind === 'answer') {
+    return `${name} is down: it was heard as a writer, but ${outvoted(topology)}`
   }
   if (node.health !== old.health) return healthChanged(old, node, observation)
   const moved = old.spec.host !== node.spec.host || old.spec.port !== node.spec.port
@@ -72,11 +76,8 @@ function healthChanged(old: ObservedNode, node: ObservedNode, observation: Obser
 
 function fenced(node: ObservedNode, topology: ObservedTopology): string {
   const rival = topology.nodes.find((n) => n.role === 'writer')
-  const further =
-    rival === undefined
-      ? 'a higher timeline has been seen'
-      : `${rival.spec.name} is the writer on ${timeline(rival)}`
-  return `${node.spec.name} is fenced: it takes writes on ${timeline(node)} while ${further}`
+  const on = rival === undefined ? '' : ` the writer on ${timeline(rival)}`
+  return `${node.spec.name} is fenced: it takes writes on ${timeline(node)} while ${outvoted(topology)}${on}`
 }
 
 function timeline(node: ObservedNode): string {
@@ -92,8 +93,9 @@ function health(node: ObservedNode): string {
   return node.health === 'up' ? 'up as' : `still ${node.health}, but`
 }
 
-function writerOf(topology: ObservedTopology): string {
-  return topology.nodes.find((n) => n.role === 'writer')?.spec.name ?? 'nobody'
+function outvoted(topology: ObservedTopology): string {
+  const rival = topology.nodes.find((n) => n.role === 'writer')?.spec.name
+  return rival === undefined ? 'a higher timeline has been seen' : `${rival} is`
 }
 
 function tries(node: ObservedNode, at: number): string {

@@ -1,7 +1,8 @@
 /**
  * Who is the writer, when each node only says what it thinks of itself. Rule: a node is writer only
  * if it claims to be and nobody is known to have been further; timelines decide, because every
- * promotion starts a higher one. Claimants that lose are down, and fenced however well they answer.
+ * promotion starts a higher one. Claimants that lose are down, and fenced when they are heard to
+ * claim it nevertheless: whoever was frozen or cut off before the promotion is only down.
  */
 import type { ObservedNode, ObservedTopology } from './observed.ts'
 
@@ -9,8 +10,13 @@ import type { ObservedNode, ObservedTopology } from './observed.ts'
  * The same topology with the role of writer given to the one node that deserves it, or to none.
  *
  * @param at wall-clock milliseconds; a new writer's trail begins there.
+ * @param heard the node whose answer this is about, if it is about one
  */
-export function elect(topology: ObservedTopology, at: number): ObservedTopology {
+export function elect(
+  topology: ObservedTopology,
+  at: number,
+  heard: string | undefined,
+): ObservedTopology {
   const claimants = topology.nodes.filter(claims)
   if (claimants.length === 0) return topology
   // Before the first writer is named everybody must have been heard or have failed once: an old
@@ -27,8 +33,8 @@ export function elect(topology: ObservedTopology, at: number): ObservedTopology 
   const nodes = topology.nodes.map((node) => {
     if (node === winner) return { ...node, role: 'writer' as const, fenced: false }
     if (claims(node)) {
-      // One that has just missed a probe may be dead: it is fenced when it answers so again.
-      const fenced = node.fenced || node.answering
+      // Its last answer may be from before there was a rival: it is fenced when it answers so again.
+      const fenced = node.fenced || node.spec.name === heard
       return { ...node, role: 'unknown' as const, health: 'down' as const, fenced }
     }
     if (node.role === 'writer' && winner !== undefined) return { ...node, role: 'unknown' as const }

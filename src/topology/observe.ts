@@ -32,7 +32,8 @@ export function observe(
   observation: Observation,
   rules: ObserveRules,
 ): Observed {
-  const after = elect(apply(before, observation, rules), observation.at)
+  const heard = observation.kind === 'answer' ? observation.node : undefined
+  const after = elect(apply(before, observation, rules), observation.at, heard)
   return describe(before, after, observation)
 }
 

@@ -137,9 +137,9 @@ export class FailoverTimeline {
     if (node === undefined || node.health === 'down') trouble.at.down ??= at
   }
 
-  /** One that is fenced is well; somebody was promoted beside it. */
+  /** One that lost the role while it answered may be well; somebody was promoted beside it. */
   #firstSigns(writer: string, node: NodeState | undefined, at: number): Milestones {
-    if (node?.fenced === true) return {}
+    if (node?.role === 'unknown') return {}
     const fault = this.#lastSign(writer, at)
     return fault === undefined ? { suspected: at } : { fault, suspected: at }
   }

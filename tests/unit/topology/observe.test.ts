@@ -163,14 +163,42 @@ describe('the writer', () => {
   })
 
   it('of an older timeline is fenced when it still answers', () => {
-    const story = steady().answers(2, asWriter({ timeline: 2 }))
+    const story = steady()
+      .answers(2, asWriter({ timeline: 2 }))
+      .answers(1, asWriter())
     expect(story.picture).toBe('unknown/down writer/up reader/up')
-    expect(story.said[0]).toBe(
+    expect(story.said.at(-1)).toBe(
       'node-1 is fenced: it takes writes on timeline 1 while node-2 is the writer on timeline 2',
     )
     story.answers(1, asWriter({ timeline: 1 }))
     expect(story.picture).toBe('unknown/down writer/up reader/up')
-    expect(story.said).toHaveLength(2)
+    expect(story.said).toHaveLength(3)
+  })
+
+  it('that froze and was replaced before anybody missed it is down, not fenced', () => {
+    const story = steady().answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up reader/up')
+    story.fails(1, 'timeout', 4)
+    expect(story.topology.nodes[0]).toMatchObject({ health: 'down', fenced: false })
+    expect(story.said).toEqual([
+      'node-1 is no longer the writer: node-2 is',
+      'node-2 became the writer (timeline 2, was reader)',
+    ])
+  })
+
+  it('that was heard of last when a reader knows more is down, and says why', () => {
+    const story = steady().answers(2, asReader({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down reader/up reader/up')
+    expect(story.topology.nodes[0]).toMatchObject({ fenced: false })
+    expect(story.said).toEqual(['node-1 is no longer the writer: a higher timeline has been seen'])
+    story.answers(1, asWriter())
+    expect(story.topology.nodes[0]).toMatchObject({ fenced: true })
+  })
+
+  it('that was not named yet and turns out to be an old one is down for a reason that is told', () => {
+    const story = new Story(2).answers(1, asWriter()).answers(2, asWriter({ timeline: 2 }))
+    expect(story.picture).toBe('unknown/down writer/up')
+    expect(story.said).toContain('node-1 is down: it was heard as a writer, but node-2 is')
   })
 
   it('that has just missed a probe is not called fenced before it answers again', () => {
