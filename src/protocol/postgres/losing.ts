@@ -26,6 +26,12 @@ import { errorBytesOf } from './refusal.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
 const NOTHING = Buffer.alloc(0)
+/**
+ * Losses that say nothing of the request: the link broke, the server shut down, crashed or starts, or
+ * its replay was in the way. What a server gives up a connection for otherwise (a timeout, a setting)
+ * another would do as well.
+ */
+const ISOLATED = /^(?:08006|08003|57P0[123]|40001)$/
 
 export interface Losing {
   readonly desk: Desk
@@ -92,11 +98,12 @@ function closing(outcome: LostOutcome): Lost {
 
 /** The only request owed, when it is kept and may be sent twice. */
 function loneRequest(
-  { desk, server, half, reads }: Losing,
+  { desk, server, half, reads, error }: Losing,
   owed: readonly Owed[],
 ): Buffer | undefined {
   const { ledger, kept, status } = server
   if (half || status !== 'idle' || ledger.batchOpen || ledger.copyIn) return undefined
+  if (!ISOLATED.test(error.sqlstate)) return undefined
   const ready = ofClient(owed).filter(({ kind }) => kind <= OWED.FUNCTION)
   if (ready.length !== 1 || !kept.has(ledger.batch - 1)) return undefined
   // What ran ahead of a Query, without a Sync, is committed with it.
