@@ -55,7 +55,14 @@ interface Slot {
   /** Set while a probe is under way. */
   running: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined
   again: boolean
+  /** Probes that hints may still cause at once, and when that was reckoned. */
+  hints: { left: number; at: number }
+  /** A hint came when there were none left. */
+  soon: boolean
 }
+
+/** Then one each `suspectPeriodMs`: whoever can make hints must not be able to make a storm of probes. */
+const HINTS_AT_ONCE = 4
 
 export class Monitor {
   #parts: MonitorParts
@@ -83,7 +90,9 @@ export class Monitor {
     }
     for (const spec of specs) {
       if (this.#slots.has(spec.name)) continue
-      this.#slots.set(spec.name, { spec, timer: undefined, running: undefined, again: false })
+      const hints = { left: HINTS_AT_ONCE, at: this.#parts.clock.monotonic() }
+      const idle = { timer: undefined, running: undefined, again: false, soon: false }
+      this.#slots.set(spec.name, { spec, ...idle, hints })
     }
     this.#observe({ kind: 'nodes', at: this.#parts.clock.wall(), specs })
     for (const slot of this.#slots.values()) this.#poke(slot)
@@ -94,9 +103,9 @@ export class Monitor {
     const slot = this.#slots.get(hint.node)
     if (slot === undefined || this.#stopped) return
     this.#observe({ kind: 'hint', at: this.#parts.clock.wall(), hint })
-    this.#poke(slot)
+    this.#hinted(slot)
     if (writerOf(this.#parts.store.current) !== hint.node) return
-    for (const other of this.#slots.values()) if (other !== slot) this.#poke(other)
+    for (const other of this.#slots.values()) if (other !== slot) this.#hinted(other)
   }
 
   /** Probes every node and resolves when each probe that was begun after this call has ended. */
@@ -125,11 +134,29 @@ export class Monitor {
     else void this.#begin(slot)
   }
 
+  #hinted(slot: Slot): void {
+    if (slot.again || slot.soon) return
+    const { clock, settings } = this.#parts
+    const { hints } = slot
+    const now = clock.monotonic()
+    hints.left = Math.min(HINTS_AT_ONCE, hints.left + (now - hints.at) / settings.suspectPeriodMs)
+    hints.at = now
+    if (hints.left >= 1) {
+      hints.left--
+      this.#poke(slot)
+      return
+    }
+    slot.soon = true
+    if (slot.running === undefined) this.#schedule(slot)
+  }
+
   #begin(slot: Slot): Promise<void> {
     if (slot.running !== undefined) return slot.running.ended
     slot.timer?.cancel()
     slot.timer = undefined
     slot.again = false
+    if (slot.soon) slot.hints.left--
+    slot.soon = false
     const abort = new AbortController()
     const ended = this.#run(slot, abort).then((result) => {
       if (slot.running?.abort !== abort) return
@@ -223,17 +250,20 @@ export class Monitor {
   }
 
   /** While there is no writer, whoever may be the next one is asked most often, and the dead least. */
-  #period({ spec }: Slot): number {
+  #period({ spec, soon }: Slot): number {
     const { clock, settings, store } = this.#parts
-    if (this.#alarmedSince === undefined) return settings.periodMs
+    if (this.#alarmedSince === undefined) return soon ? settings.suspectPeriodMs : settings.periodMs
     const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
-    if (!fresh) return settings.relaxedPeriodMs
+    if (!fresh) return soon ? settings.suspectPeriodMs : settings.relaxedPeriodMs
     const { nodes } = store.current
     if (nodes.some((n) => n.role === 'writer' && n.health !== 'down')) {
       return settings.suspectPeriodMs
     }
-    const down = nodes.some((n) => n.spec.name === spec.name && n.health === 'down')
-    return settings.suspectPeriodMs * (down ? 2 : 0.5)
+    // A writer that restarts in place is itself the next one.
+    const next = nodes.some(
+      (n) => n.spec.name === spec.name && (n.health !== 'down' || restarts(n)),
+    )
+    return settings.suspectPeriodMs * (next ? 0.5 : 2)
   }
 
   #clear(slot: Slot): void {
@@ -257,6 +287,11 @@ function limitOf(node: ObservedNode | undefined, timeoutMs: number): number {
   return Math.round(
     Math.min(Math.max(timeoutMs, ROUND_TRIPS * (node.responseMs ?? 0)), 4 * timeoutMs),
   )
+}
+
+/** The last writer, which answers that it is not ready: a crash of one backend restarts them all. */
+function restarts({ role, failedBy }: ObservedNode): boolean {
+  return role === 'writer' && failedBy === 'other'
 }
 
 function writerOf(topology: Topology): string | undefined {

@@ -137,6 +137,13 @@ describe('a monitor', () => {
     expect(await counted(1, 1_000)).toBe(25)
   })
 
+  it('asks a writer that restarts in place as often as one that may be next', async () => {
+    is(1, failure('other'))
+    await pass(1_000)
+    expect(picture()).toBe('writer/down reader/up reader/up')
+    expect(await counted(1, 1_000)).toBe(100)
+  })
+
   it('relaxes an alarm that lasts', async () => {
     is(1, failure('refused'))
     await pass(60_600)
@@ -231,6 +238,22 @@ describe('a monitor', () => {
     await pass(5_000)
     expect(picture()).toBe('unknown/down writer/up reader/up')
     expect(said.at(-1)).toMatch(/^node-1 is fenced/)
+  })
+
+  it('is not driven to a storm of probes by hints, whoever makes them', async () => {
+    await pass(500)
+    const before = new Map(probe.counts)
+    // A client may make its server refuse writes as often as it likes.
+    for (let i = 0; i < 1_000; i++) {
+      monitor.hint({ node: 'node-1', kind: 'read-only', sign: '25006' })
+      await pass(1, 1)
+    }
+    for (const n of [1, 2, 3]) {
+      const more = probe.counts.get(`node-${n}`)! - before.get(`node-${n}`)!
+      expect(more).toBeGreaterThan(10)
+      expect(more).toBeLessThanOrEqual(1_000 / 20 + 8)
+    }
+    expect(picture()).toBe('writer/up reader/up reader/up')
   })
 
   it('probes only the hinted reader, but all nodes for the writer', async () => {
