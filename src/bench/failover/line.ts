@@ -3,6 +3,7 @@
  * moment the socket says so, also while nothing is asked; and nothing is ever asked twice.
  */
 import pg from 'pg'
+import type { Gate } from './gate.ts'
 import { type Failure, failureOf } from './outcome.ts'
 import type { ConnectOptions, Reached, Target } from './subject.ts'
 
@@ -14,6 +15,7 @@ export interface LineEvents {
 
 export class Line {
   readonly #reached: Reached
+  readonly #gate: Gate
   readonly #target: Target | 'listen'
   readonly #options: ConnectOptions
   readonly #events: LineEvents
@@ -21,11 +23,13 @@ export class Line {
 
   constructor(
     reached: Reached,
+    gate: Gate,
     target: Target | 'listen',
     options: ConnectOptions,
     events: LineEvents,
   ) {
     this.#reached = reached
+    this.#gate = gate
     this.#target = target
     this.#options = options
     this.#events = events
@@ -38,7 +42,7 @@ export class Line {
   /** Connects unless it is connected. Throws what the driver throws. */
   async connect(): Promise<void> {
     if (this.#client !== undefined) return
-    const client = await this.#open()
+    const client = await this.#gate.pass(() => this.#open())
     // `end` comes with every way to lose a connection, `error` only with some.
     client.on('error', () => this.#lost(client))
     client.on('end', () => this.#lost(client))

@@ -3,6 +3,7 @@
  * application does with a driver (connect when not connected, ask, look at the answer), tries
  * nothing twice under the same number, and writes down what it was told.
  */
+import type { Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { AskFailed, Line } from './line.ts'
 import { type Failure, failureOf } from './outcome.ts'
@@ -13,6 +14,8 @@ import type { Told } from './told.ts'
 export interface Surroundings {
   readonly reached: Reached
   readonly options: ConnectOptions
+  /** All of them connect through it. */
+  readonly gate: Gate
   /** Wall ms. */
   readonly now: () => number
   /** How long a transaction stays open between its two writes (ms). */
@@ -110,6 +113,7 @@ export function lineOf(
   const applicationName = `weir-failover ${journal.kind} ${journal.id}`
   return new Line(
     around.reached,
+    around.gate,
     target,
     { ...around.options, applicationName },
     { broke, ...(notification === undefined ? {} : { notification }) },

@@ -3,6 +3,7 @@
  * Rule: it knows nothing of faults; it is told marks at the end and makes the records.
  */
 import { until } from '../../core/until.ts'
+import { Gate } from './gate.ts'
 import { Journal, type Marks } from './journal.ts'
 import {
   type LoadClient,
@@ -20,6 +21,8 @@ import { Told } from './told.ts'
 
 /** Connections made at the same time: more would be a test of logins. */
 const CONNECT_WIDTH = 16
+/** More would be a test of the instrument; clients of an outage connect again all at once. */
+const LOGINS_AT_ONCE = 32
 /** All are connected in this time (ms); HAProxy needs nine seconds to leave a former writer. */
 const CONNECT_WITHIN = 40_000
 /** The idle clients ask once, spread over so long (ms). */
@@ -43,6 +46,7 @@ export class Load {
       reached,
       now,
       holdMs: plan.holdMs,
+      gate: new Gate(LOGINS_AT_ONCE),
       options: {
         applicationName: 'weir-failover',
         connectTimeoutMs: plan.connectTimeoutMs,
