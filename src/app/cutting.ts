@@ -1,7 +1,7 @@
 /**
  * Cuts what hangs on a node that is silent: frozen or cut off, it keeps its sockets open, and whoever
- * waits for its answer would wait for ever. Rule: a node that is down for another reason is left
- * alone, as one that only refuses the login of the control connection may well serve on the others.
+ * waits for its answer would wait for ever. Rule: a node that answers anybody is left alone, and so is
+ * one that only refuses the login of the control connection: it may well serve on the others.
  */
 import type { Clock, Timer } from '../core/clock.ts'
 import type { TopologyStore } from '../topology/store.ts'
@@ -14,12 +14,15 @@ export interface CuttingParts {
   readonly store: TopologyStore
   readonly clock: Clock
   readonly cut: (node: string) => void
+  /** When the node last answered a client (monotonic). */
+  readonly lastAnswerOf: (node: string) => number | undefined
 }
 
 export class Cutting {
   #parts: CuttingParts
   /** One for each node that is down. */
   #timers = new Map<string, Timer>()
+  #stopped = false
 
   constructor(parts: CuttingParts) {
     this.#parts = parts
@@ -27,6 +30,7 @@ export class Cutting {
 
   /** For each new topology. */
   look(now: Topology): void {
+    if (this.#stopped) return
     const down = new Set(now.nodes.filter((n) => n.health === 'down').map((n) => n.spec.name))
     for (const [node, timer] of this.#timers) {
       if (down.has(node)) continue
@@ -37,16 +41,19 @@ export class Cutting {
   }
 
   stop(): void {
+    this.#stopped = true
     for (const timer of this.#timers.values()) timer.cancel()
     this.#timers.clear()
   }
 
   /** Looks again and again: what the last probe failed by may change while a node is down. */
   #wait(node: string): void {
-    const { clock, store, cut } = this.#parts
+    const { clock, store, cut, lastAnswerOf } = this.#parts
     const timer = clock.after(HOPELESS_MS, () => {
       const failedBy = store.current.nodes.find((n) => n.spec.name === node)?.failedBy
       this.#wait(node)
+      const silentMs = clock.monotonic() - (lastAnswerOf(node) ?? -Infinity)
+      if (silentMs < HOPELESS_MS) return
       if (failedBy === 'timeout' || failedBy === 'refused') cut(node)
     })
     this.#timers.set(node, timer)

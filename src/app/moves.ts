@@ -38,10 +38,11 @@ export class Moves {
   constructor(parts: MovesParts) {
     this.#parts = parts
     this.#writers = new WriterWatch(parts.metrics)
-    const { store, clock, supply, settings } = parts
+    const { store, clock, supply, settings, metrics } = parts
     const { pools } = supply
     this.#understudies = new Understudies({ pools, most: settings.pool.openingsAtOnce })
-    this.#cutting = new Cutting({ store, clock, cut: (node) => supply.cut(node) })
+    const lastAnswerOf = (node: string): number => metrics.node(node).response.lastAt
+    this.#cutting = new Cutting({ store, clock, cut: (node) => supply.cut(node), lastAnswerOf })
     parts.store.subscribe((now, before, sentences) => this.#changed(now, before, sentences))
   }
 

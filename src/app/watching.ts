@@ -53,6 +53,7 @@ export class Watching {
       store,
       clock,
       log,
+      lastAnswerOf: (node) => metrics.node(node).response.lastAt,
       rules: { downAfter: topology.downAfter, rise: topology.rise },
       settings: {
         ...defaultMonitorSettings,

@@ -13,7 +13,7 @@ import type { ObserveRules } from './observe.ts'
 import { observe } from './observe.ts'
 import type { Observation, ObservedNode } from './observed.ts'
 import { beginPatience } from './patience.ts'
-import type { Probe, ProbeResult } from './probe.ts'
+import type { Probe, ProbeFailure, ProbeResult } from './probe.ts'
 import type { TopologyStore } from './store.ts'
 import type { Hint, NodeSpec, Topology } from './topology.ts'
 
@@ -47,6 +47,8 @@ export interface MonitorParts {
   readonly log: Log
   readonly rules: ObserveRules
   readonly settings: MonitorSettings
+  /** When the node last answered anybody else (monotonic); default: nobody else asks. */
+  readonly lastAnswerOf?: (node: string) => number | undefined
 }
 
 interface Slot {
@@ -174,6 +176,7 @@ export class Monitor {
     const { slowMs } = settings
     const node = store.current.nodes.find((n) => n.spec.name === name)
     const limitMs = limitOf(node, settings.timeoutMs)
+    const began = clock.monotonic()
     return new Promise((resolve) => {
       const patience = beginPatience({
         clock,
@@ -181,7 +184,7 @@ export class Monitor {
         limitMs,
         slow: () => this.#observe({ kind: 'slow', node: name, at: clock.wall(), ms: slowMs }),
         over: () => {
-          settle({ ok: false, kind: 'timeout', why: `no answer in ${limitMs} ms` })
+          settle(this.#unanswered(name, began, limitMs))
           abort.abort()
         },
       })
@@ -194,6 +197,18 @@ export class Monitor {
       )
       void ask(probe, slot.spec, abort.signal).then(settle)
     })
+  }
+
+  /**
+   * No answer to a probe; but whoever answers clients meanwhile is no dead node. A reader that waits
+   * for its disk with the control file locked hangs every probe and serves all who only read.
+   */
+  #unanswered(node: string, began: number, limitMs: number): ProbeFailure {
+    const answered = this.#parts.lastAnswerOf?.(node) ?? -Infinity
+    const why = `no answer in ${limitMs} ms`
+    // What a node said before it froze proves nothing for the rest of the time.
+    if (answered <= began + limitMs / 2) return { ok: false, kind: 'timeout', why }
+    return { ok: false, kind: 'busy', why: `${why}, though clients are answered` }
   }
 
   #conclude(slot: Slot, result: ProbeResult): void {

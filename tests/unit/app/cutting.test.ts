@@ -11,6 +11,7 @@ let store: TopologyStore
 let cutting: Cutting
 let cuts: string[]
 let story: Story
+let answeredAt: number | undefined
 
 /** node-2 fails three times by `kind` (the story's rules), or answers until it is up. */
 function node2(kind: FailureKind | 'well'): void {
@@ -23,11 +24,13 @@ beforeEach(() => {
   clock = new FakeClock()
   store = new TopologyStore(silentLog)
   cuts = []
+  answeredAt = undefined
   story = Story.steady(2)
   cutting = new Cutting({
     store,
     clock,
     cut: (node) => cuts.push(`${node} at ${clock.monotonic()}`),
+    lastAnswerOf: () => answeredAt,
   })
   store.subscribe((now) => cutting.look(now))
 })
@@ -57,6 +60,23 @@ it('leaves a node alone that only refuses our login, until it is silent too', ()
   node2('refused')
   clock.advance(500)
   expect(cuts).toEqual(['node-2 at 6000'])
+})
+
+it('leaves a node alone that still answers clients, until it does so no more', () => {
+  node2('timeout')
+  for (let i = 0; i < 50; i++) {
+    answeredAt = clock.monotonic()
+    clock.advance(100)
+  }
+  expect(cuts).toEqual([])
+  clock.advance(2 * HOPELESS_MS)
+  expect(cuts[0]).toBe('node-2 at 6000')
+})
+
+it('watches nobody any more when it is stopped, whatever the topology says', () => {
+  cutting.stop()
+  node2('timeout')
+  expect(clock.pending).toBe(0)
 })
 
 it('leaves no timer behind when it is stopped', () => {

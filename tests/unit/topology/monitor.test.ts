@@ -56,6 +56,7 @@ let probe: ScriptedProbe
 let store: TopologyStore
 let monitor: Monitor
 let said: string[]
+let lastAnswer: number | undefined
 
 const settle = async () => {
   for (let i = 0; i < 12; i++) await Promise.resolve()
@@ -83,12 +84,14 @@ beforeEach(async () => {
   probe = new ScriptedProbe()
   store = new TopologyStore(silentLog)
   said = []
+  lastAnswer = undefined
   store.subscribe((_now, _before, sentences) => said.push(...sentences))
   monitor = new Monitor({
     probe,
     store,
     clock,
     log: silentLog,
+    lastAnswerOf: (node) => (node === 'node-3' ? lastAnswer : undefined),
     rules: defaultObserveRules,
     settings: defaultMonitorSettings,
   })
@@ -204,6 +207,18 @@ describe('a monitor', () => {
       await pass(61_000)
       expect(picture()).toBe('writer/up reader/up reader/up')
     }
+  })
+
+  it('does not take a node for dead that answers clients while it hangs our probes', async () => {
+    is(3, 'frozen')
+    for (let i = 0; i < 500; i++) {
+      lastAnswer = clock.monotonic()
+      await pass(20, 20)
+    }
+    expect(picture()).toBe('writer/up reader/up reader/suspect')
+    // Now it is frozen for good.
+    await pass(1_600)
+    expect(picture()).toBe('writer/up reader/up reader/down')
   })
 
   it('gives a node that is far away the time its round trips take', async () => {
