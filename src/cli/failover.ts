@@ -80,6 +80,11 @@ async function run(flags: FailoverFlags): Promise<void> {
   }
   const plan = planOf(flags)
   const place = directoryOf(flags)
+  const tidy = (): void => {
+    if (place.temporary) rmSync(place.directory, { recursive: true, force: true })
+  }
+  // Whoever cannot wait for the end leaves nothing behind either.
+  process.once('exit', tidy)
   const abort = new AbortController()
   const onSignal = (): void => {
     if (abort.signal.aborted) process.exit(130)
@@ -110,7 +115,7 @@ async function run(flags: FailoverFlags): Promise<void> {
     if (ran.failure !== undefined) process.exitCode = ran.rounds.length === 0 ? 2 : 1
   } finally {
     await driver.end()
-    if (place.temporary) rmSync(place.directory, { recursive: true, force: true })
+    tidy()
   }
 }
 

@@ -49,6 +49,12 @@ describe('the state of a lab', () => {
     expect(after.nodes.map((n) => n.port)).toEqual([6501, 6502, 6503])
   })
 
+  test('keeps the size of its WAL files, which is fixed when the writer is made', () => {
+    expect(fresh()).not.toHaveProperty('walSegment')
+    const before = fresh({ walSegment: 1 })
+    expect(shapedState(before, { ...shape, walSegment: 1 }, '/root', '/run').walSegment).toBe(1)
+  })
+
   test('grows into the lowest free numbers', () => {
     expect(nextName(['node-1', 'node-3'])).toBe('node-2')
   })
