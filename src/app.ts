@@ -29,6 +29,7 @@ import type { EndpointSettings, Settings } from './config/settings.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { messageOf, WeirError } from './core/errors.ts'
 import type { Log } from './core/log.ts'
+import { sparingLog } from './core/sparing-log.ts'
 import { TimerWheel } from './core/timer-wheel.ts'
 import { until } from './core/until.ts'
 import { type Endpoint, endpointOf } from './endpoint/router.ts'
@@ -265,7 +266,7 @@ class RunningApp implements App {
       dedicated: this.supply.dedicated,
       clock: this.clock,
       wheel: this.#wheel,
-      log: this.#log,
+      log: sparingLog(this.#log, this.clock),
       sessions: this.sessions,
       welcomes: this.#welcomes,
       counters: this.metrics.endpoint(settings.name),
