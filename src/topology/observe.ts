@@ -88,10 +88,14 @@ function answered(
       ? extendTrail(sameLog ? topology.trail : [], at, answer.lsn)
       : topology.trail
   const lagMs = answer.inRecovery ? lagOf(answer, at, trail, writer?.timeline) : 0
+  const alone = !topology.nodes.some(
+    (n) => n.spec.name !== name && n.role === 'reader' && n.health !== 'down',
+  )
   return change({ ...topology, trail }, name, (node) => {
     const goods = node.health !== 'down' ? 0 : tooSoon(node, at) ? node.goods : node.goods + 1
     // A writer counts at once, every moment without one is felt; a reader that flaps must wait.
-    const back = node.health !== 'down' || !answer.inRecovery || goods >= goodsNeeded(node, rules)
+    const wanted = goodsNeeded(node, rules, alone)
+    const back = node.health !== 'down' || !answer.inRecovery || goods >= wanted
     // A node that took writes until now and follows at last has lost the role, not its health.
     const role = answer.inRecovery
       ? ('reader' as const)
@@ -133,7 +137,9 @@ function failed(
   return {
     ...node,
     health: node.health === 'down' || enough ? 'down' : 'suspect',
-    falls: fell ? [...node.falls.filter((fall) => at - fall < FALLS_KEPT_MS), at] : node.falls,
+    falls: fell
+      ? [...node.falls.filter((fall) => Math.abs(at - fall) < FALLS_KEPT_MS), at]
+      : node.falls,
     answering: false,
     failures,
     failingSince: node.failingSince ?? at,
@@ -147,15 +153,19 @@ function failed(
 const FALLS_KEPT_MS = 60_000
 /** A flapping reader is out for at most `rise` times this many good probes. */
 const MOST_RISES = 16
+/** The only reader is missed more: where `noReader` does not say `writer`, nobody reads until it is back. */
+const MOST_RISES_ALONE = 4
 /** The good probes of one that flaps are counted at most so often: in an alarm they come in dozens. */
 const FLAPPING_GAP_MS = 250
 
-function goodsNeeded({ falls }: ObservedNode, { rise }: ObserveRules): number {
-  return rise * Math.min(2 ** Math.max(0, falls.length - 1), MOST_RISES)
+function goodsNeeded({ falls }: ObservedNode, { rise }: ObserveRules, alone: boolean): number {
+  const most = alone ? MOST_RISES_ALONE : MOST_RISES
+  return rise * Math.min(2 ** Math.max(0, falls.length - 1), most)
 }
 
 function tooSoon({ falls, goodAt }: ObservedNode, at: number): boolean {
-  return falls.length > 1 && goodAt !== undefined && at - goodAt < FLAPPING_GAP_MS
+  // A wall clock that was set back must not keep a reader out until it has caught up.
+  return falls.length > 1 && goodAt !== undefined && Math.abs(at - goodAt) < FLAPPING_GAP_MS
 }
 
 /** How many failures in a row it takes; a node without room for us is alive, however often it says so. */

@@ -292,6 +292,25 @@ describe('a reader that flaps', () => {
     )
   })
 
+  it('is not kept out for so long when it is the only one', () => {
+    const story = Story.steady(2)
+    const needed = Array.from({ length: 6 }, () => {
+      story.fails(2, 'refused', 2)
+      return goodsUntilUp(story, 500)
+    })
+    expect(needed).toEqual([2, 4, 8, 8, 8, 8])
+  })
+
+  it('is not kept out for an hour when the wall clock is set back by one', () => {
+    const story = steady()
+    for (let i = 0; i < 2; i++) {
+      story.fails(2, 'refused', 2)
+      if (i === 0) goodsUntilUp(story, 500)
+    }
+    story.answers(2, asReader(), 500).answers(2, asReader(), -3_600_000)
+    expect(goodsUntilUp(story, 500)).toBe(2)
+  })
+
   it('is forgiven after a minute', () => {
     const story = steady()
     for (let i = 0; i < 3; i++) {
