@@ -3,6 +3,7 @@
  * trouble passed on as hints. Rule: what is seen on the byte path only ever causes a probe.
  */
 import { setMaxListeners } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Settings } from '../config/settings.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -83,7 +84,11 @@ export class Servers {
     counters.requests++
     const address = this.#addressOf(node)
     if (address === undefined) return Promise.reject(gone(node))
-    return this.#opener.open(address, database, user, signal, own?.who).then(
+    // In the next turn: what was lent in this one leaves first, and a connect costs as much as many writes.
+    const opening = nextTurn().then(() =>
+      this.#opener.open(address, database, user, signal, own?.who),
+    )
+    return opening.then(
       (connection) => {
         this.#addresses.set(connection, address)
         counters.opened++

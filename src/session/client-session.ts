@@ -201,7 +201,10 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#rooms.counters.borrow.record(this.lastActive - this.#waitingSince)
     this.#attach(server)
     this.#rooms.held.release(this)
-    if (!this.#acquiring) this.goOn()
+    if (this.#acquiring) return
+    this.goOn()
+    // Hundreds may be granted in one turn, or be told to wait on: the first need not wait for the last.
+    this.#lease?.link.flush()
   }
 
   stillWaits(notice: WeirError): void {
