@@ -1,0 +1,88 @@
+/**
+ * A writer that crashes and restarts in place (a backend killed by the kernel restarts them all), and
+ * one that is replaced before anybody missed it: nobody is fenced who took no write too many.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../../src/core/until.ts'
+import { connect, connectAll, one } from '../support/clients.ts'
+import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { scrape, sumOf } from '../support/scrape.ts'
+import { startWriters } from '../support/writers.ts'
+
+let lab: FailoverHouse
+
+beforeAll(async () => {
+  lab = await startFailoverHouse({ admin: true })
+})
+
+afterAll(() => lab?.end())
+
+const fencedCount = async () =>
+  sumOf(await scrape(lab.front.adminPort), 'weir_fenced_writers_total', {})
+
+describe('A backend of the writer that is killed', () => {
+  it('costs what was under way and nothing else: the writer is used again as soon as it is ready', async () => {
+    const { house, front } = lab
+    const idle = await connectAll(20, front.url())
+    for (const client of idle) await client.query('select 1')
+    const readers = await connectAll(4, front.url('reader'))
+    const writers = await startWriters(10, front.url())
+    const ready = async () => {
+      const client = await connect(house.cluster.url('node-1'))
+      await client.query('select 1')
+      await client.end()
+      return true
+    }
+    for (let round = 0; round < 3; round++) {
+      await writers.progress(200)
+      const errors = writers.errors.length
+      const victim = await connect(house.cluster.url('node-1'))
+      const gone = new Promise((resolve) => victim.once('end', resolve))
+      process.kill(Number(await one(victim, 'select pg_backend_pid()')), 'SIGKILL')
+      await gone
+      await until(() => lab.node('node-1').health !== 'up', 5_000)
+      await until(ready, 10_000, { everyMs: 2 })
+      const from = performance.now()
+      await until(() => lab.node('node-1').health === 'up', 2_000, { everyMs: 1 })
+      expect(performance.now() - from).toBeLessThan(250)
+      await writers.progress(200)
+      // What was under way is in doubt; everybody else notices a pause.
+      expect(writers.errors.length - errors).toBeLessThanOrEqual(10)
+    }
+    for (const { code } of writers.errors) expect(code).toBe('08007')
+    await writers.stop()
+    for (const client of idle) expect(await lab.nodeOf(client)).toBe('node-1')
+    for (const client of readers) await client.query('select 1')
+    for (const client of [...idle, ...readers, ...writers.clients])
+      expect(client.strays).toEqual([])
+    const { nodes, failovers } = front.app.snapshot()
+    expect(nodes.some((n) => n.fenced)).toBe(false)
+    expect(failovers).toEqual([])
+    expect(await fencedCount()).toBe(0)
+  })
+})
+
+describe('A writer that froze and was replaced before anybody missed it', () => {
+  it('is down and not fenced, until it thaws and takes writes beside the new one', async () => {
+    const { house } = lab
+    await lab.allUp()
+    const failed = async () =>
+      sumOf(await scrape(lab.front.adminPort), 'weir_node_probes_failed_total', { node: 'node-1' })
+    const before = await failed()
+    await house.cluster.pause('node-1')
+    await house.cluster.promote('node-2', { force: true, rejoin: false })
+    await until(() => lab.node('node-2').role === 'writer', 5_000)
+    expect(lab.node('node-1')).toMatchObject({ health: 'down', fenced: false })
+    const client = await connect(lab.front.url())
+    expect(await lab.nodeOf(client)).toBe('node-2')
+    // Some probes later.
+    await until(async () => (await failed()) >= before + 4, 10_000)
+    expect(lab.node('node-1')).toMatchObject({ health: 'down', fenced: false })
+    expect(await fencedCount()).toBe(0)
+
+    await house.cluster.resume('node-1')
+    await until(() => lab.node('node-1').fenced, 5_000)
+    expect(await fencedCount()).toBe(1)
+    expect(await lab.nodeOf(client)).toBe('node-2')
+  })
+})
