@@ -28,6 +28,8 @@ const CONNECT_WITHIN = 40_000
 /** The idle clients ask once, spread over so long (ms). */
 const IDLE_SPREAD = 300
 const NOTIFY_PERIOD = 100
+/** Multiples of it, modulo one, lie evenly and mix the kinds: no kind is always due first. */
+const GOLDEN = 0.618_033_988_75
 
 export class Load {
   readonly tolds: Told[] = []
@@ -117,7 +119,7 @@ export class Load {
     const { retryMs } = this.#plan
     const begin = now() + 20
     this.#schedules = this.#busy.map((client, i) => {
-      const first = begin + (client.journal.period * i) / this.#busy.length
+      const first = begin + client.journal.period * ((i * GOLDEN) % 1)
       return new Schedule(client.journal, { now, first, retryMs }, () => client.attempt())
     })
     if (this.#listeners.length > 0) {

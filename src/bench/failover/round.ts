@@ -154,7 +154,8 @@ async function lived(
     what: 'every client to be answered before the fault',
   })
   load.clear()
-  await sleep(plan.beforeMs)
+  // The fault meets the schedule at any moment of its period.
+  await sleep(plan.beforeMs + (Math.random() * 1000) / plan.rate)
   const writer = await driver.writer()
   const moves = fault !== 'reader-kill'
   const heirs = controls.filter(({ name }) => name !== writer)
