@@ -1,7 +1,7 @@
 /**
  * Cuts what hangs on a node that is silent: frozen or cut off, it keeps its sockets open, and whoever
  * waits for its answer would wait for ever. Rule: a node that answers anybody is left alone, and so is
- * one that only refuses the login of the control connection: it may well serve on the others.
+ * one that answers the control connection with something else than it was asked.
  */
 import type { Clock, Timer } from '../core/clock.ts'
 import type { TopologyStore } from '../topology/store.ts'

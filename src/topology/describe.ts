@@ -53,6 +53,10 @@ function changed(
     return `${name} is down: it was heard as a writer, but ${outvoted(topology)}`
   }
   if (node.health !== old.health) return healthChanged(old, node, observation)
+  // It was suspected for another reason, and nothing will change until somebody mends this one.
+  if (node.health === 'suspect' && node.failedBy === 'busy' && old.failedBy !== 'busy') {
+    return `${name} stays suspect: ${sign(observation)}`
+  }
   const moved = old.spec.host !== node.spec.host || old.spec.port !== node.spec.port
   return moved ? `${name} is now at ${node.spec.host}:${node.spec.port}` : undefined
 }

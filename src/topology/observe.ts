@@ -130,7 +130,9 @@ function failed(
   at: number,
   rules: ObserveRules,
 ): ObservedNode {
-  const failures = node.failures + 1
+  // Alive: what follows has its whole patience again.
+  const alive = failure.kind === 'busy'
+  const failures = alive ? 0 : node.failures + 1
   const enough = failures >= patience(failure.kind, rules)
   // A writer that goes does not flap: what comes back is a reader with a clean record.
   const fell = enough && node.health !== 'down' && node.role === 'reader'
@@ -142,7 +144,7 @@ function failed(
       : node.falls,
     answering: false,
     failures,
-    failingSince: node.failingSince ?? at,
+    failingSince: alive ? undefined : (node.failingSince ?? at),
     failedBy: failure.kind,
     goods: 0,
     goodAt: undefined,
@@ -168,7 +170,7 @@ function tooSoon({ falls, goodAt }: ObservedNode, at: number): boolean {
   return falls.length > 1 && goodAt !== undefined && Math.abs(at - goodAt) < FLAPPING_GAP_MS
 }
 
-/** How many failures in a row it takes; a node without room for us is alive, however often it says so. */
+/** How many failures in a row it takes; a node that will not have us is alive, however often it says so. */
 function patience(kind: FailureKind, { downAfter }: ObserveRules): number {
   switch (kind) {
     case 'busy':

@@ -13,7 +13,7 @@ export interface ObservedNode extends NodeState {
   /** Probes failed in a row, and when (wall) the first of them did. */
   readonly failures: number
   readonly failingSince: number | undefined
-  /** Of the last of them; a node that refuses our login is down for us and still serves others. */
+  /** Of the last of them; a node whose answer we cannot use may still serve others. */
   readonly failedBy: FailureKind | undefined
   /** Probes answered in a row while down, and when (wall) the last one that counted was. */
   readonly goods: number

@@ -28,8 +28,9 @@ export interface ProbeAnswer {
 /**
  * - `refused`: nobody listens there; the surest sign of death there is.
  * - `timeout`: no answer in time (frozen, cut off, overloaded).
- * - `busy`: it answers, but has no connection left for us; alive, so never a reason for `down`.
- * - `other`: starting up, shutting down, login refused, connection torn.
+ * - `busy`: it answers, but not us: it has no connection left, refuses our login, or answers clients
+ *   and not our question. Alive, so never a reason for `down`: a rotated password is no outage.
+ * - `other`: starting up, shutting down, connection torn.
  */
 export type FailureKind = 'refused' | 'timeout' | 'busy' | 'other'
 

@@ -191,7 +191,8 @@ const UNDEFINED_FUNCTION = '42883'
 const UNDEFINED_COLUMN = '42703'
 /** What functions about the log answer on Aurora: on a reader, and on a writer without wal_level logical. */
 const NO_SUCH_LOG = new Set(['0A000', '55000'])
-const TOO_MANY_CONNECTIONS = '53300'
+/** No connection left; or our role, its password, the rules or the database are not what they were. */
+const ALIVE = new Set(['53300', '28000', '28P01', '3D000'])
 
 /** Nobody listens: the port is closed, or the socket file is gone. */
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT'])
@@ -222,7 +223,7 @@ function failureOf(error: unknown): PostgresProbeFailure {
   if (code === undefined) return { ok: false, kind: 'other', why }
   if (REFUSED.has(code)) return { ok: false, kind: 'refused', why: `connection refused (${code})` }
   if (TIMED_OUT.has(code)) return { ok: false, kind: 'timeout', why: `not reachable (${code})` }
-  if (code === TOO_MANY_CONNECTIONS) return { ok: false, kind: 'busy', why: `${why} (${code})` }
+  if (ALIVE.has(code)) return { ok: false, kind: 'busy', why: `${why} (${code})` }
   return { ok: false, kind: 'other', why: `${why} (${code})` }
 }
 

@@ -270,6 +270,29 @@ describe('the writer', () => {
   })
 })
 
+describe('a node that answers and will not have us', () => {
+  it('stays what it was, and the reason is told once', () => {
+    const story = steady()
+    story.see({
+      kind: 'hint',
+      at: story.at,
+      hint: { node: 'node-1', kind: 'reset', sign: '57P01' },
+    })
+    story.fails(1, 'busy', 100)
+    expect(story.picture).toBe('writer/suspect reader/up reader/up')
+    expect(story.said).toEqual([
+      'node-1 is suspect: a connection was lost (57P01)',
+      'node-1 stays suspect: too many clients',
+    ])
+  })
+
+  it('has the whole patience again when it is silent afterwards', () => {
+    const story = steady().fails(1, 'busy', 100).fails(1, 'timeout', 2)
+    expect(story.picture).toBe('writer/suspect reader/up reader/up')
+    expect(story.fails(1, 'timeout').picture).toBe('writer/down reader/up reader/up')
+  })
+})
+
 describe('a reader that flaps', () => {
   /** How many good probes, `stepMs` apart, it takes until node-2 is up; at most 100. */
   const goodsUntilUp = (story: Story, stepMs: number): number => {
