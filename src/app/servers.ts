@@ -20,6 +20,12 @@ import { addTraffic } from './tally.ts'
 /** SQLSTATEs with which a server says that it is going or not there yet. */
 const SHUTDOWN = new Set(['57P01', '57P02', '57P03'])
 
+/**
+ * SQLSTATEs with which a server ends one connection for what that one did, or did not do: time limits
+ * of idle sessions and of transactions, a database that was dropped. The node is well.
+ */
+const ITS_OWN_FAULT = new Set(['57P05', '25P03', '25P04', '57P04'])
+
 export interface ServersOptions {
   readonly settings: Settings
   readonly network: Network
@@ -145,6 +151,7 @@ export class Servers {
     return {
       lost: (connection, error, leased) => {
         if (!leased) connection.home?.lost(connection)
+        if (ITS_OWN_FAULT.has(error.sqlstate)) return
         const kind = SHUTDOWN.has(error.sqlstate) ? 'shutdown' : 'reset'
         this.#hint({ node: connection.node, kind, sign: error.sqlstate })
       },

@@ -37,7 +37,8 @@ export class TopologyStore {
   /** News being told, the first of them right now. */
   #untold: News[] = []
   #subscribers = new Set<Subscriber>()
-  #waiting = new Set<Waiting>()
+  /** Kept apart: while a writer is away positions come hundreds of times a second, and thousands wait. */
+  #waiting: Readonly<Record<WakeOn, Set<Waiting>>> = { epoch: new Set(), news: new Set() }
   #log: Log
 
   constructor(log: Log) {
@@ -50,7 +51,7 @@ export class TopologyStore {
 
   /** How many wait for a change: a number for the console, and for tests that look for leaks. */
   get waiting(): number {
-    return this.#waiting.size
+    return this.#waiting.epoch.size + this.#waiting.news.size
   }
 
   /** For the monitor alone. A listener may cause another put: that one is told after this one. */
@@ -80,16 +81,17 @@ export class TopologyStore {
    */
   changed(seen: Topology, done: (now: Topology) => void, wakeOn: WakeOn = 'epoch'): TopologyWait {
     const wait: Waiting = { seen, wakeOn, done }
-    this.#waiting.add(wait)
+    this.#waiting[wakeOn].add(wait)
     if (this.#due(wait)) queueMicrotask(() => this.#wake(wait))
-    return { cancel: () => this.#waiting.delete(wait) }
+    return { cancel: () => this.#waiting[wakeOn].delete(wait) }
   }
 
   #tell({ now, before, sentences }: News): void {
     if (now.epoch !== before.epoch) {
       for (const fn of [...this.#subscribers]) this.#call(() => fn(now, before, sentences))
+      for (const wait of [...this.#waiting.epoch]) this.#wake(wait)
     }
-    for (const wait of [...this.#waiting]) this.#wake(wait)
+    for (const wait of [...this.#waiting.news]) this.#wake(wait)
   }
 
   #due(wait: Waiting): boolean {
@@ -98,7 +100,7 @@ export class TopologyStore {
   }
 
   #wake(wait: Waiting): void {
-    if (!this.#due(wait) || !this.#waiting.delete(wait)) return
+    if (!this.#due(wait) || !this.#waiting[wait.wakeOn].delete(wait)) return
     this.#call(() => wait.done(this.#current))
   }
 

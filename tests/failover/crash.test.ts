@@ -1,10 +1,11 @@
 /**
  * A writer that crashes and restarts in place (a backend killed by the kernel restarts them all), and
- * one that is replaced before anybody missed it: nobody is fenced who took no write too many.
+ * one that is replaced before anybody missed it: nobody is fenced who took no write too many. And a
+ * server that ends one connection for what that one did: nobody is suspected.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { connect, connectAll, one } from '../support/clients.ts'
+import { connect, connectAll, failure, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
 import { startWriters } from '../support/writers.ts'
@@ -12,7 +13,10 @@ import { startWriters } from '../support/writers.ts'
 let lab: FailoverHouse
 
 beforeAll(async () => {
-  lab = await startFailoverHouse({ admin: true })
+  lab = await startFailoverHouse({
+    admin: true,
+    users: [{ username: 'sleepy', password: 'sleepy' }],
+  })
 })
 
 afterAll(() => lab?.end())
@@ -59,6 +63,26 @@ describe('A backend of the writer that is killed', () => {
     expect(nodes.some((n) => n.fenced)).toBe(false)
     expect(failovers).toEqual([])
     expect(await fencedCount()).toBe(0)
+  })
+})
+
+describe('A server that ends connections which were idle for too long', () => {
+  it('is not suspected for it', async () => {
+    const { house, front } = lab
+    await lab.allUp()
+    const direct = await connect(house.cluster.url('node-1'))
+    await direct.query("create role sleepy login password 'sleepy'")
+    await direct.query("alter role sleepy set idle_session_timeout = '200ms'")
+    await direct.query("alter role sleepy set idle_in_transaction_session_timeout = '200ms'")
+    const before = front.app.snapshot().events.length
+    const clients = await connectAll(4, front.url('writer', 'sleepy'))
+    for (const client of clients.slice(1)) await client.query('select 1')
+    await clients[0]!.query('begin')
+    const mine = "select from pg_stat_activity where usename = 'sleepy'"
+    await until(async () => (await direct.query(mine)).rowCount === 0, 5_000)
+    expect(await failure(clients[0]!.query('select 1'))).toMatchObject({ code: '40001' })
+    const said = front.app.snapshot().events.slice(before)
+    expect(said.map(({ text }) => text)).toEqual([])
   })
 })
 
