@@ -32,6 +32,7 @@ import type { Log } from './core/log.ts'
 import { sparingLog } from './core/sparing-log.ts'
 import { TimerWheel } from './core/timer-wheel.ts'
 import { until } from './core/until.ts'
+import { isServing } from './endpoint/eligible.ts'
 import { type Endpoint, endpointOf } from './endpoint/router.ts'
 import { Door } from './listener/door.ts'
 import { exposition } from './metrics/exposition.ts'
@@ -326,9 +327,11 @@ class RunningApp implements App {
   }
 
   ready(): Readiness {
-    const writer = this.store.current.nodes.find((n) => n.role === 'writer' && n.health === 'up')
+    const writer = this.store.current.nodes.find((n) => n.role === 'writer')
     if (this.#draining) return { ready: false, why: 'Weir is stopping.' }
     if (writer === undefined) return { ready: false, why: 'No writer is known yet.' }
+    // One that is only suspect serves: a lost connection is no reason to be taken out of rotation.
+    if (!isServing(writer)) return { ready: false, why: `The writer is away: ${writer.because}.` }
     return { ready: true, why: `The writer is ${writer.spec.name}.` }
   }
 

@@ -28,6 +28,7 @@ describe('A backend of the writer that is killed', () => {
   it('costs what was under way and nothing else: the writer is used again as soon as it is ready', async () => {
     const { house, front } = lab
     const idle = await connectAll(20, front.url())
+    expect(front.app.ready()).toEqual({ ready: true, why: 'The writer is node-1.' })
     for (const client of idle) await client.query('select 1')
     const readers = await connectAll(4, front.url('reader'))
     const writers = await startWriters(10, front.url())
@@ -97,6 +98,7 @@ describe('A writer that froze and was replaced before anybody missed it', () => 
     await house.cluster.promote('node-2', { force: true, rejoin: false })
     await until(() => lab.node('node-2').role === 'writer', 5_000)
     expect(lab.node('node-1')).toMatchObject({ health: 'down', fenced: false })
+    expect(lab.front.app.ready().ready).toBe(true)
     const client = await connect(lab.front.url())
     expect(await lab.nodeOf(client)).toBe('node-2')
     // Some probes later.
