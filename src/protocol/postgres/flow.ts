@@ -28,6 +28,9 @@ export const FLOW = {
   RAN: 64,
 } as const
 
+/** All that the text does is to end a transaction. */
+export const LONE = FLOW.COMMITS | FLOW.ROLLS_BACK
+
 /** Of a text too long to read. */
 export const UNREAD = FLOW.BEGINS | FLOW.ENDS | FLOW.STAYS
 

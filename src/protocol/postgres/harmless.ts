@@ -24,6 +24,7 @@ export interface Prepared {
 export function isHarmless(request: Buffer, prepared: Prepared, reads: boolean): boolean {
   const parsed = new Map<string, Run>()
   const portals = new Map<string, Run>()
+  const bound = new Set<string>()
   for (let at = 0; at < request.length; ) {
     const total = request.readUInt32BE(at + 1) + 1
     const body = request.subarray(at + HEADER, at + total)
@@ -36,6 +37,8 @@ export function isHarmless(request: Buffer, prepared: Prepared, reads: boolean):
       }
       case FRONTEND.PARSE: {
         const { name, text } = readParse(body)
+        // What was bound by that name before is not what `prepared` knows by now.
+        if (bound.has(name)) return false
         parsed.set(name, { text, classification: classify(text) })
         break
       }
@@ -43,6 +46,7 @@ export function isHarmless(request: Buffer, prepared: Prepared, reads: boolean):
         const { portal, statement } = readBindNames(body)
         const run = parsed.get(statement) ?? prepared.find(statement)
         if (run === undefined) return false
+        if (!parsed.has(statement)) bound.add(statement)
         portals.set(portal, run)
         break
       }

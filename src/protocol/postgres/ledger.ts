@@ -8,7 +8,7 @@
  */
 import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import type { CancelTarget, TransactionStatus } from '../contract.ts'
-import { after, FLOW } from './flow.ts'
+import { after, FLOW, LONE } from './flow.ts'
 import type { Statement } from './statements.ts'
 
 /** Kinds of entries; what each waits for. */
@@ -233,7 +233,8 @@ export class Ledger {
   /** The head is an Execute, and its reply is complete. */
   executed(): void {
     const flow = this.#flows[this.#head]!
-    this.passed = FLOW.RAN | ((flow & TRANSACTS) === 0 ? this.passed : flow)
+    // What ran behind a lone COMMIT or ROLLBACK is not over with it.
+    this.passed = FLOW.RAN | ((flow & TRANSACTS) === 0 ? this.passed & ~LONE : flow)
     this.shift()
   }
 

@@ -5,7 +5,7 @@
  * was sent behind a BEGIN belongs to that transaction, never to none.
  */
 import type { TransactionStatus } from '../contract.ts'
-import { after, FLOW, UNREAD } from './flow.ts'
+import { after, FLOW, LONE, UNREAD } from './flow.ts'
 import { OWED, type Owed } from './ledger.ts'
 
 export interface Scene {
@@ -61,8 +61,6 @@ const OF_CLIENT: ReadonlySet<number> = new Set([
   OWED.CLOSE,
   OWED.CLOSE_FAKED,
 ])
-
-const LONE = FLOW.COMMITS | FLOW.ROLLS_BACK
 
 function runs({ kind }: Owed): boolean {
   return kind === OWED.QUERY || kind === OWED.EXECUTE || kind === OWED.FUNCTION
