@@ -245,7 +245,7 @@ export class Monitor {
     const { clock, store } = this.#parts
     const { nodes } = store.current
     const writer = nodes.some((n) => n.role === 'writer' && n.health !== 'down')
-    const alarmed = !writer || nodes.some((n) => n.health === 'suspect')
+    const alarmed = !writer || nodes.some((n) => n.health === 'suspect' && n.failedBy !== 'busy')
     if (!alarmed) {
       this.#alarmedSince = undefined
       return
@@ -267,18 +267,19 @@ export class Monitor {
   /** While there is no writer, whoever may be the next one is asked most often, and the dead least. */
   #period({ spec, soon }: Slot): number {
     const { clock, settings, store } = this.#parts
-    if (this.#alarmedSince === undefined) return soon ? settings.suspectPeriodMs : settings.periodMs
-    const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
-    if (!fresh) return soon ? settings.suspectPeriodMs : settings.relaxedPeriodMs
     const { nodes } = store.current
-    if (nodes.some((n) => n.role === 'writer' && n.health !== 'down')) {
-      return settings.suspectPeriodMs
-    }
+    const { suspectPeriodMs, relaxedPeriodMs } = settings
+    const node = nodes.find((n) => n.spec.name === spec.name)
+    const writing = nodes.some((n) => n.role === 'writer' && n.health !== 'down')
+    // It is alive; dozens of logins a second that it refuses would only fill its log.
+    if (writing && node?.failedBy === 'busy') return relaxedPeriodMs
+    if (this.#alarmedSince === undefined) return soon ? suspectPeriodMs : settings.periodMs
+    const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
+    if (!fresh) return soon ? suspectPeriodMs : relaxedPeriodMs
+    if (writing) return suspectPeriodMs
     // A writer that restarts in place is itself the next one.
-    const next = nodes.some(
-      (n) => n.spec.name === spec.name && (n.health !== 'down' || restarts(n)),
-    )
-    return settings.suspectPeriodMs * (next ? 0.5 : 2)
+    const next = node !== undefined && (node.health !== 'down' || restarts(node))
+    return suspectPeriodMs * (next ? 0.5 : 2)
   }
 
   #clear(slot: Slot): void {
