@@ -48,6 +48,26 @@ describe('a topology store', () => {
     expect(store.waiting).toBe(0)
   })
 
+  it('does not even look at who waits for an epoch when only positions move', () => {
+    const { store, story, put } = filled()
+    let looks = 0
+    const { current } = store
+    const seen = Object.defineProperty({ ...current }, 'epoch', {
+      get: () => {
+        looks++
+        return current.epoch
+      },
+    })
+    store.changed(seen, () => {})
+    looks = 0
+    for (let lsn = 10n; lsn < 60n; lsn++) {
+      story.answers(2, asReader({ lsn }))
+      put()
+    }
+    expect(looks).toBe(0)
+    expect(store.waiting).toBe(1)
+  })
+
   it('wakes who waits for news at the next position', () => {
     const { store, story, put } = filled()
     let woken = 0
