@@ -373,7 +373,8 @@ export class PostgresClientConversation implements ClientConversation {
       server,
       half: half && isBooked(this.#type),
       binds: this.#extended.binds,
-      mayTry: this.#tries < MOST_TRIES,
+      // The rest of half a message is still to come, and to be left out: nothing may stand before it.
+      mayTry: !half && this.#tries < MOST_TRIES,
       reads: this.#reads,
       error,
     })

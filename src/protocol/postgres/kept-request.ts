@@ -22,7 +22,9 @@ export class KeptRequest {
 
   /** A Query: the message of `total` bytes at the cursor. */
   one(cursor: ByteCursor, total: number, batch: number, requests: number): void {
-    this.#copy(cursor.buffer, cursor.pos, total, batch)
+    // One that passes unread may not be here yet, however short it is.
+    if (cursor.available < total) this.#batch = -1
+    else this.#copy(cursor.buffer, cursor.pos, total, batch)
     this.requests = requests
   }
 

@@ -20,8 +20,10 @@ export class PortalFlows {
     }
     if (flow === FLOW.NONE && this.#named.size === 0) return
     const name = buffer.toString('latin1', start + HEADER, portalEnd)
-    if (flow !== FLOW.NONE && this.#named.size < MOST_NAMES) this.#named.set(name, flow)
-    else if (flow === FLOW.NONE && this.#named.size < MOST_NAMES) this.#named.delete(name)
+    if (this.#named.size < MOST_NAMES) {
+      if (flow === FLOW.NONE) this.#named.delete(name)
+      else this.#named.set(name, flow)
+    } else if (this.#named.has(name)) this.#named.set(name, flow)
   }
 
   /** Of an Execute at `start` of `buffer`, of which the bytes up to `end` have arrived. */

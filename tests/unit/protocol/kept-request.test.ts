@@ -56,3 +56,11 @@ it('keeps no batch in pieces, though the second lies in the very memory of the f
   kept.ends(cursor, 6, 3)
   expect(kept.has(3)).toBe(false)
 })
+
+it('keeps nothing of a message that has not arrived whole, and not what was kept before either', () => {
+  const kept = new KeptRequest()
+  kept.one(cursorOf(Buffer.from('select 1')), 8, 1, 0)
+  kept.one(cursorOf(Buffer.from('sel')), 8, 2, 0)
+  expect(kept.has(1)).toBe(false)
+  expect(kept.has(2)).toBe(false)
+})
