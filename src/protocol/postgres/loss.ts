@@ -72,7 +72,7 @@ export function ofClient(owed: readonly Owed[]): Owed[] {
 
 export function lossOf(scene: Scene): Loss {
   const { batchOpen, skipping } = scene
-  const before = after(scene.status, scene.passed)
+  const before = revived(after(scene.status, scene.passed), (scene.passed & FLOW.RAN) !== 0)
   const { groups, tail } = grouped(ofClient(scene.owed))
   // Answered, but not committed before a Sync that the server never got; or it may have been a
   // statement that commits by itself.
@@ -147,7 +147,12 @@ function mayHaveHappened(
     const harmless = status === 'idle' ? (flow & LONE) !== 0 || flow === FLOW.BEGINS : !commits
     const undone = status === 'failed' && (flow & FLOW.COMMITS) !== 0
     if (!harmless && !undone) return true
-    status = after(status, flow)
+    status = revived(after(status, flow), true)
   }
   return false
+}
+
+/** What is carried out in a failed transaction and does not end it can only be a ROLLBACK TO. */
+function revived(status: TransactionStatus, ran: boolean): TransactionStatus {
+  return status === 'failed' && ran ? 'open' : status
 }
