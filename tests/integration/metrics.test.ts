@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { CATALOGUE } from '../../src/metrics/catalogue.ts'
+import { ARROWS } from '../../src/topology/timeline.ts'
 import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
 import { writeTestCertificate } from '../support/certificate.ts'
 import {
@@ -82,13 +83,19 @@ async function warm(): Promise<void> {
   await quiet()
 }
 
+/** What must have a series from the start, by the first label. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  endpoint: ['writer', 'reader'],
+  arrow: ARROWS,
+}
+
 describe('Before any client has come', () => {
   it('every counter is there for every endpoint and node, at zero', () => {
     const outside = /^weir_(node_probes_passed|event_loop|start_time)/
     for (const { name, type, labels } of CATALOGUE) {
       if (type === 'gauge' || labels.length === 0 || outside.test(name)) continue
       const count = type === 'histogram' ? `${name}_count` : name
-      const names = labels[0] === 'endpoint' ? ['writer', 'reader'] : ['node-1', 'node-2']
+      const names = NAMES[labels[0]!] ?? ['node-1', 'node-2']
       // Nobody is a peer of this one.
       if (labels[0] === 'peer') continue
       const byReason = /^weir_(client_connections_refused|borrows_refused)_total$/
