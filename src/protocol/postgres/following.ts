@@ -255,9 +255,11 @@ export class Following {
     }
     this.#asked = question.about
     this.#doubts = 0
+    this.#inside.asks(question.about)
     return server.silently(askSql(question), (row, status) => {
       const told = row !== undefined && status === 'idle'
       this.#asked = 0
+      this.#inside.answered(told)
       this.settings.taken(!told, server.rolledBack)
       if (told) this.#learn(server, readAnswer(question, row), question)
       else this.#again(question, status)
@@ -291,6 +293,7 @@ export class Following {
     if (server.rolledBack && names.length > 0 && answer.sources === undefined) {
       // Some of these may never have been set: a value alone does not tell.
       this.#doubts |= ABOUT.SETTINGS | ABOUT.SOURCES
+      this.#inside.remains(ABOUT.SETTINGS | ABOUT.SOURCES)
       for (const name of names) settings.surprises(name)
       return
     }

@@ -14,6 +14,8 @@ export class InsideTransaction {
   locks = false
   /** Bits of `ABOUT` raised outside. */
   #outside = 0
+  /** Those of them that the server is being asked about. */
+  #asked = 0
 
   /** `about` is in doubt because of what is about to be sent. */
   doubts({ status, ledger }: PostgresServerConversation, about: number): void {
@@ -24,9 +26,26 @@ export class InsideTransaction {
     if (UNDONE.has(reason) && ledger.statusBehind(status) !== 'idle') this.pinned.add(reason)
   }
 
+  /** The server is asked `about` these; a transaction may begin before it answers. */
+  asks(about: number): void {
+    this.#asked = this.#outside & about
+    this.#outside &= ~about
+  }
+
+  /** It has answered; not `told`: they are in doubt as before. */
+  answered(told: boolean): void {
+    if (!told) this.#outside |= this.#asked
+    this.#asked = 0
+  }
+
+  /** The answer leaves these in doubt. */
+  remains(about: number): void {
+    this.#outside |= about
+  }
+
   /** Some of these were in doubt before the transaction began. */
   before(about: number): boolean {
-    return (this.#outside & about) !== 0
+    return ((this.#outside | this.#asked) & about) !== 0
   }
 
   /** At a boundary outside a transaction, when all is known. */
@@ -34,5 +53,6 @@ export class InsideTransaction {
     this.pinned.clear()
     this.locks = false
     this.#outside = 0
+    this.#asked = 0
   }
 }
