@@ -206,7 +206,8 @@ describe('A request outside a transaction whose server is lost', () => {
     await until(() => copies(), 10_000)
     const failed = new Promise<{ code?: string }>((resolve) => into.once('error', resolve))
     await end('%copy kept from stdin%')
-    into.end('3\n')
+    // Only told now, and not behind the end of the data: there this driver overhears errors. It goes
+    // on sending what belongs to the COPY.
     expect(await failed).toMatchObject({ code: '40001' })
     expect(await sql`select n from kept`).toEqual([])
     await sql.end()
