@@ -19,9 +19,9 @@ import type { TopologyStore, TopologyWait } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Turns } from './balance.ts'
 import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.ts'
-import { isServing } from './eligible.ts'
 import type { EndpointRule } from './endpoint.ts'
 import { type AtGate, Gate } from './gate.ts'
+import { leaves, markOf, NOT_YET } from './leaving.ts'
 import type { Waits } from './waits.ts'
 
 /** One session's way to server connections. */
@@ -35,6 +35,8 @@ export interface Route<M extends Member> {
   node: string | undefined
   /** A log position whose effect it may have seen; another reader must be past it. */
   seenLsn: bigint | undefined
+  /** The router's own memory: from when on (wall) it had nothing more from a node it left. */
+  leftAt?: number
   /** Among idle connections one that this likes is taken first. */
   prefer: (member: M) => boolean
   /** Liked above all others, wherever among the idle it is; undefined nearly always. */
@@ -113,34 +115,37 @@ export class Router<M extends Member> {
 
   /**
    * The node for `route` now. A session that has to leave its node lands only where everything it
-   * can have seen there has arrived: nothing is further than the furthest position known. A node
-   * that is away does not count: what it alone had is lost, and nobody would ever get there.
+   * can have seen there has arrived; see `markOf`. While that is not known it is as if nobody had.
    */
   choose(route: Route<M>): Choice {
-    const choice = this.#choose(route)
-    // Back where it was: what it sees from now on is not yet in that mark.
-    if ('node' in choice && choice.node === route.node) route.seenLsn = undefined
-    const leaves = 'node' in choice && route.node !== undefined && choice.node !== route.node
-    if (!leaves || route.seenLsn !== undefined || choice.why === 'writer') return choice
-    route.seenLsn = this.#furthest()
-    return this.#choose(route)
+    const { node, seenLsn } = route
+    // Whether it has to leave is not known yet; should it, this pick must cost no reader its turn.
+    const unmarked = node !== undefined && seenLsn === undefined
+    const choice = this.#choose(route, unmarked ? NOT_YET : seenLsn)
+    if (!unmarked || !leaves(choice, node)) return this.#noted(route, choice)
+    const { nodes } = this.#options.store.current
+    const since = nodes.find((n) => n.spec.name === node)?.since ?? -Infinity
+    // The writer may stand in meanwhile: who comes from there must still be past what it left first.
+    const leftAt = Math.max(since, route.leftAt ?? -Infinity)
+    route.leftAt = leftAt
+    const mark = markOf(nodes, leftAt, this.#options.clock.wall())
+    if (mark === NOT_YET) return choice
+    route.seenLsn = mark
+    return this.#noted(route, this.#choose(route, mark))
   }
 
-  #choose(route: Route<M>): Choice {
+  /** Back where it was: what it sees from now on is not yet in that mark. */
+  #noted(route: Route<M>, choice: Choice): Choice {
+    if ('node' in choice && choice.node === route.node) route.seenLsn = undefined
+    return choice
+  }
+
+  #choose(route: Route<M>, seenLsn: bigint | undefined): Choice {
     const view = this.#view
     view.sticky = route.node
-    view.seenLsn = route.seenLsn
+    view.seenLsn = seenLsn
     view.turns = route.endpoint.turns
     return choose(route.endpoint.rule, this.#options.store.current, view)
-  }
-
-  #furthest(): bigint | undefined {
-    let furthest: bigint | undefined
-    for (const node of this.#options.store.current.nodes.filter(isServing)) {
-      const { lsn } = node
-      if (lsn !== undefined && (furthest === undefined || lsn > furthest)) furthest = lsn
-    }
-    return furthest
   }
 
   /** Borrows for `route`, waiting if need be; exactly one callback unless cancelled. */

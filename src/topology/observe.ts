@@ -108,6 +108,7 @@ function answered(
       health: back ? ('up' as const) : ('down' as const),
       lagMs,
       lsn: answer.lsn,
+      positionAt: answer.lsn === undefined ? undefined : Math.floor(at - answer.responseMs),
       timeline: answer.timeline ?? node.timeline,
       connectionLimit: answer.connectionLimit ?? node.connectionLimit,
       responseMs: moving(node.responseMs, answer.responseMs),

@@ -78,6 +78,7 @@ export function newNode(spec: NodeSpec, at: number): ObservedNode {
     health: 'unknown',
     lagMs: undefined,
     lsn: undefined,
+    positionAt: undefined,
     timeline: undefined,
     connectionLimit: undefined,
     responseMs: undefined,

@@ -35,6 +35,8 @@ export interface NodeState {
   readonly lagMs: number | undefined
   /** Last write-ahead log position as a number of bytes: written (writer) or replayed (reader). */
   readonly lsn: bigint | undefined
+  /** Wall-clock milliseconds at which that position was asked for, rounded down: it is no older. */
+  readonly positionAt: number | undefined
   readonly timeline: number | undefined
   /** The node's own `max_connections` minus what it reserves for superusers. */
   readonly connectionLimit: number | undefined

@@ -75,8 +75,9 @@ describe('When a reader is killed', () => {
     await until(async () => (await one(behind, "select to_regclass('seen')")) !== null, 5_000)
     const patient = await startFront(house, {
       endpoints: [
-        { name: 'wait', kind: 'reader', noReader: 'wait' },
-        { name: 'writer', kind: 'reader', noReader: 'writer' },
+        // By turns: leases of the other endpoint's sessions would send both of one to the same node.
+        { name: 'wait', kind: 'reader', noReader: 'wait', balance: 'roundRobin' },
+        { name: 'writer', kind: 'reader', noReader: 'writer', balance: 'roundRobin' },
       ],
     })
     try {

@@ -12,6 +12,7 @@ export function node(
     health: 'up',
     lagMs: 0,
     lsn: 100n,
+    positionAt: 1,
     timeline: 1,
     connectionLimit: 97,
     responseMs: undefined,

@@ -25,6 +25,15 @@ describe('observe', () => {
     expect(story.said).toEqual([])
   })
 
+  it('dates a position by when it was asked for, and keeps the date while nobody answers', () => {
+    const story = steady().answers(2, asReader({ responseMs: 3.5 }))
+    const asked = story.at - 4
+    expect(story.topology.nodes[1]).toMatchObject({ positionAt: asked })
+    expect(story.fails(2, 'other').topology.nodes[1]).toMatchObject({ positionAt: asked })
+    story.answers(2, asReader({ lsn: undefined }))
+    expect(story.topology.nodes[1]).toMatchObject({ lsn: undefined, positionAt: undefined })
+  })
+
   it('ignores nodes it does not watch', () => {
     const story = steady()
     const before = story.topology
