@@ -19,6 +19,8 @@ export function serverSettings(
     cluster_name: node.name,
     max_connections: String(state.maxConnections),
     shared_buffers: '64MB',
+    // In the data directory, and gone with it: what a killed server leaves in /dev/shm nobody removes.
+    dynamic_shared_memory_type: 'mmap',
     password_encryption: 'scram-sha-256',
     wal_level: 'replica',
     max_wal_senders: '16',
