@@ -49,7 +49,7 @@ export function declareFlags(command: Command): Command {
     new Option(flags, what).argParser(timeSpan).default(ms, text)
   return command
     .addOption(
-      new Option('--fault <list>', `one or several of ${FAULTS.join(', ')}`)
+      new Option('--fault <list>', `one or several of ${FAULTS.join(', ')}; stop is both of them`)
         .argParser(faults)
         .default(['kill'], 'kill'),
     )
@@ -157,9 +157,10 @@ export function planOf(flags: FailoverFlags): Plan {
 }
 
 function faults(text: string): Fault[] {
-  return text.split(',').map((word) => {
+  return text.split(',').flatMap((word) => {
+    if (word.trim() === 'stop') return ['stop-fast', 'stop-immediate'] as const
     const fault = FAULTS.find((name) => name === word.trim())
-    if (fault !== undefined) return fault
+    if (fault !== undefined) return [fault]
     throw new InvalidArgumentError(`There is no fault "${word}".`)
   })
 }

@@ -37,6 +37,10 @@ describe('Flags', () => {
     expect(flags()).toMatchObject({ fault: ['kill'], compare: [], expect: [], weir: true })
   })
 
+  it('call both ways to stop by one word', () => {
+    expect(flags('--fault', 'stop,kill').fault).toEqual(['stop-fast', 'stop-immediate', 'kill'])
+  })
+
   it.each([
     [['--fault', 'earthquake'], /There is no fault "earthquake"/],
     [['--expect', 'gap<1s'], /there is no figure "gap"/],
