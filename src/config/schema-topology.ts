@@ -95,7 +95,7 @@ export const topology = section(
       { min: 5, max: 10_000 },
       {
         description:
-          'How often all nodes are asked while any is suspect. While there is no writer: those that may be next twice as often, those that are down half as often.',
+          'How often all nodes are asked while any is suspect. While there is no writer: those that may be next four times as often for five seconds and then twice, those that are down half as often.',
         example: '50ms',
       },
     ).prefault('20ms'),

@@ -66,6 +66,12 @@ interface Slot {
 /** Then one each `suspectPeriodMs`: whoever can make hints must not be able to make a storm of probes. */
 const HINTS_AT_ONCE = 4
 
+/**
+ * For so long (ms) whoever may be the next writer is asked most often: every moment until it is seen
+ * is one without a writer. A promotion that takes longer is no matter of milliseconds.
+ */
+const EAGER_MS = 5_000
+
 export class Monitor {
   #parts: MonitorParts
   #slots = new Map<string, Slot>()
@@ -274,12 +280,14 @@ export class Monitor {
     // It is alive; dozens of logins a second that it refuses would only fill its log.
     if (writing && node?.failedBy === 'busy') return relaxedPeriodMs
     if (this.#alarmedSince === undefined) return soon ? suspectPeriodMs : settings.periodMs
-    const fresh = clock.monotonic() - this.#alarmedSince < settings.relaxAfterMs
+    const alarmedFor = clock.monotonic() - this.#alarmedSince
+    const fresh = alarmedFor < settings.relaxAfterMs
     if (!fresh) return soon ? suspectPeriodMs : relaxedPeriodMs
     if (writing) return suspectPeriodMs
     // A writer that restarts in place is itself the next one.
     const next = node !== undefined && (node.health !== 'down' || restarts(node))
-    return suspectPeriodMs * (next ? 0.5 : 2)
+    if (!next) return suspectPeriodMs * 2
+    return suspectPeriodMs * (alarmedFor < EAGER_MS ? 0.25 : 0.5)
   }
 
   #clear(slot: Slot): void {

@@ -133,10 +133,13 @@ describe('a monitor', () => {
     expect(await counted(1, 5_000)).toBeLessThanOrEqual(10)
   })
 
-  it('without a writer asks those that may be next every 10 ms, and the dead every 40 ms', async () => {
+  it('without a writer asks those that may be next every 5 ms, later 10, and the dead every 40', async () => {
     is(1, failure('refused'))
     await pass(1_000)
     expect(picture()).toBe('writer/down reader/up reader/up')
+    expect(await counted(2, 1_000)).toBe(200)
+    expect(await counted(1, 1_000)).toBe(25)
+    await pass(4_000)
     expect(await counted(2, 1_000)).toBe(100)
     expect(await counted(1, 1_000)).toBe(25)
   })
@@ -145,7 +148,7 @@ describe('a monitor', () => {
     is(1, failure('other'))
     await pass(1_000)
     expect(picture()).toBe('writer/down reader/up reader/up')
-    expect(await counted(1, 1_000)).toBe(100)
+    expect(await counted(1, 1_000)).toBe(200)
   })
 
   it('asks a node that will not have us four times a second, and is not alarmed by it', async () => {
