@@ -3,6 +3,7 @@ import { countText, lastedText, spanText } from '../../../src/bench/failover/rep
 import { reportHtml } from '../../../src/bench/failover/report/html.ts'
 import { html } from '../../../src/bench/failover/report/markup.ts'
 import { stripsPicture, windowOf } from '../../../src/bench/failover/report/strips-picture.ts'
+import { summaryText } from '../../../src/bench/failover/report/summary.ts'
 import {
   faultViews,
   fromFault,
@@ -176,6 +177,10 @@ test('a report without any good round is still a report', () => {
   }))
   const said = readable(reportHtml({ ...result, rounds, subjects }))
   expect(said).toContain('No round of weir counts: the instrument failed in each.')
+  const text = summaryText({ ...result, rounds, subjects })
+  const weir = text.split('\n').find((line) => line.startsWith('weir '))
+  // Of none it is not known that nothing was lost.
+  expect(weir).toMatch(/^weir +0( \(\d+ void\))?( +–){7}$/)
   expect(said).not.toMatch(/NaN|undefined|Infinity/)
 })
 

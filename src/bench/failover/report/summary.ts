@@ -31,10 +31,9 @@ function block(view: FaultView, paint: Paints): string[] {
     pair(s.writeGap),
     spanText(s.readGap?.p99),
     pair(s.firstWrite),
-    countText(s.droppedByKind.idle),
-    countText(errorCount(s)),
-    countText(s.verdict.lost),
-    countText(s.verdict.duplicates),
+    ...[s.droppedByKind.idle, errorCount(s), s.verdict.lost, s.verdict.duplicates].map((n) =>
+      rounds.length === 0 ? UNKNOWN : countText(n),
+    ),
   ])
   const [head = '', ...body] = aligned([headings, ...rows])
   const coloured = body.map((line, i) => {

@@ -9,6 +9,7 @@ import {
   type FailoverResult,
   MILESTONES,
   type Percentiles,
+  type SubjectSummary,
 } from '../result.ts'
 import { actualText, countText, lastedText, momentText, spanText, UNKNOWN } from './figures.ts'
 import { html, type Markup, type Piece } from './markup.ts'
@@ -60,12 +61,17 @@ export function comparisonTable({ subjects }: FaultView): Markup {
       pair(s.readGap),
       pair(s.firstWrite),
       pair(s.outage),
-      counted(s.droppedByKind.idle),
-      countText(errorCount(s)),
-      counted(s.verdict.lost),
-      counted(s.verdict.duplicates),
+      ...counts(s, rounds.length),
     ]),
   )
+}
+
+/** What was counted in so many rounds: idle dropped, errors, lost, twice. Nothing is known of none. */
+function counts(s: SubjectSummary, rounds: number): (Markup | string)[] {
+  if (rounds === 0) return [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
+  const { lost, duplicates } = s.verdict
+  const errors = countText(errorCount(s))
+  return [counted(s.droppedByKind.idle), errors, counted(lost), counted(duplicates)]
 }
 
 /** A count that should be zero. */
@@ -166,16 +172,13 @@ export function overviewTable(views: readonly FaultView[]): Markup {
       'twice',
     ],
     views.flatMap(({ fault, subjects }) =>
-      subjects.map(({ summary: s }, i) => [
+      subjects.map(({ summary: s, rounds }, i) => [
         i === 0 ? FAULT_WORDS[fault].title : '',
         s.subject,
         pair(s.writeGap),
         pair(s.readGap),
         pair(s.firstWrite),
-        counted(s.droppedByKind.idle),
-        countText(errorCount(s)),
-        counted(s.verdict.lost),
-        counted(s.verdict.duplicates),
+        ...counts(s, rounds.length),
       ]),
     ),
     false,
