@@ -18,6 +18,9 @@ const WORDS: readonly { readonly word: Word; readonly until: string }[] = [
   { word: 'first-reply', until: 'answering' },
 ]
 
+/** What a failover is told by: each but the first has a time before it. */
+export const STEP_WORDS: readonly Word[] = WORDS.slice(1).map(({ word }) => word)
+
 export interface Step {
   readonly word: Word
   /** What it was a time of: `no writer`. */

@@ -2,7 +2,7 @@
  * The status snapshot as text for a terminal. Rule: pure; colour is a parameter, because a pipe
  * must get plain text.
  */
-import { beganAt, outcomesText, stepsOf, wholeOf } from '../admin/failover-steps.ts'
+import { beganAt, outcomesText, STEP_WORDS, stepsOf, wholeOf } from '../admin/failover-steps.ts'
 import type {
   EndpointStatus,
   FailoverStatus,
@@ -137,22 +137,13 @@ function pools(all: readonly PoolStatus[], colours: Colours): string[] {
 const FAILOVERS_SHOWN = 5
 
 function failovers(all: readonly FailoverStatus[]): string[] {
-  const words = [
-    'suspected',
-    'down',
-    'promoted',
-    'observed',
-    'retired',
-    'first-borrow',
-    'first-reply',
-  ]
   return alignedTable(
     [
       'NO',
       'SINCE (UTC)',
       'FROM',
       'TO',
-      ...words.map((w) => w.toUpperCase()),
+      ...STEP_WORDS.map((w) => w.toUpperCase()),
       'WHOLE',
       'WAITED',
       'TOLD',
@@ -166,7 +157,7 @@ function failovers(all: readonly FailoverStatus[]): string[] {
         text(new Date(beganAt(f)).toISOString().slice(0, 19)),
         text(f.from),
         text(f.to),
-        ...words.map((word) => number(spans.get(word) ?? '-')),
+        ...STEP_WORDS.map((word) => number(spans.get(word) ?? '-')),
         number(fineSpan(wholeOf(f))),
         number(f.waitingPeak),
         text(orDash(outcomesText(f))),
