@@ -120,9 +120,9 @@ describe('A writer behind a cut link, when the link is whole again', () => {
       const link = links.find((l) => l.node.name === 'node-2')!
       link.cut()
       const sent = failure(running!.query("insert into after_cut values ('sent')"))
-      await until(() => node('node-2').health === 'down', 5_000)
+      await until(() => node('node-2').health === 'down', 10_000)
       await house.cluster.promote('node-3', { force: true, rejoin: false })
-      await until(() => node('node-3').role === 'writer', 5_000)
+      await until(() => node('node-3').role === 'writer', 10_000)
       // Nobody knows what becomes of what was on its way; the transaction can never be committed.
       expect(await sent).toMatchObject({ severity: 'ERROR', code: '08007' })
       expect(await failure(open!.query('commit'))).toMatchObject({ code: '40001' })
@@ -130,7 +130,7 @@ describe('A writer behind a cut link, when the link is whole again', () => {
       for (const client of clients) await client.query("insert into after_cut values ('after')")
 
       link.restore()
-      await until(() => node('node-2').fenced, 5_000)
+      await until(() => node('node-2').fenced, 10_000)
       for (const client of clients) await client.query("insert into after_cut values ('after')")
       const there = await old.query('select distinct who from after_cut')
       expect(there.rows.map((r) => r.who)).not.toContain('after')

@@ -65,7 +65,7 @@ describe('Weir, when it was itself too busy to look', () => {
         while (performance.now() < end);
         await new Promise((done) => setImmediate(done))
       }
-      await until(() => front.app.snapshot().nodes.every((n) => n.health === 'up'), 5_000)
+      await until(() => front.app.snapshot().nodes.every((n) => n.health === 'up'), 10_000)
       expect(front.app.snapshot().epoch).toBe(before)
     } finally {
       await front.end()
@@ -105,7 +105,7 @@ describe('A frozen writer', () => {
     await open.query('begin')
     await open.query('select 1')
     const asleep = failure(running.query('insert into slow select 1 from pg_sleep(600)'))
-    await until(() => front.app.snapshot().clients.active === 2, 5_000)
+    await until(() => front.app.snapshot().clients.active === 2, 10_000)
 
     await house.cluster.pause('node-1')
     // New settings at login mean a question to the node, which does not answer.

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterEach(async () => {
   endClients()
   await weir.resume({})
-  await until(() => lab.front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => lab.front.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(() => lab?.end())
@@ -52,13 +52,13 @@ describe('While there is no writer', () => {
     const writes = []
     for (const [i, client] of clients.entries()) {
       writes.push(client.query(`insert into served (client) values (${i})`))
-      await until(() => waiting() === i + 1, 5_000, { everyMs: 1 })
+      await until(() => waiting() === i + 1, 10_000, { everyMs: 1 })
     }
     const refused = await failure(late.query('select 1'))
     expect(refused).toMatchObject({ severity: 'ERROR', code: '53300' })
     expect(refused.message).toMatch(/^40 clients wait for a server connection already .*writer/)
     expect(await one(reader, 'select 1')).toBe(1)
-    await until(() => told.length >= 2, 5_000)
+    await until(() => told.length >= 2, 10_000)
     expect(told[0]).toBe('NOTICE 01000')
 
     await house.cluster.promote('node-2', { rejoin: false })
@@ -101,7 +101,7 @@ describe('A pause', () => {
       expect.objectContaining({ endpoint: 'writer', user: 'weir', database: 'app', pins: [] }),
     ])
     const held = [idle.query('select 1'), reader.query('select 1')]
-    await until(() => waiting() === 2, 2_000)
+    await until(() => waiting() === 2, 10_000)
     await busy.query('select 1')
     const ended = weir.pause({ forMs: 20_000, waitMs: 10_000 })
     await busy.query('commit')
@@ -121,13 +121,13 @@ describe('A pause', () => {
     await weir.pause({ endpoint: 'reader' })
     const held = r.query('select 1')
     await w.query('select 1')
-    await until(() => waiting() === 1, 2_000)
+    await until(() => waiting() === 1, 10_000)
     await weir.resume({ endpoint: 'reader' })
     await held
     await weir.pause({ node: writer })
     await r.query('select 1')
     const write = w.query('select 1')
-    await until(() => waiting() === 1, 2_000)
+    await until(() => waiting() === 1, 10_000)
     // The end of another pause does not end this one.
     expect((await weir.resume({ endpoint: 'writer' })).ended).toEqual([])
     expect(waiting()).toBe(1)
@@ -149,7 +149,7 @@ describe('A pause', () => {
       client.write(pipeline)
     }
     const held = (): number => front.app.snapshot().clients.heldBytes
-    await until(() => waiting() === 30 && held() > 1_048_576, 5_000)
+    await until(() => waiting() === 30 && held() > 1_048_576, 10_000)
     // One read of each may go beyond; they offer twelve million bytes.
     const bound = 1_048_576 + 30 * 65_536
     await expect(until(() => held() > bound, 500)).rejects.toThrow('gave up')

@@ -61,7 +61,7 @@ describe('When the writer is killed and a reader promoted', () => {
     const asleep = failure(running.query('select pg_sleep(600)'))
     const bystander = await connect(front.url())
     await bystander.query('select 1')
-    await until(() => front.app.snapshot().clients.active === 3, 5_000)
+    await until(() => front.app.snapshot().clients.active === 3, 10_000)
 
     const hurried = await startFront(house, { pool: { borrowTimeout: '300ms' } })
     const impatient = await connect(hurried.url())
@@ -85,7 +85,7 @@ describe('When the writer is killed and a reader promoted', () => {
     expect((await open.query('rollback')).command).toBe('ROLLBACK')
 
     await house.cluster.promote()
-    expect((await until(() => impatient.query('select 1 as n'), 5_000)).rows).toEqual([{ n: 1 }])
+    expect((await until(() => impatient.query('select 1 as n'), 10_000)).rows).toEqual([{ n: 1 }])
     await hurried.end()
     expect(await one(bystander, 'select 1')).toBe(1)
     expect(await one(running, 'select 1')).toBe(1)

@@ -59,7 +59,7 @@ describe('Clients that listen', () => {
     const latecomer = await late
     latecomer.on('notification', ({ payload }) => heardLate.push(payload!))
     await hears(all, latecomer, 'by the latecomer')
-    await until(() => heardLate.length === 1, 5_000)
+    await until(() => heardLate.length === 1, 10_000)
     for (const { client, notices } of all) {
       expect(client.strays).toEqual([])
       expect(notices).toEqual(['01000'])

@@ -36,13 +36,13 @@ describe('When a reader is killed', () => {
     expect(moving.length).toBe(4)
     const running = moving[0]!
     const asleep = failure(running.query('select pg_sleep(600)'))
-    await until(() => lab.node('node-2').leases === 1, 5_000)
+    await until(() => lab.node('node-2').leases === 1, 10_000)
 
     await house.cluster.kill('node-2')
     expect(await asleep).toMatchObject({ severity: 'ERROR', code: '08007' })
     // The writer may serve one for a moment: where node-3 is not known yet to have all that was written.
     for (const client of [...moving, ...staying]) {
-      await until(async () => (await lab.nodeOf(client)) === 'node-3', 2_000)
+      await until(async () => (await lab.nodeOf(client)) === 'node-3', 10_000)
     }
     expect(clients.flatMap((c) => c.strays)).toEqual([])
     expect(lab.node('node-2').health).toBe('down')
@@ -72,7 +72,7 @@ describe('When a reader is killed', () => {
     const [writer, behind] = [await direct('node-1'), await direct('node-3')]
     await writer.query('create table seen (n int)')
     const count = 'select count(*)::int from seen'
-    await until(async () => (await one(behind, "select to_regclass('seen')")) !== null, 5_000)
+    await until(async () => (await one(behind, "select to_regclass('seen')")) !== null, 10_000)
     const patient = await startFront(house, {
       endpoints: [
         // By turns: leases of the other endpoint's sessions would send both of one to the same node.
@@ -92,7 +92,7 @@ describe('When a reader is killed', () => {
       await behind.query('select pg_wal_replay_pause()')
       await writer.query('insert into seen values (1)')
       for (const session of sessions)
-        await until(async () => (await one(session, count)) === 1, 5_000)
+        await until(async () => (await one(session, count)) === 1, 10_000)
       await house.cluster.kill('node-2')
       const [waits, writes] = sessions
       expect(await one(writes!, count)).toBe(1)
@@ -101,7 +101,7 @@ describe('When a reader is killed', () => {
       const answer = one(waits!, count).finally(() => {
         answered = true
       })
-      await until(() => patient.app.snapshot().clients.waiting === 1, 5_000)
+      await until(() => patient.app.snapshot().clients.waiting === 1, 10_000)
       expect(await one(behind, count)).toBe(0)
       expect(answered).toBe(false)
       await behind.query('select pg_wal_replay_resume()')
@@ -118,7 +118,7 @@ describe('When a reader is killed', () => {
   it('again and again, it is kept out for longer each time', async () => {
     const { house } = lab
     await house.cluster.kill('node-2')
-    await until(() => lab.node('node-2').health === 'down', 5_000)
+    await until(() => lab.node('node-2').health === 'down', 10_000)
     expect(lab.node('node-2').because).toMatch(/[3-9] falls within a minute/)
     await house.cluster.start('node-2')
     const from = performance.now()

@@ -69,8 +69,8 @@ describe.skipIf(!installed)('A follower', () => {
 
     await house.cluster.kill('node-1')
     await until(() => sessions() === 0, 10_000)
-    await until(() => said.includes('pinned to it (replication)'), 5_000)
-    await until(() => bystander.strays.length > 0, 5_000)
+    await until(() => said.includes('pinned to it (replication)'), 10_000)
+    await until(() => bystander.strays.length > 0, 10_000)
     // A follower that comes while there is no writer waits for the next, as everybody does.
     const waiting = follow('writer')
     await house.cluster.promote('node-2')

@@ -31,7 +31,7 @@ describe('When a reader is promoted while the old writer still runs', () => {
     await until(() => lab.node('node-3').role === 'writer', 10_000)
     await until(() => lab.node('node-1').role !== 'writer', 10_000)
     // What they would write there now would be lost.
-    await until(() => pinned.strays.length > 0, 500)
+    await until(() => pinned.strays.length > 0, 10_000)
     expect(pinned.strays[0]).toMatchObject({ severity: 'FATAL', code: '08006' })
     expect(pinned.strays[0]!.message).toContain('pinned to it (temporary)')
     expect(await failure(open.query('commit'))).toMatchObject({ severity: 'ERROR', code: '40001' })

@@ -112,7 +112,7 @@ describe('A switchover', () => {
     // Not one notification was lost on the way.
     const shouted = await shouting.stop()
     expect(shouted.length).toBeGreaterThan(20)
-    await until(() => heard.has(shouted.at(-1)!), 5_000)
+    await until(() => heard.has(shouted.at(-1)!), 10_000)
     expect(shouted.filter((text) => !heard.has(text))).toEqual([])
     await lab.allUp()
   })
@@ -158,7 +158,7 @@ describe('A switchover', () => {
       promote: await promotion('node-1'),
     })
     expect(result).toMatchObject({ from: 'node-2', to: 'node-1', stillLent: 1 })
-    await until(() => pinned.strays.length > 0, 5_000)
+    await until(() => pinned.strays.length > 0, 10_000)
     expect(pinned.strays[0]!.message).toContain('pinned to it (temporary)')
     for (const client of idle) expect(await lab.nodeOf(client)).toBe('node-1')
     expect(idle.flatMap((client) => client.strays)).toEqual([])
@@ -185,7 +185,7 @@ describe('A switchover', () => {
     await slow.query('begin')
     const stop = new AbortController()
     const attempt = switchOver({ admin, stop: stop.signal, promote: async () => {} })
-    await until(() => front.app.snapshot().pauses.length === 1, 2_000)
+    await until(() => front.app.snapshot().pauses.length === 1, 10_000)
     stop.abort()
     await expect(attempt).rejects.toMatchObject({ code: 'WEIR_SWITCHOVER_STOPPED' })
   })

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   endClients()
-  await until(() => front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => front.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(async () => {
@@ -136,7 +136,7 @@ describe('Metrics', () => {
     expect(await now('weir_pool_connections', { node: 'node-1' })).toBeGreaterThan(0)
     await polite!.end()
     endClients()
-    await until(async () => (await now('weir_client_connections')) === 0, 5_000)
+    await until(async () => (await now('weir_client_connections')) === 0, 10_000)
     const ended = async (reason: string) =>
       (await now('weir_client_connections_closed_total', { reason })) -
       sumOf(before, 'weir_client_connections_closed_total', { reason })
@@ -158,7 +158,7 @@ describe('Metrics', () => {
     const client = await connect(front.url())
     const pinned = await connect(front.url())
     await pinned.query('create temp table mine (n int)')
-    await until(() => front.app.snapshot().clients.pinned === 1, 5_000)
+    await until(() => front.app.snapshot().clients.pinned === 1, 10_000)
     await client.query('begin')
     await one(client, 'select repeat($$x$$, 1000)')
     const series = await scrape(front.adminPort)

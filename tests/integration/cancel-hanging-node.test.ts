@@ -44,7 +44,7 @@ it('a connection that a lost cancel request could still hit is lent to nobody ag
   const backend = () => one(other, 'select pg_backend_pid()')
   const before = await backend()
   const running = client.query('select pg_sleep(1), 3 as n')
-  await until(() => front.app.snapshot().clients.active === 1, 5_000)
+  await until(() => front.app.snapshot().clients.active === 1, 10_000)
   process.kill(pid, 'SIGSTOP')
   let next: Promise<unknown>
   try {

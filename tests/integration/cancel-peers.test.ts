@@ -103,7 +103,7 @@ const sleeping = () =>
       const rows = await house.ask(`select 1 from pg_stat_activity where wait_event = 'PgSleep'`)
       return rows.length === 1
     },
-    5_000,
+    10_000,
     { everyMs: 20 },
   )
 

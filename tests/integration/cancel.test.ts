@@ -58,7 +58,7 @@ describe('A cancel request', () => {
   it('ends the running query of its client, who goes on', async () => {
     const client = await connect(narrow.url())
     const asleep = failure(client.query('select pg_sleep(600)'))
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     await cancel(narrow.port('writer'), cancelKeyOf(client))
     expect(await asleep).toMatchObject({
       code: '57014',
@@ -70,7 +70,7 @@ describe('A cancel request', () => {
   it('may come through any endpoint', async () => {
     const client = await connect(narrow.url('writer'))
     const asleep = failure(client.query('select pg_sleep(600)'))
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     await cancel(narrow.port('reader'), cancelKeyOf(client))
     expect((await asleep).code).toBe('57014')
   })
@@ -80,7 +80,7 @@ describe('A cancel request', () => {
     await holder!.query('begin')
     const running = holder!.query('select pg_sleep(0.5), 3 as n')
     const waiting = failure(waiter!.query('select 1'))
-    await until(() => narrow.app.snapshot().pools[0]!.waiting === 1, 5_000)
+    await until(() => narrow.app.snapshot().pools[0]!.waiting === 1, 10_000)
     await cancel(narrow.port('writer'), cancelKeyOf(waiter!))
     expect(await waiting).toMatchObject({ code: '57014', severity: 'ERROR' })
     expect(narrow.app.snapshot().pools[0]!.waiting).toBe(0)
@@ -93,7 +93,7 @@ describe('A cancel request', () => {
     const client = await connect(narrow.url())
     const key = cancelKeyOf(client)
     const running = client.query('select pg_sleep(0.4), 3 as n')
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     await cancel(narrow.port('writer'), { ...key, secret: key.secret ^ 1 })
     await cancel(narrow.port('writer'), { ...key, pid: key.pid + 1 })
     expect((await running).rows[0].n).toBe(3)
@@ -110,10 +110,10 @@ describe('A cancel request', () => {
     const client = await connect(narrow.url())
     const key = cancelKeyOf(client)
     await client.end()
-    await until(() => narrow.app.snapshot().clients.total === 0, 5_000)
+    await until(() => narrow.app.snapshot().clients.total === 0, 10_000)
     const next = await connect(narrow.url())
     const running = next.query('select pg_sleep(0.2), 3 as n')
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     await cancel(narrow.port('writer'), key)
     expect((await running).rows[0].n).toBe(3)
   })
@@ -138,20 +138,20 @@ describe('A cancel request', () => {
     const client = await RawClient.open({ port, version: PROTOCOL_3_2 })
     expect(client.secret).toHaveLength(32)
     client.write(query('select pg_sleep(600)'))
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     for (const length of [4, 31]) {
       await exchange(port, cancelRequest(client.pid, client.secret.subarray(0, length)))
     }
     expect(await sleepers()).toBe(1)
     await exchange(port, cancelRequest(client.pid, client.secret))
-    expect(await client.until(() => client.count('E') > 0, 5_000)).toBe(true)
+    expect(await client.until(() => client.count('E') > 0, 10_000)).toBe(true)
     client.destroy()
   })
 
   it('many at once for one statement cost the node few connections', async () => {
     const client = await connect(narrow.url())
     const asleep = failure(client.query('select pg_sleep(600)'))
-    await until(async () => (await sleepers()) === 1, 5_000)
+    await until(async () => (await sleepers()) === 1, 10_000)
     const sent = async () =>
       sumOf(await scrape(narrow.adminPort), 'weir_database_cancels_total', { node: 'node-1' })
     const before = await sent()
@@ -168,7 +168,7 @@ describe('A cancel request', () => {
     try {
       const client = await connect(secure.url(), { ssl: { rejectUnauthorized: false } })
       const asleep = failure(client.query('select pg_sleep(600)'))
-      await until(async () => (await sleepers()) === 1, 5_000)
+      await until(async () => (await sleepers()) === 1, 10_000)
       const { pid, secret } = cancelKeyOf(client)
       const bytes = Buffer.alloc(4)
       bytes.writeInt32BE(secret)
@@ -179,7 +179,7 @@ describe('A cancel request', () => {
       await closed
       // And without TLS even where it is required, as Postgres takes it too.
       const again = failure(client.query('select pg_sleep(600)'))
-      await until(async () => (await sleepers()) === 1, 5_000)
+      await until(async () => (await sleepers()) === 1, 10_000)
       await cancel(secure.port('writer'), { pid, secret })
       expect((await again).code).toBe('57014')
     } finally {

@@ -153,7 +153,7 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
     let rounds = 200
     expect(await othersGoOn(() => rounds-- > 0)).toBe(200)
     // A server in the middle of filling a buffer is not waiting at that moment.
-    await until(async () => (await waiting()) === 4, 5_000, { what: 'all 4 to wait still' })
+    await until(async () => (await waiting()) === 4, 10_000, { what: 'all 4 to wait still' })
     expect(peakMemory(proxy.pid)).toBeLessThan(MOST_MEMORY)
     // They wake up and get the rest.
     const { socket, received } = stuck[0]!

@@ -78,7 +78,7 @@ describe('By port', () => {
     await client.query('create table if not exists carried (word text)')
     await client.query(`insert into carried values ('hello')`)
     const reader = await connect(front.url('reader'))
-    const found = await until(() => one(reader, 'select word from carried'), 5_000)
+    const found = await until(() => one(reader, 'select word from carried'), 10_000)
     expect(found).toBe('hello')
   })
 
@@ -200,7 +200,7 @@ describe('Readers', () => {
     await house.cluster.start('node-2')
     const waited = until(() => sessions.patient.query('select pg_is_in_recovery() as r'), 15_000)
     expect((await waited).rows).toEqual([{ r: true }])
-    expect((await until(() => sessions.strict.query('select 5 as n'), 5_000)).rows[0].n).toBe(5)
+    expect((await until(() => sessions.strict.query('select 5 as n'), 10_000)).rows[0].n).toBe(5)
     await house.cluster.start('node-3')
     await allUp()
   })

@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterEach(async () => {
   endClients(direct)
   for (const raw of raws.splice(0)) raw.vanish()
-  await until(() => front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => front.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(async () => {
@@ -71,13 +71,15 @@ function ears(client: Client): { heard: string[]; senders: number[] } {
 }
 
 const heardBy = (heard: readonly string[], count: number) =>
-  until(() => heard.length >= count, 5_000, { what: `${count} notifications, not ${heard.length}` })
+  until(() => heard.length >= count, 10_000, {
+    what: `${count} notifications, not ${heard.length}`,
+  })
 
 /** Everything sent before has arrived everywhere: a notification behind it has. */
 async function settled(...clients: { heard: string[] }[]): Promise<void> {
   const mark = `mark ${Math.random()}`
   await direct.query(`select pg_notify('mark', $1)`, [mark.slice(5)])
-  await until(() => clients.every(({ heard }) => heard.includes(mark)), 5_000)
+  await until(() => clients.every(({ heard }) => heard.includes(mark)), 10_000)
   for (const { heard } of clients) heard.splice(heard.indexOf(mark), 1)
 }
 
@@ -92,7 +94,7 @@ describe('A client that listens', () => {
     const client = await connect(front.url())
     const { heard } = ears(client)
     await client.query('listen tidings')
-    await until(() => leases() === 0, 1_000)
+    await until(() => leases() === 0, 10_000)
     await direct.query(`notify tidings, 'first'`)
     await heardBy(heard, 1)
     await direct.query(`notify tidings, 'second'; notify other_tidings, 'not for it'`)
@@ -164,7 +166,7 @@ describe('A client that listens', () => {
       query(`notify b, '2'`),
       query(`notify c, '3'`),
     )
-    await until(() => raw.messages.filter((m) => m.type === 'A').length === 3, 5_000)
+    await until(() => raw.messages.filter((m) => m.type === 'A').length === 3, 10_000)
     const heard = raw.messages
       .filter((m) => m.type === 'A')
       .map((m) => m.body.toString('latin1', 4))
@@ -318,7 +320,7 @@ describe('A client hears no more', () => {
     expect(heard).toEqual(['tidings 1'])
     // Other tests' listeners may still be there, but nobody wants anything of them.
     const channels = async () => sumOf(await scrape(front.adminPort), 'weir_listened_channels')
-    await until(async () => (await channels()) === 1, 5_000)
+    await until(async () => (await channels()) === 1, 10_000)
   })
 
   it('when it has gone, and the server connection that listened goes too', async () => {
@@ -496,7 +498,7 @@ describe('A client that does not take its notifications', () => {
     await client.query('begin')
     const payload = 'x'.repeat(7_000)
     for (let i = 0; i < 12; i++) await direct.query(`notify tidings, '${i} ${payload}'`)
-    await until(() => client.strays.length > 0, 5_000)
+    await until(() => client.strays.length > 0, 10_000)
     expect(client.strays[0]).toMatchObject({ severity: 'FATAL', code: '53400' })
     expect(client.strays[0]!.message).toContain('limits.notificationBytes (65536)')
     await heardBy(heard, 12)
@@ -535,7 +537,7 @@ describe('When the listening server connection is lost', () => {
     await direct.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'`,
     )
-    await until(() => notices.length > 0, 5_000)
+    await until(() => notices.length > 0, 10_000)
     expect(notices).toEqual(['WARNING 01000'])
     await direct.query(`notify tidings, '1'`)
     await heardBy(heard, 1)

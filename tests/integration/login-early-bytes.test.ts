@@ -51,7 +51,7 @@ const waiting = (): number =>
 it('what a client asks before it is welcomed is answered after', async () => {
   const first = await holder()
   const raw = await stranger('early')
-  await until(() => waiting() === 1, 5_000)
+  await until(() => waiting() === 1, 10_000)
   raw.send(query("select 'early bird'"))
   await first.letGo()
   await raw.take('Z')
@@ -62,13 +62,13 @@ it('what a client asks before it is welcomed is answered after', async () => {
 it('logins that wait for their welcome together do not come in past the limit', async () => {
   await until(
     () => house.app.snapshot().pools.every((p) => p.waiting === 0 && p.active === 0),
-    5_000,
+    10_000,
   )
   const first = await holder()
   const raws = await Promise.all(['a', 'b', 'c', 'd'].map(stranger))
-  await until(() => waiting() === 4, 5_000)
+  await until(() => waiting() === 4, 10_000)
   await first.letGo()
-  await until(() => raws.every((r) => r.closed || r.messages.some((m) => m.type === 'Z')), 5_000)
+  await until(() => raws.every((r) => r.closed || r.messages.some((m) => m.type === 'Z')), 10_000)
   expect(raws.filter((r) => !r.messages.some((m) => m.type === 'E'))).toHaveLength(3)
   for (const raw of raws) raw.vanish()
 })

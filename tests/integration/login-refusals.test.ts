@@ -53,7 +53,7 @@ const FAILED_AUTH = 'weir_client_connections_setup_failed_auth_total'
 async function counted(name: string, labels: Record<string, string>, times = 1): Promise<void> {
   const by = async () =>
     sumOf(await scrape(front.adminPort), name, labels) - sumOf(before, name, labels)
-  await until(async () => (await by()) >= times, 3_000, {
+  await until(async () => (await by()) >= times, 10_000, {
     what: `${name} ${JSON.stringify(labels)} to grow by ${times}`,
   })
   expect(await by()).toBe(times)
@@ -148,7 +148,7 @@ describe('The door refuses', () => {
     await raw.take('R')
     raw.send(query('select 1'))
     expect((await raw.error()).code).toBe('08P01')
-    await until(() => raw.closed, 3_000)
+    await until(() => raw.closed, 10_000)
     await counted(REFUSED, { reason: 'login-message' })
   })
 
@@ -172,7 +172,7 @@ describe('The door refuses', () => {
         message: 'sorry, too many clients already (2 of limits.maxClientConnections 2)',
       })
       await first.end()
-      const third = await until(() => connect(small.url()), 3_000)
+      const third = await until(() => connect(small.url()), 10_000)
       expect(await one(third, 'select 3')).toBe(3)
     } finally {
       endClients(bystander)

@@ -109,7 +109,7 @@ async function logIn(
       answer += chunk.toString('latin1')
     })
     socket.write(query('select current_user'))
-    await until(() => answer.includes('SELECT 1'), 5_000, { what: 'the answer' })
+    await until(() => answer.includes('SELECT 1'), 10_000, { what: 'the answer' })
     socket.end(terminate())
   } else {
     socket.destroy()

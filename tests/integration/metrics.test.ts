@@ -149,7 +149,7 @@ describe('Requests', () => {
     await two!.query('begin')
     const change = await watched(async () => {
       const waiting = third!.query('select 1')
-      await until(() => house.app.snapshot().clients.waiting === 1, 5_000)
+      await until(() => house.app.snapshot().clients.waiting === 1, 10_000)
       await one!.query('select pg_sleep(0.3)')
       await one!.query('commit')
       await waiting
@@ -171,13 +171,13 @@ describe('Requests', () => {
     await two!.query('begin')
     const change = await watched(async () => {
       const cancelled = failure(third!.query('select 1'))
-      await until(() => house.app.snapshot().clients.waiting === 1, 5_000)
+      await until(() => house.app.snapshot().clients.waiting === 1, 10_000)
       await cancel(cancelKeyOf(third!))
       await cancelled
       void failure(fourth!.query('select 1'))
-      await until(() => house.app.snapshot().clients.waiting === 1, 5_000)
+      await until(() => house.app.snapshot().clients.waiting === 1, 10_000)
       wireOf(fourth!).stream.destroy()
-      await until(() => house.app.snapshot().clients.waiting === 0, 5_000)
+      await until(() => house.app.snapshot().clients.waiting === 0, 10_000)
     })
     expect(change('borrows_refused_total', { ...WRITER, reason: 'WEIR_CANCELLED' })).toBe(1)
     expect(change('borrows_refused_total', { ...WRITER, reason: 'WEIR_CLIENT_LEFT' })).toBe(1)
@@ -244,7 +244,7 @@ describe('Bytes', () => {
         `select pg_terminate_backend(pid) from pg_stat_activity
          where pid <> pg_backend_pid() and backend_type = 'client backend' and application_name <> 'weir probe'`,
       )
-      await until(() => house.app.snapshot().pools.every((p) => p.total === 0), 5_000)
+      await until(() => house.app.snapshot().pools.every((p) => p.total === 0), 10_000)
     })
     expect(change('database_connections', NODE)).toBeLessThan(0)
     expect(change('database_sent_bytes_total', NODE)).toBe(0)
@@ -307,7 +307,7 @@ describe('Sessions', () => {
       await inside!.query('begin')
       await pinned!.query('create temp table something (n int)')
       // What a statement leaves behind is known a moment after its answer.
-      await until(() => house.app.snapshot().clients.pinned === 1, 5_000)
+      await until(() => house.app.snapshot().clients.pinned === 1, 10_000)
     })
     expect(change('database_connections_currently_in_transaction', NODE)).toBe(1)
     expect(change('database_connections_currently_session_pinned', NODE)).toBe(1)
@@ -331,7 +331,7 @@ describe('A cancel request', () => {
     const client = await connect(house.writer)
     const change = await watched(async () => {
       const asleep = failure(client.query('select pg_sleep(600)'))
-      await until(async () => (await asleepAt()) === 1, 5_000)
+      await until(async () => (await asleepAt()) === 1, 10_000)
       await cancel(cancelKeyOf(client))
       expect((await asleep).code).toBe('57014')
     })
@@ -354,12 +354,12 @@ describe('Nodes', () => {
     await house.ask(`alter system set ssl_key_file = 'test.key'`)
     await house.ask('alter system set ssl = on')
     await house.ask('select pg_reload_conf()')
-    await until(async () => (await house.ask('show ssl'))[0]?.ssl === 'on', 5_000)
+    await until(async () => (await house.ask('show ssl'))[0]?.ssl === 'on', 10_000)
     await house.ask(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where pid <> pg_backend_pid() and backend_type = 'client backend' and application_name <> 'weir probe'`,
     )
-    await until(() => house.app.snapshot().pools.every((p) => p.total === 0), 5_000)
+    await until(() => house.app.snapshot().pools.every((p) => p.total === 0), 10_000)
     const client = await connect(house.writer)
     const change = await watched(async () => {
       // Both connections of the pool; the logins cost none, for their welcome is known.

@@ -87,7 +87,7 @@ it('leaves nothing behind', async () => {
         const parameters = { user: 'weir', database: 'app', application_name: `app ${some(5)}` }
         raw.send(startupMessage(PROTOCOL_3, Object.entries(parameters)))
         if (some(10) > 0) {
-          await until(() => raw?.closed || raw?.messages.some((m) => m.type === 'Z'), 8_000)
+          await until(() => raw?.closed || raw?.messages.some((m) => m.type === 'Z'), 10_000)
           const key = keyOf(raw)
           await raw.take('Z')
           for (let i = some(4); i >= 0; i--) {

@@ -54,7 +54,7 @@ const notes = async () => (await house.ask('select text from notes order by 1'))
 
 async function running(what: string, count = 1): Promise<void> {
   const text = `select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()`
-  await until(async () => (await house.ask(text, [`%${what}%`])).length === count, 5_000, {
+  await until(async () => (await house.ask(text, [`%${what}%`])).length === count, 10_000, {
     what: `${count} running ${what}`,
     everyMs: 20,
   })
@@ -63,7 +63,7 @@ async function running(what: string, count = 1): Promise<void> {
 /** Sends and says goodbye in one breath; resolves when Weir has closed the connection. */
 async function leave(client: RawClient, ...messages: Buffer[]): Promise<void> {
   client.write(Buffer.concat([...messages, terminate()]))
-  await client.until(() => false, 5_000)
+  await client.until(() => false, 10_000)
   expect(client.closed).toBe(true)
 }
 
@@ -131,7 +131,7 @@ describe('What a client sent before it left', () => {
   it('is cancelled when its answer is long: Postgres gives up when it cannot send it', async () => {
     const client = await open(patient)
     client.write(query(`select repeat('x', 1000000) from generate_series(1, 1000000) as endless`))
-    await client.until(() => client.count('D') > 3, 5_000)
+    await client.until(() => client.count('D') > 3, 10_000)
     client.destroy()
     await serves(patient)
     await running('endless', 0)
@@ -171,7 +171,7 @@ describe('What would be rolled back anyway', () => {
   it('is a COPY without its end, which is ended at once', async () => {
     const client = await open(patient)
     client.write(Buffer.concat([query('copy notes from stdin'), copyData(Buffer.from('half\n'))]))
-    await client.until(() => client.count('G') > 0, 5_000)
+    await client.until(() => client.count('G') > 0, 10_000)
     client.destroy()
     await serves(patient)
     expect(await notes()).toEqual([])

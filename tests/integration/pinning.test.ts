@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   endClients(direct)
-  await until(() => front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => front.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(async () => {
@@ -53,7 +53,7 @@ async function pins(): Promise<string[]> {
 
 /** Resolves once nobody holds the server connection. */
 async function free(): Promise<void> {
-  await until(() => front.app.snapshot().clients.active === 0, 5_000)
+  await until(() => front.app.snapshot().clients.active === 0, 10_000)
 }
 
 const REFUSED: readonly (readonly [text: string, hint: string])[] = [
@@ -135,7 +135,7 @@ describe('An endpoint that pins as RDS Proxy does', () => {
       await free()
       await client.query(text)
       await client.query('discard all')
-      await until(async () => (await pins()).includes(reason), 5_000)
+      await until(async () => (await pins()).includes(reason), 10_000)
       expect(await one(client, 'select pg_backend_pid()')).toBe(pid)
       await client.end()
       const next = await connect(front.url('aws'))
@@ -161,7 +161,7 @@ describe('An endpoint that pins as RDS Proxy does', () => {
     client.on('notification', ({ payload }) => heard.push(payload))
     await client.query('listen news')
     await direct.query(`notify news, 'rain'`)
-    await until(() => heard.length > 0, 5_000)
+    await until(() => heard.length > 0, 10_000)
     expect(heard).toEqual(['rain'])
   })
 })
@@ -185,11 +185,11 @@ describe('What a function changes that nobody has read', () => {
   it('pins with verify: temporary tables and locks, until they are gone', async () => {
     const client = await connect(front.url('verify'))
     await client.query('select makes()')
-    await until(async () => (await pins()).includes('temporary'), 5_000)
+    await until(async () => (await pins()).includes('temporary'), 10_000)
     await client.query('drop table scratch')
     await free()
     await client.query('select locks()')
-    await until(async () => (await pins()).includes('advisory-lock'), 5_000)
+    await until(async () => (await pins()).includes('advisory-lock'), 10_000)
     await client.query('select pg_advisory_unlock_all()')
     await free()
   })

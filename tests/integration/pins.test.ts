@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   endClients(direct)
-  await until(() => free(narrow) && free(wide), 5_000)
+  await until(() => free(narrow) && free(wide), 10_000)
 })
 
 afterAll(async () => {
@@ -36,7 +36,7 @@ afterAll(async () => {
 
 /** Resolves once the server has been asked and one client is pinned, for this and nothing else. */
 async function pinned({ app, adminPort }: Front, reason: string): Promise<void> {
-  await until(() => app.snapshot().clients.pinned > 0, 5_000)
+  await until(() => app.snapshot().clients.pinned > 0, 10_000)
   const answer = await fetch(`http://127.0.0.1:${adminPort}/clients`)
   const { clients } = (await answer.json()) as { clients: { pins: string[] }[] }
   expect(clients.flatMap(({ pins }) => pins)).toEqual([reason])
@@ -44,7 +44,7 @@ async function pinned({ app, adminPort }: Front, reason: string): Promise<void> 
 
 /** Resolves once nobody holds a server connection. */
 async function unpinned({ app }: Front): Promise<void> {
-  await until(() => app.snapshot().clients.active === 0, 5_000)
+  await until(() => app.snapshot().clients.active === 0, 10_000)
   expect(app.snapshot().clients.pinned).toBe(0)
 }
 
@@ -308,7 +308,7 @@ describe('An endpoint with session pooling', () => {
       await client.end()
       const query = () =>
         one(other, `select pg_backend_pid() || ' ' || current_setting('work_mem')`)
-      expect(await until(query, 5_000)).toBe(`${pid} 4MB`)
+      expect(await until(query, 10_000)).toBe(`${pid} 4MB`)
     } finally {
       endClients(direct)
       await front.end()
@@ -343,7 +343,7 @@ describe('A client that says nothing for limits.idleClientTimeout', () => {
       await ear!.query('listen news')
       await busy!.query('begin')
       await busy!.query('insert into talk values (1)')
-      await until(() => silent!.strays.length > 0, 5_000)
+      await until(() => silent!.strays.length > 0, 10_000)
       expect(silent!.strays[0]).toMatchObject({ severity: 'FATAL', code: '57P05' })
       await busy!.query('commit')
       expect(await one(direct, 'select count(*)::int from talk')).toBe(1)

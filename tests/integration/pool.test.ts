@@ -106,7 +106,7 @@ describe('A pool', () => {
     const waits: Promise<unknown>[] = []
     for (const [i, waiter] of waiters.entries()) {
       waits.push(waiter.query('select 1').then(() => served.push(i)))
-      await until(() => onlyPool(narrow).waiting === i + 1, 5_000)
+      await until(() => onlyPool(narrow).waiting === i + 1, 10_000)
     }
     await holder!.query('commit')
     await Promise.all(waits)
@@ -132,7 +132,7 @@ describe('A pool', () => {
   it('with nowait refuses at once when no server connection is idle', async () => {
     const narrow = await front({ pool: { maxConnections: 1, borrowTimeout: 'nowait' } })
     // The pool is empty at first, and nowait waits for no opening.
-    const [holder, waiter] = await until(() => connectAll(2, narrow.url()), 5_000)
+    const [holder, waiter] = await until(() => connectAll(2, narrow.url()), 10_000)
     await holder!.query('begin')
     const error = await failure(waiter!.query('select 1'))
     expect(error.code).toBe('53300')
@@ -181,7 +181,7 @@ describe('A server connection', () => {
     await direct.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app1'`,
     )
-    await until(() => onlyPool(narrow).total === 0, 5_000)
+    await until(() => onlyPool(narrow).total === 0, 10_000)
     for (const client of [a!, b!, a!, b!]) expect(await one(client, 'select 1')).toBe(1)
     expect([...a!.strays, ...b!.strays]).toEqual([])
   })
@@ -196,7 +196,7 @@ describe('A server connection', () => {
          where usename = 'app1' and wait_event = 'PgSleep'`,
       )
       return rowCount === 1
-    }, 5_000)
+    }, 10_000)
     expect(await asleep).toMatchObject({
       severity: 'ERROR',
       code: '08007',
@@ -238,12 +238,12 @@ describe('A client that waits', () => {
     const [holder, leaving, staying] = await connectAll(3, narrow.url())
     await holder!.query('begin')
     const left = failure(leaving!.query('select 1'))
-    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    await until(() => onlyPool(narrow).waiting === 1, 10_000)
     const served = one(staying!, 'select 7')
-    await until(() => onlyPool(narrow).waiting === 2, 5_000)
+    await until(() => onlyPool(narrow).waiting === 2, 10_000)
     wireOf(leaving!).stream.destroy()
     await left
-    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    await until(() => onlyPool(narrow).waiting === 1, 10_000)
     await holder!.query('commit')
     expect(await served).toBe(7)
     expect(onlyPool(narrow)).toMatchObject({ total: 1, waiting: 0 })
@@ -259,7 +259,7 @@ describe('A client that waits', () => {
     const padding = 'x'.repeat(65_536)
     const requests = Array.from({ length: 40 }, (_, i) => query(`select ${i} /* ${padding} */`))
     raw.send(...requests)
-    await until(() => onlyPool(narrow).waiting === 1, 5_000)
+    await until(() => onlyPool(narrow).waiting === 1, 10_000)
     await holder.query('commit')
     const answers: string[] = []
     for (let i = 0; i < requests.length; i++) {
@@ -347,7 +347,7 @@ describe('A client that leaves', () => {
     )
     return rows[0]?.what ?? null
   }
-  const sleeping = () => until(async () => (await activity()) === 'active/PgSleep', 5_000)
+  const sleeping = () => until(async () => (await activity()) === 'active/PgSleep', 10_000)
 
   it.each(Object.entries(ways))(
     '%s leaves a rolled back server connection to the next',

@@ -127,7 +127,7 @@ describe.skipIf(!installed)('Replication', () => {
     expect(sender).toMatchObject({ application_name: 'copy cat', usename: 'streamer' })
     expect(house.app.snapshot().pools.map((pool) => pool.total)).toEqual(before)
     await client.end()
-    await until(async () => (await walsenders()).length === 0, 5_000)
+    await until(async () => (await walsenders()).length === 0, 10_000)
     expect(house.app.snapshot().pools.map((pool) => pool.total)).toEqual(before)
   })
 
@@ -240,7 +240,7 @@ describe.skipIf(!installed)('Replication', () => {
     expect(inserts()).toEqual(expected)
     running.child.kill('SIGINT')
     expect(await running.ended).toBe(0)
-    await until(() => pinned() === 0, 5_000)
+    await until(() => pinned() === 0, 10_000)
   })
 
   it('can be cancelled with the key that Weir gave, and goes on', async () => {
@@ -381,7 +381,7 @@ describe.skipIf(!installed)('Replication', () => {
     expect(connections()).toBe(before + 4)
     expect(pinned()).toBe(4)
     endClients()
-    await until(() => connections() === before, 5_000)
+    await until(() => connections() === before, 10_000)
     expect(house.app.snapshot().clients.total).toBe(0)
   })
 
@@ -428,7 +428,7 @@ describe.skipIf(!installed)('Replication', () => {
       expect(await one(await connect(front.url()), 'select 1')).toBe(1)
       expect(await one(first, 'select 2')).toBe(2)
       await first.end()
-      await until(async () => (await walsenders()).length === 0, 5_000)
+      await until(async () => (await walsenders()).length === 0, 10_000)
       const next = await connect(front.url('writer', 'streamer'), logical)
       expect(await one(next, 'select 3')).toBe(3)
     } finally {

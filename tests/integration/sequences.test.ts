@@ -26,7 +26,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   endClients(direct)
-  await until(() => front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => front.app.snapshot().clients.total === 0, 10_000)
   await front.end()
 })
 
@@ -80,7 +80,7 @@ describe('currval and lastval', () => {
     await one(ben, NEXTVAL)
     expect((await failure(ann.query(CURRVAL))).code).toBe('55000')
     const made = await one(ann, NEXTVAL)
-    await until(() => front.app.snapshot().clients.pinned === 1, 5_000)
+    await until(() => front.app.snapshot().clients.pinned === 1, 10_000)
     const wait = one(ben, 'select 1')
     expect(await one(ann, CURRVAL)).toBe(made)
     expect(await one(ann, CURRVAL)).toBe(made)

@@ -31,7 +31,7 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(front.app.snapshot().pins).toEqual([])
   endClients(direct)
-  await until(() => front.app.snapshot().clients.total === 0, 5_000)
+  await until(() => front.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(async () => {
@@ -112,15 +112,15 @@ it('UNLISTEN that an error has undone is undone', async () => {
   await client.query('listen news')
   for (const [i, text] of ['unlisten news; select 1/0', 'select 1; discard all'].entries()) {
     await failure(client.query(text))
-    await until(() => front.app.snapshot().clients.active === 0, 5_000)
+    await until(() => front.app.snapshot().clients.active === 0, 10_000)
     await direct.query(`notify news, '${i}'`)
-    await until(() => heard.length > i, 5_000)
+    await until(() => heard.length > i, 10_000)
   }
   await client.query('discard all')
   await direct.query(`notify news, 'unheard'`)
   await client.query('listen other')
   await direct.query(`notify other, 'last'`)
-  await until(() => heard.length > 2, 5_000)
+  await until(() => heard.length > 2, 10_000)
   expect(heard).toEqual(['0', '1', 'last'])
 })
 

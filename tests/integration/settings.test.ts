@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   endClients(direct)
-  await until(() => narrow.app.snapshot().clients.total === 0, 5_000)
+  await until(() => narrow.app.snapshot().clients.total === 0, 10_000)
 })
 
 afterAll(async () => {
@@ -114,7 +114,7 @@ describe('A setting that is changed by', () => {
     expect(await one(client, look)).toBe(before)
     const other = await connect(narrow.url())
     expect(await one(other, look)).toBe(before)
-    await until(() => narrow.app.snapshot().clients.active === 0, 5_000)
+    await until(() => narrow.app.snapshot().clients.active === 0, 10_000)
     expect(narrow.app.snapshot().clients.pinned).toBe(0)
   })
 })
@@ -167,7 +167,7 @@ describe('RESET goes back to what the client asked for at start', () => {
     }
     expect(answers[1]).toEqual(answers[0])
     expect(await one(other, 'show work_mem')).toBe('4MB')
-    await until(() => narrow.app.snapshot().clients.active === 0, 5_000)
+    await until(() => narrow.app.snapshot().clients.active === 0, 10_000)
     expect(narrow.app.snapshot().clients.pinned).toBe(0)
   })
 

@@ -50,7 +50,7 @@ async function postmasters(): Promise<number[]> {
 
 async function noneLeft(pids: number[]): Promise<void> {
   expect(pids.length).toBeGreaterThan(0)
-  await until(() => !pids.some(isAlive), 5_000, { what: `none of ${pids} to be left` })
+  await until(() => !pids.some(isAlive), 10_000, { what: `none of ${pids} to be left` })
 }
 
 describe('weir up', () => {
@@ -142,11 +142,11 @@ describe('A stop', () => {
       await slow!.query('begin')
       await slow!.query('insert into ended values (2)')
       const stopping = front.end()
-      await until(() => idle!.strays.length > 0, 2_000)
+      await until(() => idle!.strays.length > 0, 10_000)
       await quick!.query('insert into ended values (1)')
       await quick!.query('commit')
       await stopping
-      await until(() => [quick!, slow!].every((c) => c.strays.length > 0), 2_000)
+      await until(() => [quick!, slow!].every((c) => c.strays.length > 0), 10_000)
       for (const client of [idle!, quick!, slow!]) {
         expect(client.strays[0]).toMatchObject({ severity: 'FATAL', code: '57P01' })
       }
@@ -155,7 +155,7 @@ describe('A stop', () => {
           await house.ask(`select 1 from pg_stat_activity where query like '%ended%'
           and pid <> pg_backend_pid()`)
         ).length
-      await until(async () => (await left()) === 0, 5_000, { what: 'no server connection left' })
+      await until(async () => (await left()) === 0, 10_000, { what: 'no server connection left' })
       expect(await house.ask('select n from ended')).toEqual([{ n: 1 }])
     } finally {
       await house.end()

@@ -173,7 +173,7 @@ describe('Towards the nodes', () => {
     await house.ask(`alter system set ssl_key_file = 'test.key'`)
     await house.ask('alter system set ssl = on')
     await house.ask('select pg_reload_conf()')
-    await until(async () => (await house.ask('show ssl'))[0]!.ssl === 'on', 5_000)
+    await until(async () => (await house.ask('show ssl'))[0]!.ssl === 'on', 10_000)
 
     const ca = join(house.directory, 'test.crt')
     expect(await served(nodes('disable'))).toBe(false)
@@ -206,7 +206,7 @@ describe('Towards the nodes', () => {
       const backend = await one(client, 'select pg_backend_pid()')
       const asleep = failure(client.query('select pg_sleep(600)'))
       const sleeping = `select 1 from pg_stat_activity where wait_event = 'PgSleep'`
-      await until(async () => (await house.ask(sleeping)).length === 1, 5_000)
+      await until(async () => (await house.ask(sleeping)).length === 1, 10_000)
       seen.length = 0
       const { pid, secret } = cancelKeyOf(client)
       const key = Buffer.alloc(4)

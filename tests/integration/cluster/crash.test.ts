@@ -63,7 +63,7 @@ describe('after a crash', () => {
     const lab = await started(testLab({ nodes: 1 }))
     await lab.pause('node-1')
     process.kill(lab.writer().pid ?? 0, 'SIGKILL')
-    await until(() => !lab.writer().running, 5_000)
+    await until(() => !lab.writer().running, 10_000)
     await lab.start('node-1')
     expect(await rowsOf(lab.url(), 'select 1 as one')).toEqual([{ one: 1 }])
   })

@@ -35,13 +35,13 @@ describe('A link', () => {
   it('passes bytes both ways', async () => {
     const client = await connected()
     client.socket.write('hello')
-    await until(() => client.heard === 'hello', 5_000)
+    await until(() => client.heard === 'hello', 10_000)
   })
 
   it('that is cut holds bytes back, both ways, and loses none', async () => {
     const client = await connected()
     client.socket.write('a')
-    await until(() => client.heard === 'a', 5_000)
+    await until(() => client.heard === 'a', 10_000)
     link.cut()
     client.socket.write('b')
     accepted[0]!.write('c')
@@ -49,7 +49,7 @@ describe('A link', () => {
     expect(client.heard).toBe('a')
     expect(client.ended).toBe(false)
     link.restore()
-    await until(() => client.heard.length === 3, 5_000)
+    await until(() => client.heard.length === 3, 10_000)
     expect([...client.heard].sort().join('')).toBe('abc')
   })
 
@@ -60,33 +60,33 @@ describe('A link', () => {
     await turns()
     expect(accepted).toEqual([])
     link.restore()
-    await until(() => client.heard === 'later', 5_000)
+    await until(() => client.heard === 'later', 10_000)
   })
 
   it('that is cut does not tell one side that the other has gone', async () => {
     const client = await connected()
     client.socket.write('a')
-    await until(() => client.heard === 'a', 5_000)
+    await until(() => client.heard === 'a', 10_000)
     link.cut()
     accepted[0]!.destroy()
     await turns()
     expect(client.ended).toBe(false)
     link.restore()
-    await until(() => client.ended, 5_000)
+    await until(() => client.ended, 10_000)
   })
 
   it('passes the end of a connection on', async () => {
     const client = await connected()
     client.socket.write('a')
-    await until(() => client.heard === 'a', 5_000)
+    await until(() => client.heard === 'a', 10_000)
     accepted[0]!.end()
-    await until(() => client.ended, 5_000)
+    await until(() => client.ended, 10_000)
   })
 
   it('whose node refuses resets the connection', async () => {
     await new Promise<void>((resolve) => server.close(() => resolve()))
     const client = await connected()
-    await until(() => client.ended, 5_000)
+    await until(() => client.ended, 10_000)
   })
 })
 

@@ -24,11 +24,11 @@ describe('The schedule of a client', () => {
       journal.good(now())
       return true
     })
-    await until(() => stalled !== undefined, 5_000)
+    await until(() => stalled !== undefined, 10_000)
     const from = now()
-    await until(() => now() - from > 200, 5_000)
+    await until(() => now() - from > 200, 10_000)
     stalled?.()
-    await until(() => attempts() >= 6, 5_000)
+    await until(() => attempts() >= 6, 10_000)
     await schedule.stop()
     const { due, answered, longestGapMs } = record()
     expect(longestGapMs).toBeGreaterThan(200)
@@ -46,7 +46,7 @@ describe('The schedule of a client', () => {
       journal.good(now())
       return true
     })
-    await until(() => attempts() === 4, 5_000)
+    await until(() => attempts() === 4, 10_000)
     await schedule.stop()
     expect(record()).toMatchObject({ answered: 1, failed: 3, due: 4 })
   })
@@ -56,7 +56,7 @@ describe('The schedule of a client', () => {
       journal.good(now())
       return true
     })
-    await until(() => attempts() === 1, 5_000)
+    await until(() => attempts() === 1, 10_000)
     await schedule.stop()
     expect(attempts()).toBe(1)
   })

@@ -53,7 +53,7 @@ it.each(['raw', 'streams'])(
     const { links } = await listen({ host: '127.0.0.1', port: 0 })
     if (listener === undefined || !('port' in listener.address)) throw new Error('no port')
     speakAndReset(listener.address.port)
-    await until(() => links.length === 1, 5_000)
+    await until(() => links.length === 1, 10_000)
     expect(links[0]!.remoteAddress).not.toBeUndefined()
   },
 )
@@ -64,7 +64,7 @@ it.each(['raw', 'streams'])('a client on a Unix socket has no address (%s)', asy
   const path = join(directory, 's')
   const { links } = await listen({ path })
   const socket = net.connect(path)
-  await until(() => links.length === 1, 5_000)
+  await until(() => links.length === 1, 10_000)
   expect(links[0]!.remoteAddress).toBeUndefined()
   socket.destroy()
   rmSync(directory, { recursive: true })

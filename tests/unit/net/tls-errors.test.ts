@@ -55,6 +55,6 @@ it('a client that follows its handshake with rubbish in the same segment only lo
   const client = tls.connect({ socket: wire, rejectUnauthorized: false })
   client.on('error', () => {})
 
-  await until(() => outcome.error !== undefined || outcome.link?.closed === true, 4_000)
+  await until(() => outcome.error !== undefined || outcome.link?.closed === true, 10_000)
   expect(outcome.link?.closed ?? true).toBe(true)
 })

@@ -105,20 +105,20 @@ describe('A cancel request of an encrypted server connection', () => {
     expect(await opener().cancel(node.at, KEY, true)).toBe(true)
     expect(node.clear()).toEqual(sslRequest())
     expect(node.secret()).toEqual(REQUEST)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
   })
 
   it('is not sent in clear to a node that has no TLS any more', async () => {
     const node = await nodeThat(Buffer.from('N'))
     expect(await opener().cancel(node.at, KEY, true)).toBe(true)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
     expect(node.clear()).toEqual(sslRequest())
   })
 
   it('is not sent to somebody who puts bytes behind the answer', async () => {
     const node = await nodeThat(Buffer.from('SAnd this'))
     expect(await opener().cancel(node.at, KEY, true)).toBe(true)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
     expect(node.clear()).toEqual(sslRequest())
   })
 
@@ -135,7 +135,7 @@ describe('A cancel request of an encrypted server connection', () => {
       throw new Error('ENOENT: no such file, ca.crt')
     })
     expect(await lost.cancel(node.at, KEY, true)).toBe(true)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
   })
 
   it('is given up in time by a node that never answers: nothing was sent', async () => {
@@ -143,30 +143,30 @@ describe('A cancel request of an encrypted server connection', () => {
     const began = performance.now()
     expect(await opener(150).cancel(node.at, KEY, true)).toBe(true)
     expect(performance.now() - began).toBeLessThan(1_000)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
   })
 
   it('may still land when the node took it and says nothing', async () => {
     const node = await nodeThat(Buffer.from('S'), () => {})
     expect(await opener(400).cancel(node.at, KEY, true)).toBe(false)
     expect(node.secret()).toEqual(REQUEST)
-    await until(() => node.open() === 0, 2_000)
+    await until(() => node.open() === 0, 10_000)
   })
 
   it('is given up when nobody wants it any more, before and after it was sent', async () => {
     const silent = await nodeThat(Buffer.alloc(0))
     const early = new AbortController()
     const before = opener(20_000).cancel(silent.at, KEY, true, early.signal)
-    await until(() => silent.clear().length > 0, 2_000)
+    await until(() => silent.clear().length > 0, 10_000)
     early.abort()
     expect(await before).toBe(true)
     const taking = await nodeThat(Buffer.from('S'), () => {})
     const late = new AbortController()
     const after = opener(20_000).cancel(taking.at, KEY, true, late.signal)
-    await until(() => taking.secret().length === REQUEST.length, 2_000)
+    await until(() => taking.secret().length === REQUEST.length, 10_000)
     late.abort()
     expect(await after).toBe(false)
-    await until(() => silent.open() + taking.open() === 0, 2_000)
+    await until(() => silent.open() + taking.open() === 0, 10_000)
     expect(await opener().cancel(taking.at, KEY, true, AbortSignal.abort())).toBe(true)
   })
 })
