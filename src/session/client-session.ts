@@ -71,7 +71,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
     this.#pinNotes = new PinNotes(rooms, this)
     this.#idleWatch = new IdleWatch(rooms, this)
-    this.#ears = new Ears(rooms, this, this.#conversation.channels)
+    this.#ears = new Ears(rooms, this)
     route.prefer = ({ conversation }) => conversation.settingsKey === this.#conversation.settingsKey
     link.receiver = this
     rooms.sessions.add(this)

@@ -16,6 +16,8 @@ export interface Listener {
   readonly id: number
   readonly link: Link
   readonly route: Subscriber['route']
+  /** What the client listens to now. */
+  readonly channels: ReadonlySet<string>
   /** No transaction is open and no answer is owed. */
   readonly quiet: boolean
   /** The channel of its LISTEN is listened to, or cannot be; it `waited` for that. */
@@ -24,14 +26,13 @@ export interface Listener {
 }
 
 export class Ears implements Subscriber, NotificationReceiver {
-  readonly route: Subscriber['route']
   /** How the client reads text; known when its login is over. */
   dialect = ''
   #rooms: Rooms
   #session: Listener
-  #channels: ReadonlySet<string>
-  #queue: NotificationQueue
-  #subscribed = new Set<string>()
+  // Most clients never listen, and there are thousands of them: made when first needed.
+  #queue: NotificationQueue | undefined
+  #subscribed: Set<string> | undefined
   /** What the client waits for before its LISTEN may go on. */
   #pending: string | undefined
   /** Waits to go on. */
@@ -41,13 +42,13 @@ export class Ears implements Subscriber, NotificationReceiver {
   /** Counted as listening. */
   #counted = false
 
-  /** `channels`: what the client listens to, as it changes. */
-  constructor(rooms: Rooms, session: Listener, channels: ReadonlySet<string>) {
+  constructor(rooms: Rooms, session: Listener) {
     this.#rooms = rooms
     this.#session = session
-    this.route = session.route
-    this.#channels = channels
-    this.#queue = new NotificationQueue(this, rooms.notificationBytes)
+  }
+
+  get route(): Subscriber['route'] {
+    return this.#session.route
   }
 
   /** The client waits until the channel of its LISTEN is listened to. */
@@ -58,11 +59,11 @@ export class Ears implements Subscriber, NotificationReceiver {
   /** The client is about to LISTEN. False when it has to wait until `subscribed` is called. */
   subscribe(channel: string): boolean {
     this.#pending = channel
-    this.#subscribed.add(channel)
+    this.#noteSubscribed(channel)
     let waited = false
     this.#rooms.hub.subscribe(this, channel, (error) => {
       this.#pending = undefined
-      if (error !== undefined) this.#subscribed.delete(channel)
+      if (error !== undefined) this.#subscribed?.delete(channel)
       this.#session.subscribed(error, waited)
     })
     waited = this.waits
@@ -78,29 +79,36 @@ export class Ears implements Subscriber, NotificationReceiver {
     return true
   }
 
+  #noteSubscribed(channel: string): void {
+    this.#subscribed ??= new Set()
+    this.#subscribed.add(channel)
+  }
+
   #drop(channel: string): void {
-    this.#subscribed.delete(channel)
+    this.#subscribed?.delete(channel)
     this.#rooms.hub.unsubscribe(this, channel)
   }
 
   /** A transaction has ended and `channels` are true: the subscriptions follow, what waits is given. */
   settle(): void {
-    for (const channel of this.#subscribed) {
-      if (!this.#channels.has(channel) && channel !== this.#pending) this.#drop(channel)
+    const { channels } = this.#session
+    if (this.#subscribed === undefined && channels.size === 0) return
+    for (const channel of this.#subscribed ?? []) {
+      if (!channels.has(channel) && channel !== this.#pending) this.#drop(channel)
     }
-    for (const channel of this.#channels) {
-      if (!this.#subscribed.has(channel)) this.#follow(channel)
+    for (const channel of channels) {
+      if (this.#subscribed?.has(channel) !== true) this.#follow(channel)
     }
-    this.#count(this.#channels.size > 0)
-    this.#queue.flush()
+    this.#count(channels.size > 0)
+    this.#queue?.flush()
   }
 
   /** It listens, and nobody saw it coming: inside a function, or under a name spelt otherwise. */
   #follow(channel: string): void {
-    this.#subscribed.add(channel)
+    this.#noteSubscribed(channel)
     this.#rooms.hub.subscribe(this, channel, (error) => {
       if (error === undefined) return
-      this.#subscribed.delete(channel)
+      this.#subscribed?.delete(channel)
       this.#rooms.log.warn(
         { client: this.#session.id, reason: error.message },
         'cannot listen for a client that has a channel already; tried again after its next statement',
@@ -116,17 +124,22 @@ export class Ears implements Subscriber, NotificationReceiver {
   }
 
   notify(channel: string, message: Buffer): void {
-    this.#queue.push(channel, message)
+    this.#push(channel, message)
   }
 
   missed(error: WeirError): void {
-    if (this.#channels.size === 0) return
-    this.#queue.push(undefined, this.#rooms.protocol.warning(missedBecause(error)))
+    if (this.#session.channels.size === 0) return
+    this.#push(undefined, this.#rooms.protocol.warning(missedBecause(error)))
+  }
+
+  #push(channel: string | undefined, message: Buffer): void {
+    this.#queue ??= new NotificationQueue(this, this.#rooms.notificationBytes)
+    this.#queue.push(channel, message)
   }
 
   /** The client has read what was written. */
   drained(): void {
-    this.#queue.flush()
+    this.#queue?.flush()
   }
 
   /** Everything sent so far is given to the client; then `server` goes on with its answer. */
@@ -136,7 +149,7 @@ export class Ears implements Subscriber, NotificationReceiver {
       if (this.#halted !== server) return
       this.#halted = undefined
       this.#amidst = true
-      this.#queue.flush()
+      this.#queue?.flush()
       this.#amidst = false
       server.goOn()
     })
@@ -147,9 +160,9 @@ export class Ears implements Subscriber, NotificationReceiver {
   }
 
   wants(channel: string): boolean | undefined {
-    if (this.#channels.has(channel)) return true
+    if (this.#session.channels.has(channel)) return true
     // Its LISTEN may be in the very transaction whose answer is about to end.
-    return this.#amidst && this.#subscribed.has(channel) ? undefined : false
+    return this.#amidst && this.#subscribed?.has(channel) ? undefined : false
   }
 
   deliver(message: Buffer, channel: string | undefined): void {
@@ -166,8 +179,8 @@ export class Ears implements Subscriber, NotificationReceiver {
     this.#pending = undefined
     this.#halted = undefined
     this.#count(false)
-    this.#queue.clear()
-    this.#rooms.hub.leave(this)
+    this.#queue?.clear()
+    if (this.#subscribed !== undefined) this.#rooms.hub.leave(this)
   }
 }
 

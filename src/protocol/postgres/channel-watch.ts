@@ -22,6 +22,9 @@ const MOST_MARKS = 64
 /** So much of a text is looked at for that. */
 const HEAD_BYTES = 256
 
+const NO_CHANNELS: ReadonlySet<string> = new Set()
+const NONE: readonly Leaving[] = []
+
 /** A channel the client stops listening to, or all. */
 interface Leaving {
   readonly channel: string | undefined
@@ -41,21 +44,26 @@ interface Standing {
 }
 
 export class ChannelWatch {
-  readonly channels = new Set<string>()
+  #channels: Set<string> | undefined
   /** The server connection listens, which is the shared listener's business from now on. */
   unlisten = false
   #senders: Senders
   /** What the client takes for the number of its server process. */
   #process: number
   /** Since the last question, and before it. */
-  #leaving: Leaving[] = []
-  #asked: Leaving[] = []
+  #leaving: readonly Leaving[] = NONE
+  #asked: readonly Leaving[] = NONE
   /** Of the marks; the values never come again. */
   #marks = 0
 
   constructor(senders: Senders, process: number | undefined) {
     this.#senders = senders
     this.#process = process ?? NOBODY
+  }
+
+  /** What the client listens to; another set when that has changed. */
+  get channels(): ReadonlySet<string> {
+    return this.#channels ?? NO_CHANNELS
   }
 
   /** Bytes for a server connection it begins to use: what is notified there is no other's now. */
@@ -113,7 +121,10 @@ export class ChannelWatch {
     const marked = !alone && (single || server.status !== 'idle')
     const mark = marked ? this.#newMark() : undefined
     if (mark !== undefined) emit(server.aside(`SET ${mark.name} = '${mark.value}'`))
-    for (const channel of channels) this.#leaving.push({ channel, alone, mark })
+    this.#leaving = [
+      ...this.#leaving,
+      ...channels.map((channel) => ({ channel, alone, mark })),
+    ]
   }
 
   #newMark(): { name: string; value: string } {
@@ -124,19 +135,19 @@ export class ChannelWatch {
   /** The question goes out, about these marks; `again` when there was no answer. */
   asks(): string[] {
     this.#asked = this.#leaving
-    this.#leaving = []
+    this.#leaving = NONE
     return this.#asked.flatMap(({ mark }) => (mark === undefined ? [] : [mark.name]))
   }
 
   again(): void {
     this.#leaving = [...this.#asked, ...this.#leaving]
-    this.#asked = []
+    this.#asked = NONE
   }
 
   /** What was done since the last boundary is undone, and its server connection gone. */
   undone(): void {
-    this.#asked = []
-    this.#leaving = []
+    this.#asked = NONE
+    this.#leaving = NONE
     this.unlisten = false
   }
 
@@ -147,9 +158,9 @@ export class ChannelWatch {
       return mark === undefined || marks[at++] === mark.value
     })
     const staying = this.#without(committed, rolledBack)
-    for (const channel of this.channels) if (!staying.has(channel)) this.channels.delete(channel)
-    this.#asked = []
-    for (const channel of channels) this.channels.add(channel)
+    this.#asked = NONE
+    for (const channel of channels) staying.add(channel)
+    this.#channels = staying.size === 0 ? undefined : staying
     this.unlisten = channels.length > 0
   }
 

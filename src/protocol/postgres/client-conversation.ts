@@ -163,8 +163,7 @@ export class PostgresClientConversation implements ClientConversation {
     }
     const bytes = following.settle(server)
     if (bytes.length > 0) return bytes
-    this.#desk.subscribed.clear()
-    for (const channel of following.channels) this.#desk.subscribed.add(channel)
+    this.#desk.subscribesTo(following.channels)
     const { settings } = following
     if (this.#realmOf !== settings.key) {
       this.#realmOf = settings.key
@@ -226,7 +225,7 @@ export class PostgresClientConversation implements ClientConversation {
       if (step === 'wait') break
       if (step === 'subscribe' && cursor.hasRun) return this.#forwardRun()
       // Whoever goes on without `failRequest` has seen to it.
-      if (step === 'subscribe') desk.subscribed.add(desk.subscription)
+      if (step === 'subscribe') desk.subscribes(desk.subscription)
       if (step !== undefined) return step
     }
     return cursor.hasRun ? this.#forwardRun() : this.#starved()
@@ -350,7 +349,7 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   failRequest(error: WeirError): void {
-    this.#desk.subscribed.delete(this.#desk.subscription)
+    this.#desk.unsubscribes(this.#desk.subscription)
     if (this.#server !== undefined) {
       // The channel of a LISTEN cannot be had: it fails where it stands.
       this.#desk.refusal = errorBytesOf(error, 'ERROR')

@@ -51,6 +51,8 @@ export function outcomeOf(named: Named): Named | undefined {
   return named.gone ? undefined : named
 }
 
+const NOBODY: readonly Named[] = []
+
 /** Whether settings may differ from those that a client is known to have. */
 export function inDoubt(server: PostgresServerConversation): boolean {
   return server.dirty || server.coloured
@@ -58,7 +60,8 @@ export function inDoubt(server: PostgresServerConversation): boolean {
 
 export class ClientNames {
   readonly statements: Statements
-  #byName = new Map<string, Named>()
+  /** Made when first needed: most clients prepare nothing by name. */
+  #byName: Map<string, Named> | undefined
   #realm: string
   /** Of the statement that `pick` returned last. */
   presence: Presence = 'absent'
@@ -70,7 +73,7 @@ export class ClientNames {
   }
 
   get size(): number {
-    return this.#byName.size
+    return this.#byName?.size ?? 0
   }
 
   get realm(): string {
@@ -83,23 +86,24 @@ export class ClientNames {
   }
 
   values(): Iterable<Named> {
-    return this.#byName.values()
+    return this.#byName?.values() ?? NOBODY
   }
 
   get(name: string): Named | undefined {
-    return this.#byName.get(name)
+    return this.#byName?.get(name)
   }
 
   has(name: string): boolean {
-    return this.#byName.has(name)
+    return this.#byName?.has(name) === true
   }
 
   set(name: string, named: Named): void {
+    this.#byName ??= new Map()
     this.#byName.set(name, named)
   }
 
   delete(name: string): void {
-    this.#byName.delete(name)
+    this.#byName?.delete(name)
   }
 
   /** The statement of a text for `server`: shared, unless settings are in doubt there. */
@@ -115,14 +119,14 @@ export class ClientNames {
 
   /** As `get`, looked up again in the realm of now unless settings are in doubt. */
   current(server: PostgresServerConversation, name: string): Named | undefined {
-    const named = this.#byName.get(name)
+    const named = this.#byName?.get(name)
     if (named === undefined) return undefined
     const { realm } = named
     if (realm === undefined || realm === this.#realm || inDoubt(server)) return named
     const { statement } = named
     const again = this.entry(name, this.statements.again(statement, this.#realm))
     const renewed: Named = { ...named, ...again }
-    this.#byName.set(name, renewed)
+    this.set(name, renewed)
     return renewed
   }
 
@@ -159,15 +163,15 @@ export class ClientNames {
     const { statement, clientName } = taken
     const { batch } = ledger
     const contested: Named = { ...taken, over: taken }
-    this.#byName.set(clientName, contested)
+    this.set(clientName, contested)
     if (open) {
       prepared.add(statement, batch)
       prepared.asked(statement)
     }
     const put = (named: Named | undefined): void => {
-      if (this.#byName.get(clientName) !== contested) return
-      if (named === undefined) this.#byName.delete(clientName)
-      else this.#byName.set(clientName, named)
+      if (this.get(clientName) !== contested) return
+      if (named === undefined) this.delete(clientName)
+      else this.set(clientName, named)
     }
     return {
       accept: () => {
@@ -185,17 +189,17 @@ export class ClientNames {
   /** All names are taken away; returns how to put them back. */
   clear(): () => void {
     const before = this.#byName
-    this.#byName = new Map()
+    this.#byName = undefined
     return () => {
-      for (const [name, named] of before) {
+      for (const [name, named] of before ?? []) {
         const outcome = outcomeOf(named)
-        if (outcome !== undefined && !this.#byName.has(name)) this.#byName.set(name, outcome)
+        if (outcome !== undefined && !this.has(name)) this.set(name, outcome)
       }
     }
   }
 
   /** The server has said that all are gone which it knew at that time. */
   deallocated(): void {
-    for (const [name, { pending }] of this.#byName) if (!pending) this.#byName.delete(name)
+    for (const [name, { pending }] of this.#byName ?? []) if (!pending) this.delete(name)
   }
 }

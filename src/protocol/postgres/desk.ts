@@ -9,6 +9,8 @@ import type { Following } from './following.ts'
 import { Outbox } from './outbox.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
+const NO_CHANNELS: ReadonlySet<string> = new Set()
+
 /** What a part makes of a message: read on, wait for the rest of it, or a step to tell. */
 export type Verdict = undefined | 'wait' | 'subscribe' | 'need-server'
 
@@ -33,8 +35,9 @@ export class Desk {
   subscription = ''
   /** The next LISTEN is refused with these bytes, because its channel cannot be had. */
   refusal: Buffer | undefined
-  /** Channels that the shared listener was found to listen to for this client. */
-  readonly subscribed = new Set<string>()
+  // Nearly all clients never need these two, and there are thousands of clients.
+  #subscribed: Set<string> | undefined
+  #emit: ((bytes: Buffer) => void) | undefined
 
   constructor(statements: ClientStatements, following: Following, inspectBytes: number) {
     this.statements = statements
@@ -43,9 +46,31 @@ export class Desk {
   }
 
   /** Sends bytes of ours, behind what passed before. */
-  readonly emit = (bytes: Buffer): void => {
-    if (this.in.hasRun) this.toServer.push(this.in.takeRun())
-    this.toServer.push(bytes)
+  get emit(): (bytes: Buffer) => void {
+    this.#emit ??= (bytes) => {
+      if (this.in.hasRun) this.toServer.push(this.in.takeRun())
+      this.toServer.push(bytes)
+    }
+    return this.#emit
+  }
+
+  /** Channels that the shared listener was found to listen to for this client. */
+  get subscribed(): ReadonlySet<string> {
+    return this.#subscribed ?? NO_CHANNELS
+  }
+
+  subscribes(channel: string): void {
+    this.#subscribed ??= new Set()
+    this.#subscribed.add(channel)
+  }
+
+  unsubscribes(channel: string): void {
+    this.#subscribed?.delete(channel)
+  }
+
+  /** Everything it listens to, and nothing else, is subscribed. */
+  subscribesTo(channels: ReadonlySet<string>): void {
+    this.#subscribed = channels.size === 0 ? undefined : new Set(channels)
   }
 
   /** The message at hand passes, with `behind` after it. The caller knows that all of it is here. */

@@ -23,7 +23,7 @@ export class Discarding {
   #lenient = false
   #status: TransactionStatus = 'idle'
   /** Of the statements parsed in what is thrown away, and in what was lost before it. */
-  #flows = new Map<string, number>()
+  #flows: Map<string, number> | undefined
 
   constructor(desk: Desk, portals: PortalFlows) {
     this.#desk = desk
@@ -64,6 +64,7 @@ export class Discarding {
     const ends = !this.#batch || type === FRONTEND.SYNC
     if (!ends) return false
     this.active = false
+    this.#flows = undefined
     const goesOn = this.#desk.in.available > total || !this.#lenient
     this.#opened = this.#status === 'open' && goesOn
     return true
@@ -85,14 +86,14 @@ export class Discarding {
         case FRONTEND.PARSE: {
           if (cursor.available < total) return 'wait'
           const { name, text } = readParse(cursor.body(total))
-          this.#flows.set(name, flowOf(classify(text), text))
+          this.#flows?.set(name, flowOf(classify(text), text))
           return undefined
         }
         case FRONTEND.BIND: {
           const head = readBindHead(buffer, pos, total, end)
           if (head === 'wait') return 'wait'
           const name = statements.nameIn(buffer, head.nameStart, head.nameEnd)
-          const flow = this.#flows.get(name) ?? flowOfStatement(statements.find(name))
+          const flow = this.#flows?.get(name) ?? flowOfStatement(statements.find(name))
           this.#portals.bound(buffer, pos, head.portalEnd, flow)
           return undefined
         }

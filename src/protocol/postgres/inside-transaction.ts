@@ -8,8 +8,10 @@ import type { PostgresServerConversation } from './server-conversation.ts'
 /** Pins set at once, which a session that was told of its lost transaction does not miss. */
 const UNDONE: ReadonlySet<PinReason> = new Set(['sequence'])
 
+const NONE: ReadonlySet<PinReason> = new Set()
+
 export class InsideTransaction {
-  readonly pinned = new Set<PinReason>()
+  #pinned: Set<PinReason> | undefined
   /** A session lock may have been taken: no rollback gives that back. */
   locks = false
   /** Bits of `ABOUT` raised outside. */
@@ -17,13 +19,20 @@ export class InsideTransaction {
   /** Those of them that the server is being asked about. */
   #asked = 0
 
+  get pinned(): ReadonlySet<PinReason> {
+    return this.#pinned ?? NONE
+  }
+
   /** `about` is in doubt because of what is about to be sent. */
   doubts({ status, ledger }: PostgresServerConversation, about: number): void {
     if (ledger.statusBehind(status) === 'idle') this.#outside |= about
   }
 
   pins({ status, ledger }: PostgresServerConversation, reason: PinReason): void {
-    if (UNDONE.has(reason) && ledger.statusBehind(status) !== 'idle') this.pinned.add(reason)
+    if (UNDONE.has(reason) && ledger.statusBehind(status) !== 'idle') {
+      this.#pinned ??= new Set()
+      this.#pinned.add(reason)
+    }
   }
 
   /** The server is asked `about` these; a transaction may begin before it answers. */
@@ -50,7 +59,7 @@ export class InsideTransaction {
 
   /** At a boundary outside a transaction, when all is known. */
   over(): void {
-    this.pinned.clear()
+    this.#pinned = undefined
     this.locks = false
     this.#outside = 0
     this.#asked = 0

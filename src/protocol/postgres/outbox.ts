@@ -2,8 +2,11 @@
  * Bytes to be given out, in order. Rule: it is empty between two steps of a conversation nearly
  * always, so its slots are used again instead of an array that grows and shrinks.
  */
+const NO_SLOTS: (Buffer | undefined)[] = []
+
 export class Outbox {
-  #slots: (Buffer | undefined)[] = []
+  /** Made when first needed: most clients send nothing but what passes through. */
+  #slots: (Buffer | undefined)[] = NO_SLOTS
   #head = 0
   #tail = 0
 
@@ -12,6 +15,7 @@ export class Outbox {
   }
 
   push(bytes: Buffer): void {
+    if (this.#slots === NO_SLOTS) this.#slots = [undefined, undefined]
     this.#slots[this.#tail++] = bytes
   }
 

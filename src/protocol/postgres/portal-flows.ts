@@ -10,7 +10,8 @@ const MOST_NAMES = 100
 
 export class PortalFlows {
   #unnamed: number = FLOW.NONE
-  readonly #named = new Map<string, number>()
+  /** Made when first needed. */
+  #named: Map<string, number> | undefined
 
   /** A Bind at `start` of `buffer`, whose portal's name ends at `portalEnd`. */
   bound(buffer: Buffer, start: number, portalEnd: number, flow: number): void {
@@ -18,12 +19,14 @@ export class PortalFlows {
       this.#unnamed = flow
       return
     }
-    if (flow === FLOW.NONE && this.#named.size === 0) return
+    if (flow === FLOW.NONE && this.#named === undefined) return
+    this.#named ??= new Map()
+    const named = this.#named
     const name = buffer.toString('latin1', start + HEADER, portalEnd)
-    if (this.#named.size < MOST_NAMES) {
-      if (flow === FLOW.NONE) this.#named.delete(name)
-      else this.#named.set(name, flow)
-    } else if (this.#named.has(name)) this.#named.set(name, flow)
+    if (named.size < MOST_NAMES) {
+      if (flow === FLOW.NONE) named.delete(name)
+      else named.set(name, flow)
+    } else if (named.has(name)) named.set(name, flow)
   }
 
   /** Of an Execute at `start` of `buffer`, of which the bytes up to `end` have arrived. */
@@ -31,10 +34,11 @@ export class PortalFlows {
     const nameStart = start + HEADER
     if (nameStart >= end) return 'wait'
     if (buffer[nameStart] === 0) return this.#unnamed
-    if (this.#named.size === 0) return FLOW.NONE
+    const named = this.#named
+    if (named === undefined || named.size === 0) return FLOW.NONE
     const nameEnd = buffer.indexOf(0, nameStart)
     if (nameEnd < 0 || nameEnd >= end) return 'wait'
-    const flow = this.#named.get(buffer.toString('latin1', nameStart, nameEnd))
-    return flow ?? (this.#named.size < MOST_NAMES ? FLOW.NONE : UNREAD)
+    const flow = named.get(buffer.toString('latin1', nameStart, nameEnd))
+    return flow ?? (named.size < MOST_NAMES ? FLOW.NONE : UNREAD)
   }
 }

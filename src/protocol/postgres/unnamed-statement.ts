@@ -45,8 +45,11 @@ class Change implements Undo {
   }
 }
 
+/** There is none and was none; the same for everybody, for it never changes. */
+const UNTOUCHED = new Change()
+
 export class UnnamedStatement {
-  #last = new Change()
+  #last = UNTOUCHED
   #names: ClientNames
 
   constructor(names: ClientNames) {
@@ -70,7 +73,7 @@ export class UnnamedStatement {
 
   /** All statements of the client are gone. */
   clear(): void {
-    this.#last = new Change()
+    this.#last = UNTOUCHED
   }
 
   /** It is `statement` from now on, which no server connection has yet. */
