@@ -121,10 +121,7 @@ export class ChannelWatch {
     const marked = !alone && (single || server.status !== 'idle')
     const mark = marked ? this.#newMark() : undefined
     if (mark !== undefined) emit(server.aside(`SET ${mark.name} = '${mark.value}'`))
-    this.#leaving = [
-      ...this.#leaving,
-      ...channels.map((channel) => ({ channel, alone, mark })),
-    ]
+    this.#leaving = [...this.#leaving, ...channels.map((channel) => ({ channel, alone, mark }))]
   }
 
   #newMark(): { name: string; value: string } {

@@ -15,8 +15,10 @@ import type {
   ServerConversation,
   ServerLoss,
 } from '../contract.ts'
+import type { Ride, RideLoss } from '../ride.ts'
 import { alone } from './alone.ts'
 import type { ClientConversationOptions } from './client-conversation-options.ts'
+import { ClientRides } from './client-ride.ts'
 import { ClientStatements } from './client-statements.ts'
 import { Desk, type Verdict } from './desk.ts'
 import { Discarding } from './discarding.ts'
@@ -27,9 +29,9 @@ import { OWED } from './ledger.ts'
 import { isBooked, lose } from './losing.ts'
 import { failedTransaction, type LostTransaction } from './lost-transaction.ts'
 import { errorBytesOf, fatalBytes } from './refusal.ts'
+import type { RideCosts } from './ride-costs.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { actingSql, bringSettings, isSettable, meaningKeyOf } from './settings.ts'
-import { queryBytes } from './shelf.ts'
 import { SimpleQueries } from './simple-query.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -55,18 +57,20 @@ export class PostgresClientConversation implements ClientConversation {
   #lost: LostTransaction | undefined
   #reads: boolean
   #tries = 0
+  #rideCosts: RideCosts
+  #rides: ClientRides | undefined
 
   constructor(options: ClientConversationOptions) {
-    const { settings, settingsKey, realm } = options
-    this.#realm = realm
-    this.#realmOf = settingsKey
+    this.#realm = options.realm
+    this.#realmOf = options.start.settingsKey
     this.#reads = options.terms.retryReads === true
     this.#following = new Following(options)
-    this.#statements = new ClientStatements(options.statements, realm + meaningKeyOf(settings))
+    this.#statements = new ClientStatements(options.statements, options.meaning)
     this.#desk = new Desk(this.#statements, this.#following, options.inspectBytes)
     this.#simple = new SimpleQueries(this.#desk)
     this.#extended = new ExtendedQueries(this.#desk)
     this.#discarding = new Discarding(this.#desk, this.#extended.portals)
+    this.#rideCosts = options.rideCosts
   }
 
   get requests(): number {
@@ -115,6 +119,34 @@ export class PostgresClientConversation implements ClientConversation {
 
   keep(): void {
     this.#desk.in.keep()
+  }
+
+  ride(chunk: Buffer): Ride | undefined {
+    const { following } = this.#desk
+    const rests =
+      this.#reads &&
+      this.#server === undefined &&
+      this.#lost === undefined &&
+      !this.#discarding.active &&
+      this.#desk.rests &&
+      !following.alert &&
+      !following.holds &&
+      this.#realmOf === following.settings.key
+    if (!rests) return undefined
+    this.#rides ??= new ClientRides(this.#desk, this.#rideCosts)
+    return this.#rides.find(chunk)
+  }
+
+  rode(): void {
+    this.#desk.requests++
+  }
+
+  putBack(): void {
+    this.#rides?.putBack()
+  }
+
+  rideLost(error: WeirError, torn: boolean): RideLoss {
+    return this.#rides!.lost(error, torn)
   }
 
   attach(server: ServerConversation): Buffer {
@@ -303,21 +335,10 @@ export class PostgresClientConversation implements ClientConversation {
 
   /** A message of a transaction whose server connection is gone. */
   #inLost(lost: LostTransaction, type: number, total: number): 'wait' | undefined {
-    const reply = lost.message(type, total)
-    if (reply === 'wait') return 'wait'
-    const { in: cursor, toClient } = this.#desk
+    const step = lost.answer(type, total, this.#discarding)
     if (lost.ended) this.#lost = undefined
-    if (reply.answer !== undefined) toClient.push(reply.answer)
-    if (reply.discards) this.#discarding.rest(new Map())
-    if (reply.rest === undefined) {
-      this.#skip(total, reply.ready === true)
-      return undefined
-    }
-    const rest = queryBytes(cursor.body(total).subarray(reply.rest, total - HEADER - 1))
-    cursor.pos += total
-    cursor.dropRun()
-    cursor.unread(rest)
-    return undefined
+    if (step === 'skip' || step === 'skip-ready') this.#skip(total, step === 'skip-ready')
+    return step === 'wait' ? 'wait' : undefined
   }
 
   #forwardRun(): ClientStep {

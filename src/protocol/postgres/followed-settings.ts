@@ -10,6 +10,8 @@ import { type WovenText, weave } from './woven-text.ts'
 /** With more names than this in doubt at once, the session is held as if one could not be read. */
 const MOST_NAMES = 200
 
+const NO_NAMES: readonly string[] = []
+
 /** Set for the transaction at hand, however it is said; outside of one that means nothing. */
 const OF_TRANSACTIONS: ReadonlySet<string> = new Set([
   'transaction_deferrable',
@@ -36,8 +38,9 @@ export class FollowedSettings {
   /** All were reset since; when that is known to have lasted there is none without a name. */
   #resetting = false
   #resetAsked = false
-  #names = new Set<string>()
-  #asked: readonly string[] = []
+  /** Made when first needed. */
+  #names: Set<string> | undefined
+  #asked = NO_NAMES
 
   constructor(start: SettingsAtStart) {
     this.start = start
@@ -76,31 +79,36 @@ export class FollowedSettings {
 
   /** Any of them may have changed; `alone`: and those without a name are gone, unless that fails. */
   touchAll(alone: boolean): number {
-    for (const name of this.current.keys()) this.#names.add(name)
+    for (const name of this.current.keys()) this.#add(name)
     // Their values are on the way, from before they were reset.
-    for (const name of this.#asked) this.#names.add(name)
+    for (const name of this.#asked) this.#add(name)
     if (alone) this.#resetting = true
     return ABOUT.SETTINGS | ABOUT.SOURCES
   }
 
   /** False when a statement was seen to set it, and its value will be asked for anyway. */
   surprises(name: string): boolean {
-    if (this.#names.has(name) || this.#asked.includes(name)) return false
-    this.#names.add(name)
+    if (this.#names?.has(name) || this.#asked.includes(name)) return false
+    this.#add(name)
     return true
   }
 
   #name(name: string): void {
-    this.#names.add(name)
+    const names = this.#add(name)
     // Becoming another user ends the role.
-    if (name === 'session_authorization') this.#names.add('role')
-    if (this.#names.size > MOST_NAMES) this.nameless = true
+    if (name === 'session_authorization') names.add('role')
+    if (names.size > MOST_NAMES) this.nameless = true
+  }
+
+  #add(name: string): Set<string> {
+    this.#names ??= new Set()
+    return this.#names.add(name)
   }
 
   /** The names in doubt, to be asked for now. */
   take(): readonly string[] {
-    this.#asked = [...this.#names]
-    this.#names.clear()
+    this.#asked = this.#names === undefined ? NO_NAMES : [...this.#names]
+    this.#names = undefined
     this.#resetAsked = this.#resetting
     this.#resetting = false
     return this.#asked
@@ -111,8 +119,8 @@ export class FollowedSettings {
    * or failed, since the last boundary.
    */
   taken(again: boolean, rolledBack = false): void {
-    if (again) for (const name of this.#asked) this.#names.add(name)
-    this.#asked = []
+    if (again) for (const name of this.#asked) this.#add(name)
+    this.#asked = NO_NAMES
     if (this.#resetAsked && again) this.#resetting = true
     else if (this.#resetAsked && !rolledBack) this.nameless = false
     this.#resetAsked = false
@@ -121,18 +129,18 @@ export class FollowedSettings {
   /** Asks by name only for what is listed nowhere and what is known; true when that leaves any out. */
   narrow(): boolean {
     let narrower = false
-    for (const name of this.#names) {
+    for (const name of this.#names ?? NO_NAMES) {
       if (name.includes('.') || isIdentity(name) || this.current.has(name)) continue
       narrower = true
-      this.#names.delete(name)
+      this.#names?.delete(name)
     }
     return narrower
   }
 
   /** What was set since the last boundary is undone, and its server connection gone. */
   undone(): void {
-    this.#names.clear()
-    this.#asked = []
+    this.#names = undefined
+    this.#asked = NO_NAMES
     this.nameless = false
     this.#resetting = false
     this.#resetAsked = false
@@ -140,7 +148,7 @@ export class FollowedSettings {
 
   /** They will not be told: nothing is asked any more. */
   giveUp(): void {
-    this.#names.clear()
+    this.#names = undefined
   }
 
   learn(names: readonly string[], { values, sources }: Answer): void {

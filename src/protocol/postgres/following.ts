@@ -18,7 +18,7 @@ import {
 } from './asking.ts'
 import { ChannelWatch } from './channel-watch.ts'
 import { doubtsOf, lastingReason, reasonsOf, refusedFor } from './doubts.ts'
-import { FollowedSettings } from './followed-settings.ts'
+import { FollowedSettings, type SettingsAtStart } from './followed-settings.ts'
 import { InsideTransaction } from './inside-transaction.ts'
 import type { Senders } from './senders.ts'
 import { type Habits, SequenceWatch } from './sequence-watch.ts'
@@ -31,21 +31,21 @@ import * as E from './sql/effects.ts'
 
 const NOTHING = Buffer.alloc(0)
 const NO_REASONS: readonly PinReason[] = []
+const NO_PINS: ReadonlyMap<PinReason, string> = new Map()
 /** A question that fails so often outside a transaction is not asked again. */
 const MOST_FAILURES = 2
 
 export interface FollowingOptions {
   readonly terms: SessionTerms
-  readonly user: string
-  /** What the client asked for at start. */
-  readonly settings: ReadonlyMap<string, string>
-  readonly settingsKey: string
+  /** Who it is, and what it asked for at start. */
+  readonly start: SettingsAtStart
   readonly habits: Habits
   readonly senders: Senders
 }
 
 export class Following {
-  readonly pins = new Map<PinReason, string>()
+  /** Made when first needed. */
+  #pins: Map<PinReason, string> | undefined
   readonly settings: FollowedSettings
   #terms: SessionTerms
   #listening: ChannelWatch
@@ -66,9 +66,19 @@ export class Following {
   constructor(options: FollowingOptions) {
     this.#terms = options.terms
     this.#listening = new ChannelWatch(options.senders, options.terms.process)
-    this.settings = new FollowedSettings(options)
+    this.settings = new FollowedSettings(options.start)
     this.sequences = new SequenceWatch(options.habits)
-    if (options.terms.pinning === 'session') this.pins.set('configured', '')
+    if (options.terms.pinning === 'session') this.#addPin('configured', '')
+  }
+
+  /** Why it keeps its server connection, each with what gave rise to that. */
+  get pins(): ReadonlyMap<PinReason, string> {
+    return this.#pins ?? NO_PINS
+  }
+
+  #addPin(reason: PinReason, digest: string): void {
+    this.#pins ??= new Map()
+    this.#pins.set(reason, digest)
   }
 
   /** What it listens to, by the shared listener. */
@@ -194,7 +204,7 @@ export class Following {
 
   #pin(server: PostgresServerConversation, reason: PinReason, text: Buffer): void {
     if (!this.pins.has(reason)) {
-      this.pins.set(reason, digest(text))
+      this.#addPin(reason, digest(text))
       this.#inside.pins(server, reason)
     }
     server.dirty = true
@@ -276,7 +286,7 @@ export class Following {
       return
     }
     // It will not be told: then the state may be there, and only keeping the connection is right.
-    for (const reason of reasonsOf(this.#doubts)) this.pins.set(reason, this.#digest)
+    for (const reason of reasonsOf(this.#doubts)) this.#addPin(reason, this.#digest)
     this.#doubts = 0
     this.#failures = 0
     this.settings.giveUp()
@@ -304,8 +314,8 @@ export class Following {
   }
 
   #know(reason: PinReason, there: boolean): void {
-    if (!there) this.pins.delete(reason)
-    else if (!this.pins.has(reason)) this.pins.set(reason, this.#digest)
+    if (!there) this.#pins?.delete(reason)
+    else if (!this.pins.has(reason)) this.#addPin(reason, this.#digest)
   }
 
   /** At a boundary outside a transaction: what to send so that everything is known and in its place. */
@@ -333,7 +343,7 @@ export class Following {
     if ([...this.pins.keys()].some((reason) => !(undone && inside.pinned.has(reason)))) return false
     const open = this.#doubts | this.#asked
     if (open !== 0 && (!undone || inside.locks || inside.before(open))) return false
-    for (const reason of inside.pinned) this.pins.delete(reason)
+    for (const reason of inside.pinned) this.#pins?.delete(reason)
     this.#doubts = 0
     this.#asked = 0
     this.#unread = false
@@ -349,11 +359,11 @@ export class Following {
     this.settings.nameless = false
     if (!this.follows) return
     this.#forgetSequences()
-    this.pins.delete('sql-prepare')
+    this.#pins?.delete('sql-prepare')
   }
 
   #forgetSequences(): void {
     this.sequences.forget()
-    this.pins.delete('sequence')
+    this.#pins?.delete('sequence')
   }
 }

@@ -24,15 +24,16 @@ import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
 import { Greeting } from './greet.ts'
-import type { Authenticated, AuthMethod } from './greet-step.ts'
+import type { AuthMethod } from './greet-step.ts'
+import { Kinds, type PostgresIntroduction } from './kinds.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
 import { fatalBytes, noticeBytes, warningBytes } from './refusal.ts'
+import { RideCosts } from './ride-costs.ts'
+import { SecretBlock } from './secret-block.ts'
 import { Senders } from './senders.ts'
-import type { Habits } from './sequence-watch.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { settingsKeyOf } from './settings.ts'
 import { type Shapes, Statements } from './statements.ts'
 
 export interface PostgresOptions {
@@ -50,52 +51,28 @@ export interface PostgresOptions {
   readonly initQuery: string
 }
 
-/** Kinds of clients whose habits are remembered. */
-const MOST_HABITS = 1_000
-
-interface PostgresIntroduction extends Introduction {
-  readonly protocolMinor: 0 | 2
-}
-
 /** What waiting will not mend: wrong credentials, no such database, no right to connect. */
 const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023'])
-
-/** What is kept under `key`, made when it is not there; forgets all when there are too many. */
-function found<T>(known: Map<string, T>, key: string, make: () => T): T {
-  let value = known.get(key)
-  if (value === undefined) {
-    if (known.size >= MOST_HABITS) known.clear()
-    value = make()
-    known.set(key, value)
-  }
-  return value
-}
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
   const senders = new Senders()
-  const habits = new Map<string, Habits>()
-  const databases = new Map<string, Habits['database']>()
-  const habitsOf = (who: Introduction): Habits => {
-    const kind = JSON.stringify([who.database, who.user, who.settingsKey])
-    const database = found(databases, who.database, () => ({ minds: false }))
-    return found(habits, kind, () => ({ readsSequences: false, database }))
-  }
+  const rideCosts = new RideCosts()
+  const kinds = new Kinds()
+  const cancelSecrets = new SecretBlock()
   return {
     name: 'postgres',
-    greet: (greet) => new Greeter(options, greet),
+    greet: (greet) => new Greeter(options, kinds, greet),
     connect: (connect) => new Connector(options, connect, statements.shapes),
     watch: (sender) => new PostgresMessageWatch(sender),
     converse: (who, terms) =>
       new PostgresClientConversation({
+        ...kinds.of(who),
         terms,
         senders,
-        user: who.user,
-        habits: habitsOf(who),
-        settings: who.settings,
-        settingsKey: who.settingsKey,
-        realm: JSON.stringify([who.database, who.user]),
+        start: who,
         statements,
+        rideCosts,
         inspectBytes: options.inspectBytes,
       }),
     welcome: (_who, parameters, key) => {
@@ -105,7 +82,7 @@ export function postgres(options: PostgresOptions): Protocol {
     },
     newCancelKey: (pid, who) => ({
       pid,
-      secret: randomBytes((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
+      secret: cancelSecrets.take((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
     }),
     listen: (server, dialect) =>
       new PostgresListener(server as PostgresServerConversation, dialect, senders),
@@ -121,8 +98,10 @@ export function postgres(options: PostgresOptions): Protocol {
 class Greeter implements GreetingMachine {
   onReady: () => void = () => {}
   #greeting: Greeting
+  #kinds: Kinds
 
-  constructor(options: PostgresOptions, greet: GreetOptions) {
+  constructor(options: PostgresOptions, kinds: Kinds, greet: GreetOptions) {
+    this.#kinds = kinds
     this.#greeting = new Greeting({
       secrets: options.secrets,
       methods: options.methods,
@@ -152,26 +131,10 @@ class Greeter implements GreetingMachine {
       case 'cancel':
         return { kind: 'cancel', key: { pid: step.pid, secret: step.secret } }
       case 'authenticated':
-        return { kind: 'introduced', who: introduce(step) }
+        return { kind: 'introduced', who: this.#kinds.introduce(step) }
       default:
         return step
     }
-  }
-}
-
-function introduce(step: Authenticated): PostgresIntroduction {
-  const settings = new Map<string, string>()
-  for (const [name, value] of step.options) settings.set(name.toLowerCase(), value)
-  for (const [name, value] of step.parameters) settings.set(name.toLowerCase(), value)
-  return {
-    user: step.user,
-    database: step.database,
-    endpoint: step.endpoint,
-    replication: step.replication,
-    settings,
-    settingsKey: settingsKeyOf(settings),
-    rest: Buffer.from(step.rest),
-    protocolMinor: step.protocolMinor,
   }
 }
 

@@ -1,0 +1,74 @@
+/**
+ * What clients that begin alike have in common: who they say they are, what they asked for at start,
+ * and what was learnt of their kind. Rule: ten thousand equal clients hold one copy of it; with too
+ * many kinds all are forgotten, so that made-up settings cannot fill memory.
+ */
+import type { Introduction } from '../contract.ts'
+import type { Authenticated } from './greet-step.ts'
+import type { Habits } from './sequence-watch.ts'
+import { meaningKeyOf, settingsKeyOf } from './settings.ts'
+
+export interface PostgresIntroduction extends Introduction {
+  readonly protocolMinor: 0 | 2
+}
+
+export interface Kind {
+  readonly habits: Habits
+  /** Database and user, whose texts mean the same under the same settings. */
+  readonly realm: string
+  /** That, and those of the settings at start that decide about it. */
+  readonly meaning: string
+}
+
+const MOST_KINDS = 1_000
+const NOTHING = Buffer.alloc(0)
+
+/** What is kept under `key`, made when it is not there; forgets all when there are too many. */
+function found<T>(known: Map<string, T>, key: string, make: () => T): T {
+  let value = known.get(key)
+  if (value === undefined) {
+    if (known.size >= MOST_KINDS) known.clear()
+    value = make()
+    known.set(key, value)
+  }
+  return value
+}
+
+export class Kinds {
+  #introductions = new Map<string, PostgresIntroduction>()
+  #kinds = new WeakMap<Introduction, Kind>()
+  #habits = new Map<string, Habits>()
+  #databases = new Map<string, Habits['database']>()
+
+  /** What a login has come to; the same object for clients of which all of it is equal. */
+  introduce(step: Authenticated): PostgresIntroduction {
+    const { user, database, endpoint, replication, protocolMinor } = step
+    const settings = new Map<string, string>()
+    for (const [name, value] of step.options) settings.set(name.toLowerCase(), value)
+    for (const [name, value] of step.parameters) settings.set(name.toLowerCase(), value)
+    const settingsKey = settingsKeyOf(settings)
+    const all = [user, database, endpoint, replication, protocolMinor, settingsKey]
+    const shared = found(this.#introductions, JSON.stringify(all), () => ({
+      ...{ user, database, endpoint, replication, settings, settingsKey, protocolMinor },
+      rest: NOTHING,
+    }))
+    return step.rest.length === 0 ? shared : { ...shared, rest: Buffer.from(step.rest) }
+  }
+
+  of(who: Introduction): Kind {
+    let kind = this.#kinds.get(who)
+    if (kind === undefined) {
+      kind = this.#learn(who)
+      this.#kinds.set(who, kind)
+    }
+    return kind
+  }
+
+  #learn({ database, user, settings, settingsKey }: Introduction): Kind {
+    const minds = found(this.#databases, database, () => ({ minds: false }))
+    const key = JSON.stringify([database, user, settingsKey])
+    const habits = found(this.#habits, key, () => ({ readsSequences: false, database: minds }))
+    const realm = JSON.stringify([database, user])
+    return { habits, realm, meaning: realm + meaningKeyOf(settings) }
+  }
+}
