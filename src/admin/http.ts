@@ -20,8 +20,8 @@ export interface AdminOptions {
   readonly port: number
   /** Names to answer to besides loopback, `host`, this machine's name and its addresses. */
   readonly names?: readonly string[]
-  readonly snapshot: () => StatusSnapshot
-  readonly clients: () => readonly ClientStatus[]
+  readonly snapshot: () => StatusSnapshot | Promise<StatusSnapshot>
+  readonly clients: () => readonly ClientStatus[] | Promise<readonly ClientStatus[]>
   /** Text format of Prometheus, version 0.0.4. */
   readonly metrics: () => Promise<string>
   readonly ready: () => Readiness
@@ -114,12 +114,14 @@ const SAFE = {
 }
 
 function routes(app: FastifyInstance, options: AdminOptions): void {
-  app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').send(page(options.snapshot())))
-  app.get('/tables', (_, reply) =>
-    reply.type('text/html; charset=utf-8').send(tables(options.snapshot())),
+  app.get('/', async (_, reply) =>
+    reply.type('text/html; charset=utf-8').send(page(await options.snapshot())),
+  )
+  app.get('/tables', async (_, reply) =>
+    reply.type('text/html; charset=utf-8').send(tables(await options.snapshot())),
   )
   app.get('/status', async () => options.snapshot())
-  app.get('/clients', async () => ({ clients: options.clients() }))
+  app.get('/clients', async () => ({ clients: await options.clients() }))
   app.get('/healthz', (_, reply) => reply.type(TEXT).send('alive\n'))
   app.get('/readyz', (_, reply) => {
     const { ready, why } = options.ready()

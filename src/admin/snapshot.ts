@@ -39,6 +39,18 @@ export interface SourceStatus {
   readonly since: number
 }
 
+/** A process that serves clients. */
+export interface WorkerStatus {
+  /** Unlike that of any other that lives; 0 when Weir is one process. */
+  readonly number: number
+  readonly pid: number
+  /** Wall-clock milliseconds since when it serves. */
+  readonly since: number
+  /** `leaving`: takes no new clients and stays until its last one has left. */
+  readonly state: 'starting' | 'serving' | 'leaving'
+  readonly clients: number
+}
+
 export interface EndpointStatus {
   readonly name: string
   readonly kind: 'writer' | 'reader' | 'custom' | 'instance'
@@ -153,6 +165,7 @@ export interface StatusSnapshot {
   readonly uptimeMs: number
   readonly epoch: number
   readonly source: SourceStatus
+  readonly workers: readonly WorkerStatus[]
   readonly nodes: readonly NodeStatus[]
   readonly endpoints: readonly EndpointStatus[]
   readonly pools: readonly PoolStatus[]

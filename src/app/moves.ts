@@ -1,8 +1,7 @@
 /**
- * What a change of the topology does to pools, welcomes and the list of events. Rule: it acts on
- * what the topology says and finds out nothing by itself.
+ * What a change of the topology does to pools and welcomes. Rule: it acts on what the topology says
+ * and finds out nothing by itself.
  */
-import type { Occurrence } from '../admin/snapshot.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -13,11 +12,7 @@ import type { Topology } from '../topology/topology.ts'
 import { Cutting } from './cutting.ts'
 import { budgetOf } from './settings.ts'
 import type { Supply } from './supply.ts'
-import { WriterWatch } from './tally.ts'
 import { Understudies } from './understudies.ts'
-
-/** Events kept for the status page. */
-const EVENTS_KEPT = 100
 
 export interface MovesParts {
   readonly settings: Settings
@@ -26,34 +21,31 @@ export interface MovesParts {
   readonly welcomes: WelcomeBook
   readonly metrics: Metrics
   readonly clock: Clock
+  /** False where the budgets of nodes are set by somebody else. */
+  readonly ownBudgets: boolean
 }
 
 export class Moves {
-  readonly events: Occurrence[] = []
   #parts: MovesParts
-  #writers: WriterWatch
   #cutting: Cutting
   #understudies: Understudies<ServerConnection>
 
   constructor(parts: MovesParts) {
     this.#parts = parts
-    this.#writers = new WriterWatch(parts.metrics)
     const { store, clock, supply, settings, metrics } = parts
     const { pools } = supply
     this.#understudies = new Understudies({ pools, most: settings.pool.openingsAtOnce })
     const lastAnswerOf = (node: string): number => metrics.node(node).response.lastAt
     this.#cutting = new Cutting({ store, clock, cut: (node) => supply.cut(node), lastAnswerOf })
-    parts.store.subscribe((now, before, sentences) => this.#changed(now, before, sentences))
+    parts.store.subscribe((now, before) => this.#changed(now, before))
   }
 
-  #changed(now: Topology, before: Topology, sentences: readonly string[]): void {
-    const { settings, supply, welcomes, clock, metrics } = this.#parts
-    for (const text of sentences) this.events.push({ at: clock.wall(), text })
-    this.events.splice(0, Math.max(0, this.events.length - EVENTS_KEPT))
+  #changed(now: Topology, before: Topology): void {
+    const { settings, supply, welcomes, ownBudgets } = this.#parts
     this.#understudies.look(now, before)
     for (const node of now.nodes) {
       const { name } = node.spec
-      if (node.connectionLimit !== undefined) {
+      if (ownBudgets && node.connectionLimit !== undefined) {
         supply.pools.budget(name).setLimit(budgetOf(settings, node.connectionLimit))
       }
       const was = before.nodes.find((n) => n.spec.name === name)
@@ -63,10 +55,8 @@ export class Moves {
       if (fell || demoted) supply.retire(name, node.because)
       // It hangs, and another has taken over: no answer of it would be worth waiting for.
       if (demoted && node.health === 'down') supply.cut(name)
-      if (!node.fenced || was.fenced) continue
-      metrics.node(name).fenced++
       // What a transaction or a pinned session would still write there is lost.
-      supply.cut(name)
+      if (node.fenced && !was.fenced) supply.cut(name)
     }
     for (const { spec, health } of before.nodes) {
       const node = now.nodes.find((n) => n.spec.name === spec.name)
@@ -77,7 +67,6 @@ export class Moves {
       if (health === 'down') supply.cut(spec.name)
     }
     this.#cutting.look(now)
-    this.#writers.look(now)
     // While a node is only suspect or away, new clients are still welcomed at once and wait later.
     const changed = now.nodes.some((node) => {
       const was = before.nodes.find((n) => n.spec.name === node.spec.name)

@@ -4,7 +4,6 @@
  * one must not be an outage.
  */
 import type {
-  InTheWay,
   OtherThan,
   PauseAnswer,
   PauseOrder,
@@ -17,10 +16,9 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { isServing } from '../endpoint/eligible.ts'
-import type { Endpoint } from '../endpoint/router.ts'
-import type { Session } from '../session/sessions.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Topology } from '../topology/topology.ts'
+import type { Planes } from './planes.ts'
 import { wallOffset } from './timeline.ts'
 
 /** How often what is lent is counted while somebody waits for it to come back (ms). */
@@ -35,16 +33,19 @@ export interface PausesParts {
   readonly clock: Clock
   readonly log: Log
   readonly store: TopologyStore
-  readonly endpoints: () => readonly Endpoint[]
-  readonly sessions: Iterable<Session>
-  readonly supply: {
-    pauseNode(node: string, whom?: 'clients'): void
-    resumeNode(node: string): void
-    /** Server connections of a node that are lent, but for those that listen for many clients. */
-    lent(node: string): number
-  }
-  /** Whether everybody who listens is heard. */
-  readonly listening: () => boolean
+  /** Names of the endpoints. */
+  readonly endpoints: () => readonly string[]
+  readonly planes: Pick<
+    Planes,
+    | 'refresh'
+    | 'lent'
+    | 'waiting'
+    | 'listening'
+    | 'inTheWay'
+    | 'pauseNode'
+    | 'resumeNode'
+    | 'closeGates'
+  >
   /** For the list of events. */
   readonly tell: (sentence: string) => void
 }
@@ -92,13 +93,24 @@ export class Pauses {
   }
 
   async #follow(next: string): Promise<void> {
-    const { clock, supply, listening } = this.#parts
-    supply.pauseNode(next, 'clients')
+    const { clock, planes } = this.#parts
+    planes.pauseNode(next, 'clients')
     const end = clock.monotonic() + FOLLOW_MS
-    while (!listening() && clock.monotonic() < end && this.#active.size > 0) {
-      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
+    await this.#refresh()
+    while (!planes.listening() && clock.monotonic() < end && this.#active.size > 0) {
+      await this.#moment()
     }
-    if (!this.#active.has(`node ${next}`)) supply.resumeNode(next)
+    if (!this.#active.has(`node ${next}`)) planes.resumeNode(next)
+  }
+
+  async #moment(): Promise<void> {
+    await new Promise<void>((resolve) => this.#parts.clock.after(LOOK_MS, resolve))
+    await this.#refresh()
+  }
+
+  /** A promise only where figures are not those of this very moment. */
+  #refresh(): Promise<void> | undefined {
+    return this.#parts.planes.refresh()
   }
 
   list(): PauseStatus[] {
@@ -114,15 +126,14 @@ export class Pauses {
     const { clock } = this.#parts
     const pause = this.#begin(order)
     const from = clock.monotonic()
+    await this.#refresh()
     while (this.#lent(pause) > 0 && clock.monotonic() - from < order.waitMs) {
       if (this.#active.get(pause.what) !== pause) break
-      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
+      await this.#moment()
     }
-    return {
-      ...this.#status(pause),
-      waitedMs: clock.monotonic() - from,
-      inTheWay: this.#inTheWay(pause),
-    }
+    const waitedMs = clock.monotonic() - from
+    const inTheWay = await this.#parts.planes.inTheWay(pause, MOST_NAMED)
+    return { ...this.#status(pause), waitedMs, inTheWay }
   }
 
   /** Ends the pause of that target, or every pause. */
@@ -200,7 +211,7 @@ export class Pauses {
     pause.end = end
     this.#active.set(what, pause)
     if (pause.node === undefined) this.#applyToGates()
-    else this.#parts.supply.pauseNode(pause.node)
+    else this.#parts.planes.pauseNode(pause.node)
     this.#sample()
     const sentence = `${what} is paused: new transactions wait, for ${order.forMs / 1_000} s at most`
     log.info({ pause: what, forMs: order.forMs }, sentence)
@@ -219,16 +230,16 @@ export class Pauses {
     else this.#parts.log.warn({ pause: pause.what }, sentence)
     this.#parts.tell(sentence)
     if (pause.node === undefined) this.#applyToGates()
-    else this.#parts.supply.resumeNode(pause.node)
+    else this.#parts.planes.resumeNode(pause.node)
   }
 
   /** A gate may be closed for two reasons: each is worked out afresh, so that one end opens only its own. */
   #applyToGates(): void {
     const active = [...this.#active.values()].filter((p) => p.node === undefined)
-    for (const { gate, rule } of this.#parts.endpoints()) {
-      if (active.some((p) => (p.endpoint ?? rule.name) === rule.name)) gate.close()
-      else gate.open()
-    }
+    const closed = this.#parts
+      .endpoints()
+      .filter((name) => active.some((p) => (p.endpoint ?? name) === name))
+    this.#parts.planes.closeGates(closed)
   }
 
   #sample(): void {
@@ -236,6 +247,7 @@ export class Pauses {
     const look = (): void => {
       this.#sampling = undefined
       for (const pause of this.#active.values()) this.#waiting(pause)
+      void this.#refresh()
       if (this.#active.size > 0) this.#sampling = this.#parts.clock.after(SAMPLE_MS, look)
     }
     look()
@@ -257,38 +269,19 @@ export class Pauses {
   }
 
   #waiting(pause: Pause): number {
-    let waiting = 0
-    for (const { gate, rule } of this.#parts.endpoints()) {
-      if ((pause.endpoint ?? rule.name) === rule.name) waiting += gate.waiting
-    }
+    const waiting = this.#parts.planes.waiting(pause.endpoint)
     pause.mostWaiting = Math.max(pause.mostWaiting, waiting)
     return waiting
   }
 
   #lent(pause: Pause): number {
-    if (pause.node !== undefined) return this.#parts.supply.lent(pause.node)
-    let lent = 0
-    for (const session of this.#parts.sessions) if (holdsOf(pause, session)) lent++
-    return lent
-  }
-
-  #inTheWay(pause: Pause): InTheWay[] {
-    const list: InTheWay[] = []
-    for (const session of this.#parts.sessions) {
-      const { id, route, who, leasedNode, pins } = session
-      if (leasedNode === undefined || !holdsOf(pause, session)) continue
-      const { user, database } = who
-      const endpoint = route.endpoint.rule.name
-      list.push({ id, endpoint, user, database, node: leasedNode, pins: [...pins] })
-      if (list.length === MOST_NAMED) break
-    }
-    return list
+    return this.#parts.planes.lent(pause)
   }
 
   #mustExist({ node, endpoint }: PauseTarget): void {
     const { store, endpoints } = this.#parts
     const nodes = store.current.nodes.map((n) => n.spec.name)
-    const names = endpoints().map((e) => e.rule.name)
+    const names = endpoints()
     if (node !== undefined && !nodes.includes(node)) {
       throw noSuch(`there is no node ${node}; there are ${nodes.join(', ')}`)
     }
@@ -296,12 +289,6 @@ export class Pauses {
       throw noSuch(`there is no endpoint ${endpoint}; there are ${names.join(', ')}`)
     }
   }
-}
-
-function holdsOf(pause: Pause, { leasedNode, route }: Session): boolean {
-  if (leasedNode === undefined) return false
-  if (pause.node !== undefined) return pause.node === leasedNode
-  return pause.endpoint === undefined || pause.endpoint === route.endpoint.rule.name
 }
 
 function writerOf({ nodes }: Topology): string | undefined {

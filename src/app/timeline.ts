@@ -1,16 +1,12 @@
 /**
  * Records each change of writer as the app sees it: who tells the timeline what happened, and what
- * is made of it (status, histograms, sentences). Rule: nothing of it stands on the byte path but
- * while a failover is open; then the router tells of each grant, and the first connection that is
- * lent tells of its first answer.
+ * is made of it (status, histograms, sentences). Rule: the byte path is watched only while a
+ * failover is open, and only for the first grant and the first answer (`first-answers.ts`).
  */
 import type { FailoverStatus, Occurrence } from '../admin/snapshot.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
-import type { Route, Router } from '../endpoint/router.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { Latency, ServerConnection } from '../server/server-connection.ts'
-import type { Sessions } from '../session/sessions.ts'
 import type { ProbeAnswer } from '../topology/probe.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import {
@@ -21,6 +17,7 @@ import {
   type Milestone,
   type Trouble,
 } from '../topology/timeline.ts'
+import type { Planes } from './planes.ts'
 import { failoverOver, reachedSentence, troubleSentence } from './timeline-words.ts'
 
 /** Failovers kept for `/status`. */
@@ -34,8 +31,10 @@ const UNASKED_MS = 60_000
 
 export interface FailoversParts {
   readonly store: TopologyStore
-  readonly supply: { readonly router: Router<ServerConnection> }
-  readonly sessions: Sessions
+  readonly planes: Pick<
+    Planes,
+    'refresh' | 'waitingSessions' | 'outcomes' | 'lastAnswerOf' | 'watchGrants' | 'unwatchGrants'
+  >
   readonly metrics: Metrics
   readonly clock: Clock
 }
@@ -65,7 +64,6 @@ export class Failovers {
   #entries: Entry[] = []
   /** What the next entry begins with, from the first sign of trouble on. */
   #before: Pick<Entry, 'outcomesBefore' | 'waitingPeak'> | undefined
-  #watched = new Map<ServerConnection, Latency | undefined>()
   #sampling: Timer | undefined
   #ending: Timer | undefined
 
@@ -73,9 +71,9 @@ export class Failovers {
     this.#parts = parts
     this.#log = log
     this.#asks = asks
-    const { store, metrics, clock } = parts
+    const { store, planes, clock } = parts
     this.#timeline = new FailoverTimeline({
-      lastAnswerOf: (node) => metrics.node(node).response.lastAt,
+      lastAnswerOf: (node) => planes.lastAnswerOf(node),
       troubled: (trouble) => this.#troubled(trouble),
       calmed: () => this.#calmed(),
       reached: (milestone, failover) => this.#reached(milestone, failover),
@@ -88,10 +86,9 @@ export class Failovers {
     this.#timeline.heard(node, inRecovery, this.#parts.clock.monotonic())
   }
 
-  /** To be called when everybody else has acted on the latest topology. */
-  acted(): void {
-    const entry = this.#open
-    if (entry !== undefined) this.#timeline.retired(this.#parts.clock.monotonic())
+  /** To be called when everybody else has acted on the latest topology; `at` is monotonic. */
+  acted(at = this.#parts.clock.monotonic()): void {
+    if (this.#open !== undefined) this.#timeline.retired(at)
   }
 
   /** The newest last. */
@@ -136,7 +133,7 @@ export class Failovers {
 
   #begin(failover: Failover): void {
     this.#end()
-    const { clock, supply } = this.#parts
+    const { clock } = this.#parts
     const outcomesBefore = this.#before?.outcomesBefore ?? this.#outcomes()
     const waitingPeak = this.#before?.waitingPeak ?? 0
     this.#before = undefined
@@ -144,7 +141,7 @@ export class Failovers {
     const outcomes = {}
     this.#entries.push({ failover, offset, outcomesBefore, outcomes, waitingPeak, over: false })
     this.#entries.splice(0, Math.max(0, this.#entries.length - KEPT))
-    supply.router.onGranted = (server, route) => this.#granted(server, route)
+    this.#watch(failover)
     this.#sample()
     this.#endAfter(UNASKED_MS)
     void this.#askWhen(failover.to, offset)
@@ -155,29 +152,20 @@ export class Failovers {
     if (at !== undefined) this.#timeline.promoted(to, at - offset)
   }
 
-  #granted(server: ServerConnection, route: Route<ServerConnection>): void {
-    const { endpoint, purpose } = route
-    // Nobody asked for what listens for all clients: it comes back by itself.
-    if (endpoint.rule.kind === 'reader' || purpose !== undefined) return
-    if (server.node !== this.#open?.failover.to) return
-    const { clock } = this.#parts
-    this.#timeline.borrowed(clock.monotonic())
-    if (this.#watched.has(server)) return
-    const { latency } = server
-    this.#watched.set(server, latency)
-    server.latency = {
-      record: (ms, at) => {
-        latency?.record(ms, at)
-        this.#timeline.replied(clock.monotonic())
+  #watch(failover: Failover): void {
+    this.#parts.planes.watchGrants(failover.to, {
+      borrowed: (at) => {
+        if (this.#open?.failover === failover) this.#timeline.borrowed(at)
       },
-    }
+      replied: (at) => {
+        if (this.#open?.failover === failover) this.#timeline.replied(at)
+      },
+    })
   }
 
   /** The byte path is as it was. */
   #unwatch(): void {
-    this.#parts.supply.router.onGranted = undefined
-    for (const [server, latency] of this.#watched) server.latency = latency
-    this.#watched.clear()
+    this.#parts.planes.unwatchGrants()
   }
 
   #endAfter(ms: number): void {
@@ -208,17 +196,16 @@ export class Failovers {
     const goal = this.#open ?? this.#before
     if (goal === undefined) return
     goal.waitingPeak = Math.max(goal.waitingPeak, this.#waiting())
+    void this.#parts.planes.refresh()
     this.#sampling = this.#parts.clock.after(SAMPLE_MS, () => this.#sample())
   }
 
   #waiting(): number {
-    let waiting = 0
-    for (const { state } of this.#parts.sessions) if (state === 'waiting') waiting++
-    return waiting
+    return this.#parts.planes.waitingSessions()
   }
 
-  #outcomes(): Record<string, number> {
-    return this.#parts.metrics.outcomes()
+  #outcomes(): Readonly<Record<string, number>> {
+    return this.#parts.planes.outcomes()
   }
 
   #statusOf(entry: Entry): FailoverStatus {

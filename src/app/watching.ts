@@ -26,6 +26,8 @@ export interface WatchingParts {
   readonly store: TopologyStore
   readonly clock: Clock
   readonly log: Log
+  /** When a node last answered a client (monotonic); 0: never. */
+  readonly lastAnswerOf: (node: string) => number
   /** Told of each answer of a node. */
   readonly heard: (node: string, answer: ProbeAnswer) => void
   /** A sentence for the list of events. */
@@ -42,7 +44,7 @@ export class Watching {
   #missing: readonly string[] = []
 
   constructor(parts: WatchingParts) {
-    const { settings, secrets, metrics, store, clock, log, heard } = parts
+    const { settings, secrets, metrics, store, clock, log, heard, lastAnswerOf } = parts
     const { topology } = settings
     this.#parts = parts
     this.#startedAt = clock.wall()
@@ -53,7 +55,7 @@ export class Watching {
       store,
       clock,
       log,
-      lastAnswerOf: (node) => metrics.node(node).response.lastAt,
+      lastAnswerOf,
       rules: { downAfter: topology.downAfter, rise: topology.rise },
       settings: {
         ...defaultMonitorSettings,

@@ -40,14 +40,14 @@ export function expose(registry: Registry, source: () => Source): void {
  * A registry of its own with the catalogue and prom-client's process metrics.
  * @returns the whole text for `/metrics` (content type `text/plain; version=0.0.4`)
  */
-export function exposition(source: () => Source): () => Promise<string> {
+export function exposition(source: () => Source | Promise<Source>): () => Promise<string> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   let current: Source | undefined
-  expose(registry, () => current ?? source())
+  expose(registry, () => current!)
   return async () => {
     // One source for the whole text, so that the numbers of one scrape fit together.
-    current = source()
+    current = await source()
     return registry.metrics()
   }
 }

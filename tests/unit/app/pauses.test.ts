@@ -1,10 +1,10 @@
 /** Pauses over paper pools: what they close, that they end, and that none ends another. */
 import { beforeEach, expect, test } from 'vitest'
 import { Pauses } from '../../../src/app/pauses.ts'
+import { lentToSessions, sessionsInTheWay } from '../../../src/app/plane-figures.ts'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { Gate } from '../../../src/endpoint/gate.ts'
-import type { Endpoint } from '../../../src/endpoint/router.ts'
 import type { Session } from '../../../src/session/sessions.ts'
 import { emptyTopology } from '../../../src/topology/observed.ts'
 import { TopologyStore } from '../../../src/topology/store.ts'
@@ -31,22 +31,32 @@ beforeEach(() => {
   done = []
   events = []
   listening = true
-  const endpoints = Object.entries(gates).map(
-    ([name, gate]) => ({ rule: { name }, gate }) as unknown as Endpoint,
-  )
+  const names = ['writer', 'reader'] as const
   pauses = new Pauses({
     clock,
     log: silentLog,
     store,
-    endpoints: () => endpoints,
-    sessions,
-    supply: {
+    endpoints: () => names,
+    planes: {
+      refresh: () => undefined,
       pauseNode: (node, whom) =>
         done.push(`pause ${node}${whom === undefined ? '' : ` to ${whom}`}`),
       resumeNode: (node) => done.push(`resume ${node}`),
-      lent: (node) => lent[node] ?? 0,
+      closeGates: (closed) => {
+        for (const name of names) {
+          if (closed.includes(name)) gates[name].close()
+          else gates[name].open()
+        }
+      },
+      lent: (target) =>
+        target.node === undefined ? lentToSessions(sessions, target) : (lent[target.node] ?? 0),
+      waiting: (endpoint) =>
+        names
+          .filter((name) => (endpoint ?? name) === name)
+          .reduce((sum, name) => sum + gates[name].waiting, 0),
+      inTheWay: (target, most) => sessionsInTheWay(sessions, target, most),
+      listening: () => listening,
     },
-    listening: () => listening,
     tell: (sentence) => events.push(sentence),
   })
 })

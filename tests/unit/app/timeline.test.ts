@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Occurrence } from '../../../src/admin/snapshot.ts'
+import { FirstAnswers, type FirstAnswersParts } from '../../../src/app/first-answers.ts'
+import { waitingSessions } from '../../../src/app/plane-figures.ts'
 import { Failovers, type FailoversParts } from '../../../src/app/timeline.ts'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
@@ -10,7 +12,7 @@ import type { Observation } from '../../../src/topology/observed.ts'
 import { TopologyStore } from '../../../src/topology/store.ts'
 import { asReader, asWriter, failure, Story } from '../topology/nodes.ts'
 
-type Router = FailoversParts['supply']['router']
+type Router = FirstAnswersParts['router']
 type Granted = NonNullable<Router['onGranted']>
 type Lent = Pick<ServerConnection, 'node' | 'latency'>
 
@@ -32,12 +34,20 @@ beforeEach(() => {
   sessions = []
   told = []
   promotedAt = undefined
-  const parts = { store, metrics, clock, sessions, supply: { router } }
+  const firstAnswers = new FirstAnswers({ router, clock })
+  const planes: FailoversParts['planes'] = {
+    refresh: () => undefined,
+    waitingSessions: () => waitingSessions(sessions),
+    outcomes: () => metrics.outcomes(),
+    lastAnswerOf: (node) => metrics.node(node).response.lastAt,
+    watchGrants: (node, events) => firstAnswers.watch(node, events),
+    unwatchGrants: () => firstAnswers.unwatch(),
+  }
   const asks = {
     tell: ({ text }: Occurrence) => told.push(text),
     promotedAt: async () => promotedAt,
   }
-  failovers = new Failovers(parts as unknown as FailoversParts, silentLog, asks)
+  failovers = new Failovers({ store, planes, metrics, clock }, silentLog, asks)
   store.subscribe(() => failovers.acted())
   story = new Story(2)
   answers(1, 'writer')

@@ -1,0 +1,304 @@
+/**
+ * The data plane: everything on the path of a byte, from the doors to the server connections. Rule:
+ * it is told the topology (its store), pauses and budgets, and tells hints and figures; it finds out
+ * nothing about nodes by itself, so there may be several, each in a process of its own.
+ */
+import type tls from 'node:tls'
+import { readSecretFile } from '../auth/secret-file.ts'
+import { Secrets } from '../auth/secrets.ts'
+import type { EndpointSettings, Settings } from '../config/settings.ts'
+import type { Clock } from '../core/clock.ts'
+import { messageOf, WeirError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import { sparingLog } from '../core/sparing-log.ts'
+import { TimerWheel } from '../core/timer-wheel.ts'
+import { until } from '../core/until.ts'
+import { type Endpoint, endpointOf } from '../endpoint/router.ts'
+import { Door } from '../listener/door.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Address, Network } from '../net/network.ts'
+import type { PausedFor } from '../pool/pools.ts'
+import type { CancelKey, Protocol } from '../protocol/contract.ts'
+import { HeldBytes } from '../session/held-bytes.ts'
+import type { ListenerHub } from '../session/listening.ts'
+import type { Peers } from '../session/peers.ts'
+import type { Rooms } from '../session/rooms.ts'
+import type { Sessions } from '../session/sessions.ts'
+import { WelcomeBook } from '../session/welcome.ts'
+import type { TopologyStore } from '../topology/store.ts'
+import type { Hint } from '../topology/topology.ts'
+import { FirstAnswers } from './first-answers.ts'
+import { hubFor } from './hub.ts'
+import { Moves } from './moves.ts'
+import { peersFor } from './peers.ts'
+import { protocolFor } from './protocol.ts'
+import { homeOf, Servers } from './servers.ts'
+import {
+  cannotListen,
+  listenPoolSettings,
+  poolSettings,
+  secureContextFor,
+  waitsFor,
+} from './settings.ts'
+import { Supply } from './supply.ts'
+import { countFromZero, poolObserver } from './tally.ts'
+
+export interface PlaneParts {
+  /** Its own share of what is to be shared out. */
+  readonly settings: Settings
+  readonly network: Network
+  readonly sessions: Sessions
+  readonly metrics: Metrics
+  readonly store: TopologyStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly hint: (hint: Hint) => void
+  /** False where the budgets of nodes are set by somebody else. */
+  readonly ownBudgets: boolean
+  /** Why no session may begin now, besides that the plane stops. */
+  readonly full: () => WeirError | undefined
+  /** Carries out a cancel request that is not for a session of this plane; undefined: it may be. */
+  readonly cancelElsewhere?: (key: CancelKey) => Promise<void> | undefined
+}
+
+export interface Place {
+  readonly settings: EndpointSettings
+  readonly endpoint: Endpoint
+  readonly rooms: Rooms
+  readonly door: Door
+}
+
+const HOUSEKEEPING_MS = 1_000
+
+export class DataPlane {
+  readonly supply: Supply
+  readonly sessions: Sessions
+  readonly metrics: Metrics
+  readonly held: HeldBytes
+  readonly secrets = new Secrets()
+  readonly firstAnswers: FirstAnswers
+  readonly places: Place[] = []
+  #parts: PlaneParts
+  #wheel = new TimerWheel(100)
+  #welcomes = new WelcomeBook()
+  #moves: Moves
+  #servers: Servers | undefined
+  #hub: ListenerHub | undefined
+  #peers: Peers | undefined
+  #secureContext: tls.SecureContext | undefined
+  #housekeeping: NodeJS.Timeout | undefined
+  #loopWatch: { stop(): void } | undefined
+  #draining = false
+
+  constructor(parts: PlaneParts) {
+    this.#parts = parts
+    const { settings, sessions, metrics, store, clock, log, ownBudgets } = parts
+    this.sessions = sessions
+    this.metrics = metrics
+    this.held = new HeldBytes(settings.limits.heldBytes)
+    this.supply = new Supply({
+      open: (key, signal, own) => this.#servers!.open(key, signal, own),
+      settings: ({ purpose }) =>
+        purpose === 'listen' ? listenPoolSettings(settings) : poolSettings(settings),
+      clock,
+      wheel: this.#wheel,
+      random: Math.random,
+      observer: poolObserver(metrics),
+      log,
+      store,
+      waits: waitsFor(settings),
+    })
+    const { supply } = this
+    this.firstAnswers = new FirstAnswers({ router: supply.router, clock })
+    const welcomes = this.#welcomes
+    this.#moves = new Moves({ settings, store, supply, welcomes, metrics, clock, ownBudgets })
+  }
+
+  get nodes(): string[] {
+    return this.#parts.store.current.nodes.map(({ spec }) => spec.name)
+  }
+
+  /** Every server connection open now, lent or not. */
+  get servers(): Servers {
+    return this.#servers!
+  }
+
+  /** Whether everybody who listens is heard. */
+  get listening(): boolean {
+    return this.#hub?.whole !== false
+  }
+
+  /** Builds all that stands behind the doors. */
+  async prepare(): Promise<void> {
+    const { settings, network, metrics, store, log, clock } = this.#parts
+    countFromZero(metrics, settings)
+    await this.loadSecrets(settings)
+    this.#secureContext = secureContextFor(settings)
+    const protocol = protocolFor(settings, this.secrets, this.#secureContext !== undefined)
+    this.#servers = new Servers({
+      ...{ settings, network, protocol, metrics, store },
+      pools: () => this.supply.pools,
+      hint: (hint) => {
+        if (!this.#draining) this.#parts.hint(hint)
+      },
+    })
+    const { sessions, supply } = this
+    const counters = metrics.general
+    this.#peers = peersFor(settings, { sessions, network, protocol, counters, log })
+    this.#hub = hubFor({ supply, metrics, clock }, protocol, this.#wheel, log)
+    for (const endpoint of settings.endpoints) this.places.push(this.#place(endpoint, protocol))
+  }
+
+  /** @throws WeirError `WEIR_PORT_TAKEN` and the like, naming port and setting */
+  async open(): Promise<void> {
+    for (const place of this.places) await this.#openDoor(place)
+    this.#housekeeping = setInterval(() => this.#moves.keepHouse(), HOUSEKEEPING_MS)
+    this.#housekeeping.unref()
+    this.#loopWatch = this.metrics.watchLoop(this.#parts.clock)
+  }
+
+  /** Reads users and passwords anew; those who are logged in stay so. */
+  async loadSecrets(settings: Settings): Promise<void> {
+    const entries = []
+    for (const source of settings.auth.secrets) {
+      if (source.kind === 'file') entries.push(...(await readSecretFile(source.path)))
+      else {
+        const { username, password } = source
+        entries.push({ username, password, source: 'auth.secrets' })
+      }
+    }
+    await this.secrets.replace(entries)
+  }
+
+  /** Shows another certificate to whoever comes from now on; never one where there was none. */
+  loadCertificate(settings: Settings): void {
+    if (this.#secureContext !== undefined) this.#secureContext = secureContextFor(settings)
+  }
+
+  #place(settings: EndpointSettings, protocol: Protocol): Place {
+    const { network, log, clock, metrics } = this.#parts
+    const { limits, listen } = this.#parts.settings
+    const endpoint = endpointOf(settings)
+    const idle = limits.idleClientTimeout
+    const rooms: Rooms = {
+      protocol,
+      router: this.supply.router,
+      dedicated: this.supply.dedicated,
+      clock,
+      wheel: this.#wheel,
+      log: sparingLog(log, clock),
+      sessions: this.sessions,
+      welcomes: this.#welcomes,
+      counters: metrics.endpoint(settings.name),
+      hub: this.#hub!,
+      held: this.held,
+      notificationBytes: limits.notificationBytes,
+      home: homeOf,
+      idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
+    }
+    const door = new Door({
+      endpoint,
+      rooms,
+      network,
+      loginTimeoutMs: limits.loginTimeoutMs,
+      backlog: listen.backlog,
+      maxLoginsInFlight: limits.maxLoginsInFlight,
+      secureContext: () => this.#secureContext,
+      byName: (name) => this.places.find((p) => p.settings.name === name),
+      byServerName: (name) =>
+        this.places.find((p) => p.settings.tlsServerNames.some((n) => n.toLowerCase() === name)),
+      endpointNames: () => this.places.map((p) => p.settings.name),
+      refuseSession: () => (this.#draining ? STOPPING : this.#parts.full()),
+      cancel: (key) => this.#parts.cancelElsewhere?.(key) ?? this.cancel(key),
+    })
+    return { settings, endpoint, rooms, door }
+  }
+
+  async #openDoor({ settings, door }: Place): Promise<void> {
+    const { host } = this.#parts.settings.listen
+    const { name, port, socketDirectory } = settings
+    const wanted: Address[] = port === undefined ? [] : [{ host, port }]
+    if (socketDirectory !== undefined) {
+      wanted.push({ path: `${socketDirectory}/.s.PGSQL.${port ?? 5432}` })
+    }
+    for (const address of wanted) {
+      try {
+        await door.open(address)
+      } catch (error) {
+        throw cannotListen(address, name, error)
+      }
+    }
+  }
+
+  /** Carries out a cancel request for a session of this plane, or has a peer do it. */
+  cancel(key: CancelKey): Promise<void> | undefined {
+    return this.#peers!.cancel(key)
+  }
+
+  pauseNode(node: string, whom?: PausedFor): void {
+    this.supply.pauseNode(node, whom)
+  }
+
+  resumeNode(node: string): void {
+    this.supply.resumeNode(node)
+  }
+
+  /** From now on the gates of these endpoints are closed and all others open. */
+  closeGates(names: readonly string[]): void {
+    for (const { endpoint } of this.places) {
+      if (names.includes(endpoint.rule.name)) endpoint.gate.close()
+      else endpoint.gate.open()
+    }
+  }
+
+  /** How many wait for a server connection, of one endpoint or of all. */
+  waiting(name: string | undefined): number {
+    let waiting = 0
+    for (const { endpoint } of this.places) {
+      if (name === undefined || name === endpoint.rule.name) waiting += endpoint.gate.waiting
+    }
+    return waiting
+  }
+
+  /** Takes no new clients; who is here stays. */
+  async close(): Promise<void> {
+    await Promise.all(this.places.map((p) => p.door.close()))
+  }
+
+  /** Ends client sessions at their next boundary, then everything. */
+  async stop(graceMs: number): Promise<void> {
+    this.#draining = true
+    await this.close()
+    for (const place of this.places) place.door.abort(STOPPING)
+    this.sessions.shutDown('draining')
+    const idle = until(() => this.sessions.size === 0, graceMs, { what: 'sessions to end' })
+    await idle.catch((error: unknown) => {
+      const left = this.sessions.size
+      this.#parts.log.warn({ left }, `closing ${left} busy client sessions: ${messageOf(error)}`)
+      this.sessions.closeAll('draining')
+    })
+    this.#hub?.close()
+    this.supply.pools.forEach((pool) => {
+      pool.retire('Weir is stopping')
+    })
+    this.#servers?.end()
+    clearInterval(this.#housekeeping)
+    this.#moves.stop()
+    this.#loopWatch?.stop()
+    this.firstAnswers.unwatch()
+  }
+}
+
+/** @param here sessions of all data planes */
+export function tooManyClients(here: number, most: number): WeirError {
+  return new WeirError(
+    'WEIR_TOO_MANY_CLIENTS',
+    `sorry, too many clients already (${here} of limits.maxClientConnections ${most})`,
+    { sqlstate: '53300', retryable: true },
+  )
+}
+
+const STOPPING = new WeirError('WEIR_STOPPING', 'the proxy is shutting down', {
+  sqlstate: '57P01',
+  retryable: true,
+})
