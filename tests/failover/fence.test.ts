@@ -16,6 +16,8 @@ beforeAll(async () => {
   lab = await startFailoverHouse({
     admin: true,
     log,
+    // Longer than any client waits for its login: who is refused with this reason was refused at once.
+    pool: { borrowTimeout: '120s' },
     endpoints: [
       { name: 'writer', kind: 'writer' },
       { name: 'reader', kind: 'reader' },
@@ -67,12 +69,11 @@ describe('A former writer that starts again as it was', () => {
 
   it('refuses the clients of its own endpoint at once, and says why', async () => {
     const { front } = lab
-    const began = performance.now()
     const client = connect(front.url('first'), { application_name: 'newcomer' })
+    // Waiting would end in the driver's own timeout, which has no code.
     const error = await failure(client.then((c) => c.query('select 1')))
     expect(error).toMatchObject({ code: '08001' })
     expect(error.message).toContain('endpoint first: node-1 is fenced: it takes writes')
-    expect(performance.now() - began).toBeLessThan(5_000)
   })
 
   it('has no server connection of ours but the control connection', async () => {

@@ -1,16 +1,14 @@
 /**
  * A node that hangs (SIGSTOP) or a link that is cut without a word: sockets stay open and nobody
- * answers. Weir finds it out within two seconds, and nobody may hang on it.
+ * answers. Weir finds it out, and nobody may hang on it. How soon is measured where no machine can be
+ * busy: tests/unit/topology/monitor.test.ts holds the two seconds by a clock of its own.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CuttableLink } from '../../src/bench/failover/cuttable-link.ts'
 import { until } from '../../src/core/until.ts'
-import { connect, connectAll, failure, one } from '../support/clients.ts'
+import { connect, connectAll, failure, later, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { type Front, startFront } from '../support/front.ts'
-
-/** The promise is 2 s, and the monitor's unit test holds it to that; machines of tests stall. */
-const FOUND_WITHIN_MS = 3_000
 
 let lab: FailoverHouse
 
@@ -22,12 +20,10 @@ beforeAll(async () => {
 
 afterAll(() => lab?.end())
 
-/** Milliseconds from now until Weir says that the node is down. */
-async function untilDown(front: Front, name: string): Promise<number> {
-  const from = performance.now()
+/** Resolves when Weir says that the node is down. */
+async function untilDown(front: Front, name: string): Promise<void> {
   const down = () => front.app.snapshot().nodes.find((n) => n.name === name)?.health === 'down'
-  await until(down, 10_000, { everyMs: 5, what: `${name} to be down` })
-  return performance.now() - from
+  await until(down, 30_000, { everyMs: 5, what: `${name} to be down` })
 }
 
 describe('A frozen reader', () => {
@@ -38,10 +34,10 @@ describe('A frozen reader', () => {
     const nodes = await Promise.all(sessions.map((s) => lab.nodeOf(s)))
     const stuck = sessions[nodes.indexOf('node-2')]!
     await house.cluster.pause('node-2')
-    const foundOut = untilDown(front, 'node-2')
+    const foundOut = later(untilDown(front, 'node-2'))
     // It only reads, and nothing of an answer came: another reader answers instead.
     expect(await one(stuck, 'select 1')).toBe(1)
-    expect(await foundOut).toBeLessThan(FOUND_WITHIN_MS)
+    await foundOut
     for (const session of sessions) expect(await lab.nodeOf(session)).toBe('node-3')
     await house.cluster.resume('node-2')
     await lab.allUp()
@@ -74,7 +70,7 @@ describe('Weir, when it was itself too busy to look', () => {
 })
 
 describe('A link that is cut without a word', () => {
-  it('makes its node down within two seconds, without any traffic, and up again when it is whole', async () => {
+  it('makes its node down, without any traffic, and up again when it is whole', async () => {
     const links = lab.house.cluster.nodes().map((n) => new CuttableLink(n))
     for (const link of links) await link.open()
     const front = await startFront(lab.house, {
@@ -85,7 +81,7 @@ describe('A link that is cut without a word', () => {
       await until(well, 10_000)
       const link = links.find(({ node }) => node.name === 'node-3')!
       link.cut()
-      expect(await untilDown(front, 'node-3')).toBeLessThan(FOUND_WITHIN_MS)
+      await untilDown(front, 'node-3')
       link.restore()
       await until(well, 10_000)
     } finally {
@@ -109,19 +105,17 @@ describe('A frozen writer', () => {
 
     await house.cluster.pause('node-1')
     // New settings at login mean a question to the node, which does not answer.
-    const newcomer = connect(front.url(), { application_name: 'newcomer' })
-    expect(await untilDown(front, 'node-1')).toBeLessThan(FOUND_WITHIN_MS)
-    const downAt = performance.now()
-    // Their answer will never come.
+    const newcomer = later(connect(front.url(), { application_name: 'newcomer' }))
+    await untilDown(front, 'node-1')
+    // Their answer will never come: that they are told at all, they owe to Weir.
     expect(await asleep).toMatchObject({ severity: 'ERROR', code: '08007' })
-    expect(performance.now() - downAt).toBeLessThan(2_000)
     expect(await failure(open.query('select 1'))).toMatchObject({
       severity: 'ERROR',
       code: '40001',
     })
     await open.query('rollback')
 
-    const waiting = idle.map((client) => one(client, 'select 12'))
+    const waiting = idle.map((client) => later(one(client, 'select 12')))
     const { writer } = await house.cluster.promote()
     expect(new Set(await Promise.all(waiting))).toEqual(new Set([12]))
     expect(await lab.nodeOf(running)).toBe(writer)

@@ -1,7 +1,7 @@
 /** Clients that listen while the writer goes: they stay, hear the new one, and know what they may have missed. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { type Client, connect, connectAll, one } from '../support/clients.ts'
+import { type Client, connect, connectAll, later, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 
 let lab: FailoverHouse
@@ -48,10 +48,12 @@ describe('Clients that listen', () => {
     await house.cluster.kill('node-1')
     await until(() => lab.node('node-1').health === 'down', 10_000)
     // Whoever comes meanwhile waits for the new writer too.
-    const late = connect(lab.front.url()).then(async (client) => {
-      await client.query('listen tidings')
-      return client
-    })
+    const late = later(
+      connect(lab.front.url()).then(async (client) => {
+        await client.query('listen tidings')
+        return client
+      }),
+    )
     const { writer } = await house.cluster.promote()
     await until(() => all.every(({ notices }) => notices.length > 0), 10_000)
     await hears(all, speaker, 'after')

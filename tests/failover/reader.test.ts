@@ -1,7 +1,15 @@
 /** A reader goes: its sessions move at their next transaction, and it gets new ones when it is back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { type Client, connect, connectAll, endClients, failure, one } from '../support/clients.ts'
+import {
+  type Client,
+  connect,
+  connectAll,
+  endClients,
+  failure,
+  later,
+  one,
+} from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { startFront } from '../support/front.ts'
 
@@ -98,9 +106,11 @@ describe('When a reader is killed', () => {
       expect(await one(writes!, count)).toBe(1)
       expect(await lab.nodeOf(writes!)).toBe('node-1')
       let answered = false
-      const answer = one(waits!, count).finally(() => {
-        answered = true
-      })
+      const answer = later(
+        one(waits!, count).finally(() => {
+          answered = true
+        }),
+      )
       await until(() => patient.app.snapshot().clients.waiting === 1, 10_000)
       expect(await one(behind, count)).toBe(0)
       expect(answered).toBe(false)
@@ -117,13 +127,19 @@ describe('When a reader is killed', () => {
 
   it('again and again, it is kept out for longer each time', async () => {
     const { house } = lab
-    await house.cluster.kill('node-2')
-    await until(() => lab.node('node-2').health === 'down', 10_000)
-    expect(lab.node('node-2').because).toMatch(/[3-9] falls within a minute/)
-    await house.cluster.start('node-2')
+    // The falls of the tests before may be a minute ago on a busy machine.
+    for (let fall = 1; ; fall++) {
+      await house.cluster.kill('node-2')
+      await until(() => lab.node('node-2').health === 'down', 10_000)
+      if (/[3-9] falls within a minute/.test(lab.node('node-2').because)) break
+      expect(fall).toBeLessThan(4)
+      await house.cluster.start('node-2')
+      await lab.allUp()
+    }
     const from = performance.now()
+    await house.cluster.start('node-2')
     await lab.allUp()
-    // Eight good probes or more, one each half second.
+    // Eight good probes or more, one each half second, and it never takes less.
     expect(performance.now() - from).toBeGreaterThan(3_000)
   })
 

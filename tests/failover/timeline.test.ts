@@ -4,14 +4,20 @@ import { systemClock as clock } from '../../src/core/clock.ts'
 import { until } from '../../src/core/until.ts'
 import { PostgresProbe } from '../../src/protocol/postgres/probe.ts'
 import { MILESTONES } from '../../src/topology/timeline.ts'
-import { connectAll } from '../support/clients.ts'
+import { connectAll, later, one } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
+import { startFront } from '../support/front.ts'
 import { startWriters } from '../support/writers.ts'
 
 let lab: FailoverHouse
+/** When the test asked for the first promotion. */
+let promoting: number
 
 beforeAll(async () => {
-  lab = await startFailoverHouse({ admin: true, cluster: { synchronous: true } })
+  lab = await startFailoverHouse({
+    admin: true,
+    cluster: { synchronous: true },
+  })
 })
 
 afterAll(() => lab?.end())
@@ -28,16 +34,23 @@ async function metric(name: string): Promise<number> {
 describe('When the writer is killed under load and a reader promoted', () => {
   it('all eight steps are written down, in order, between the kill and the first answer', async () => {
     const { house, front } = lab
+    // It asks so rarely that what it notices in time it owes to a sign, not to a probe in turn.
+    const signs = await startFront(house, {
+      config: { topology: { user: 'weir', database: 'app', period: '60s' } },
+    })
     const waiting = await connectAll(5, front.url())
     const writers = await startWriters(4, front.url())
     await writers.progress(30)
     expect(failovers()).toEqual([])
 
-    const killing = Date.now()
+    const alive = Date.now()
+    await one(waiting[0]!, 'select 1')
     await house.cluster.kill('node-1')
     await until(() => lab.node('node-1').health === 'down', 10_000)
-    const held = waiting.map((client) => client.query('select 1'))
-    const promoting = Date.now()
+    await until(() => signs.app.snapshot().nodes[0]!.health === 'down', 30_000)
+    await signs.end()
+    const held = waiting.map((client) => later(client.query('select 1')))
+    promoting = Date.now()
     const { writer } = await house.cluster.promote()
     await Promise.all(held)
     await writers.progress(20)
@@ -51,9 +64,8 @@ describe('When the writer is killed under load and a reader promoted', () => {
     expect(Object.keys(timeline)).toEqual([...MILESTONES])
     const times = MILESTONES.map((word) => timeline[word]!)
     expect(times).toEqual([...times].sort((a, b) => a - b))
-    // Under load the last answer before the kill was milliseconds ago, whatever the probes do.
-    expect(timeline.fault! - killing).toBeGreaterThan(-100)
-    expect(timeline.suspected! - killing).toBeLessThan(500)
+    // An answer to a client is a sign of life, and the last one was no earlier than that one.
+    expect(timeline.fault).toBeGreaterThanOrEqual(alive)
     expect(promotedNotBefore).toBeLessThanOrEqual(timeline.promoted!)
     expect(timeline.promoted! - promoting).toBeGreaterThan(0)
     expect(timeline['first-reply']! - answered).toBeLessThan(1)
@@ -77,7 +89,7 @@ describe('When the writer is killed under load and a reader promoted', () => {
     const { cluster, ask } = lab.house
     const { name, host, port } = cluster.writer()
     await ask(`create role blind login password 'blind'`)
-    const { timeline } = failovers()[0]!
+    const { timeline, promotedNotBefore } = failovers()[0]!
     const tells = async (user: string, password: string): Promise<number | undefined> => {
       const { database } = cluster.login
       const probe = new PostgresProbe({ user, password: () => password, database, clock })
@@ -88,7 +100,9 @@ describe('When the writer is killed under load and a reader promoted', () => {
       return at
     }
     const at = await tells(cluster.login.user, cluster.login.password)
-    expect(Math.abs(at! - timeline.promoted!)).toBeLessThan(50)
+    expect(at).toBeGreaterThan(promoting)
+    // Believed, as far as it fits what was seen: without it, the first answer as a writer counts.
+    expect(timeline.promoted).toBeLessThanOrEqual(Math.max(at!, promotedNotBefore!) + 0.01)
     expect(await tells('blind', 'blind')).toBeUndefined()
   })
 

@@ -41,14 +41,25 @@ export function endClients(...kept: pg.Client[]): void {
   }
 }
 
-/** The error a promise must end in. */
-export async function failure(promise: Promise<unknown>): Promise<pg.DatabaseError> {
-  try {
-    await promise
-  } catch (error) {
-    return error as pg.DatabaseError
-  }
-  throw new Error('this should have failed')
+/**
+ * The same promise, to be awaited later. Its failure is no error of its own when the test fails before
+ * it comes to that: a rejection nobody handles would bury what went wrong.
+ */
+export function later<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
+/** The error a promise must end in; may be awaited later. */
+export function failure(promise: Promise<unknown>): Promise<pg.DatabaseError> {
+  return later(
+    promise.then(
+      () => {
+        throw new Error('this should have failed')
+      },
+      (error: pg.DatabaseError) => error,
+    ),
+  )
 }
 
 /** The first column of the first row. */

@@ -34,11 +34,12 @@ export async function startFailoverHouse(
   })
   const front = await startFront(house, {
     ...options,
-    pool: { maxConnections: 10, borrowTimeout: '30s', ...options.pool },
+    // Whoever waits for a writer must see it, however long a busy machine needs for one.
+    pool: { maxConnections: 10, borrowTimeout: '100s', ...options.pool },
   })
   const allUp = async (): Promise<void> => {
     const well = () => front.app.snapshot().nodes.every((n) => n.health === 'up')
-    await until(well, 20_000, { what: 'all nodes to be up' })
+    await until(well, 60_000, { what: 'all nodes to be up' })
   }
   await allUp()
   return {

@@ -45,7 +45,7 @@ export class Writers {
   }
 
   /** Resolves when so many more writes were acknowledged. */
-  async progress(count: number, withinMs = 20_000): Promise<void> {
+  async progress(count: number, withinMs = 60_000): Promise<void> {
     const goal = this.acknowledged.length + count
     await until(() => this.acknowledged.length >= goal, withinMs, { what: `${count} more writes` })
   }

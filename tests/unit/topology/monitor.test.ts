@@ -151,6 +151,15 @@ describe('a monitor', () => {
     expect(await counted(1, 1_000)).toBe(200)
   })
 
+  it('uses a writer that restarted in place within 5 ms of its being ready', async () => {
+    is(1, failure('other'))
+    await pass(1_000)
+    expect(picture()).toBe('writer/down reader/up reader/up')
+    is(1, asWriter())
+    await pass(5)
+    expect(picture()).toBe('writer/up reader/up reader/up')
+  })
+
   it('asks a node that will not have us four times a second, and is not alarmed by it', async () => {
     for (const n of [1, 2, 3]) is(n, failure('busy'))
     await pass(1_000)
