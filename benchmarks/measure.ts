@@ -1,100 +1,188 @@
 /**
- * The runs themselves, interleaved. Rule: within a round every peer is measured once, and each
- * round begins with another peer, so that a machine that grows warm or busy favours nobody.
+ * What pgbench measures at each mode and number of clients. Rule: logins count neither in a rate,
+ * nor in CPU time, nor in calls, unless they are what is measured (`connect`): a run is longer by
+ * what connecting took in the warm-up, and CPU time is read while statements run.
  */
-import type { BenchOptions, Mode, Peer } from './options.ts'
-import { runPgbench } from './pgbench.ts'
+import { join } from 'node:path'
+import { type Calls, type CallTool, countCalls } from './calls.ts'
+import { type Latency, takeLatency } from './latency-log.ts'
+import type { BenchOptions, Mode } from './options.ts'
+import { type Load, runPgbench } from './pgbench.ts'
+import type { Progress } from './pgbench-report.ts'
 import { usageOf } from './process-usage.ts'
 import type { RunningPeer } from './proxies.ts'
+import { inRounds, type Rounds } from './rounds.ts'
 
-/** One measurement. Everything but tps and latency is the proxy's own, per transaction. */
+/** One measurement. `cpuUs` is the proxy's own, user and system, per transaction. */
 export interface Sample {
   readonly tps: number
   readonly latencyMs: number
+  readonly latency: Latency | undefined
   readonly cpuUs: number | undefined
-  readonly reads: number | undefined
-  readonly writes: number | undefined
 }
 
 /** All rounds of one peer at one mode and number of clients. */
-export interface Series {
+export interface Series extends Rounds<Sample> {
   readonly mode: Mode
   readonly clients: number
-  readonly peer: Peer
-  readonly samples: Sample[]
-  /** What went wrong in rounds that have no sample. */
-  readonly errors: string[]
+  readonly peer: string
+  /** In the order of rounds, with a hole where one failed: what was measured side by side. */
+  readonly byRound: readonly (Sample | undefined)[]
+  /** Counted in a run of its own; undefined for `direct` or where nothing counts. */
+  readonly calls: Calls | undefined
 }
 
-/**
- * Measures everything asked for, saying what it does. Rejects only when `stop` aborts; a failed
- * run is noted in its series.
- */
-export async function measureAll(
-  peers: readonly RunningPeer[],
-  pgbench: string,
-  options: BenchOptions,
-  progress: (sentence: string) => void,
-  stop: AbortSignal,
-): Promise<Series[]> {
+/** What all measurements of a run have in common. */
+export interface Bench {
+  readonly peers: readonly RunningPeer[]
+  readonly pgbench: string
+  readonly directory: string
+  readonly options: BenchOptions
+  readonly callTool: CallTool | undefined
+  readonly progress: (sentence: string) => void
+  readonly stop: AbortSignal
+}
+
+/** Of the modes that only read, one transaction in ten is logged: enough, and little work. */
+const LOGGED_SHARE: Readonly<Record<Mode, number>> = {
+  simple: 0.1,
+  prepared: 0.1,
+  extended: 0.1,
+  connect: 1,
+  tpcb: 1,
+}
+
+/** Measures everything asked for, saying what it does. Rejects only when `stop` aborts. */
+export async function measureAll(bench: Bench): Promise<Series[]> {
+  const { options, peers, progress } = bench
   const all: Series[] = []
   const runs = options.modes.length * options.clients.length * options.rounds * peers.length
   let done = 0
   for (const mode of options.modes) {
     for (const clients of options.clients) {
-      const series = peers.map(
-        ({ name }): Series => ({ mode, clients, peer: name, samples: [], errors: [] }),
-      )
-      all.push(...series)
+      const connectMs = new Map<RunningPeer, number>()
       for (const peer of peers) {
         progress(`warm-up: ${mode}, ${clients} clients, ${peer.name}`)
-        // A failure shows in the measurement that follows.
-        await runPgbench(pgbench, peer.targetFor(mode), mode, clients, 1, stop).catch(() => {})
-        stop.throwIfAborted()
+        connectMs.set(peer, await warmUp(bench, peer, mode, clients))
       }
-      for (let round = 0; round < options.rounds; round++) {
-        for (let turn = 0; turn < peers.length; turn++) {
-          const index = (round + turn) % peers.length
-          const peer = peers[index]!
-          const { samples, errors } = series[index]!
-          const where = `${mode}, ${clients} clients, round ${round + 1}, ${peer.name}`
-          progress(`${++done}/${runs} ${where}`)
+      const measured = await inRounds(
+        peers,
+        options.rounds,
+        async (peer, round) => {
+          const where = `${++done}/${runs} ${mode}, ${clients} clients, round ${round + 1}, ${peer.name}`
+          progress(where)
           try {
-            const sample = await measure(peer, pgbench, mode, clients, options.seconds, stop)
-            samples.push(sample)
-            progress(`${done}/${runs} ${where}: ${Math.round(sample.tps)} tps`)
+            const sample = await measure(bench, peer, mode, clients, connectMs.get(peer) ?? 0)
+            progress(`${where}: ${Math.round(sample.tps)} tps`)
+            return sample
           } catch (error) {
-            stop.throwIfAborted()
-            errors.push((error as Error).message)
-            progress(`${done}/${runs} ${where}: ${(error as Error).message}`)
+            progress(`${where}: ${(error as Error).message}`)
+            throw error
           }
-        }
+        },
+        bench.stop,
+      )
+      for (const [index, peer] of peers.entries()) {
+        const calls = await callsOf(bench, peer, mode, clients)
+        all.push({ mode, clients, peer: peer.name, ...measured[index]!, calls })
       }
     }
   }
   return all
 }
 
-async function measure(
+/** A second of the same load that is not counted. Returns how long its clients took to connect. */
+async function warmUp(
+  bench: Bench,
   peer: RunningPeer,
-  pgbench: string,
   mode: Mode,
   clients: number,
-  seconds: number,
-  stop: AbortSignal,
+): Promise<number> {
+  const target = peer.targetFor(mode)
+  const { pgbench, stop } = bench
+  try {
+    const first: Load = { target, mode, clients, length: { transactions: 2 } }
+    const { connectMs } = await runPgbench(pgbench, first, { stop })
+    const seconds = 1 + Math.ceil(connectMs / 1_000)
+    await runPgbench(pgbench, { ...first, length: { seconds } }, { stop })
+    return connectMs
+  } catch {
+    // A failure shows in the measurement that follows.
+    stop.throwIfAborted()
+    return 0
+  }
+}
+
+async function measure(
+  bench: Bench,
+  peer: RunningPeer,
+  mode: Mode,
+  clients: number,
+  connectMs: number,
 ): Promise<Sample> {
-  const before = peer.pid === undefined ? undefined : usageOf(peer.pid)
-  const report = await runPgbench(pgbench, peer.targetFor(mode), mode, clients, seconds, stop)
-  const after = peer.pid === undefined ? undefined : usageOf(peer.pid)
-  const each = (key: 'cpuUs' | 'reads' | 'writes'): number | undefined =>
-    before === undefined || after === undefined
-      ? undefined
-      : (after[key] - before[key]) / report.transactions
+  const { options, pgbench, stop } = bench
+  const prefix = join(bench.directory, 'latency')
+  const length = { seconds: options.seconds + Math.ceil(connectMs / 1_000) }
+  const log = { prefix, share: LOGGED_SHARE[mode] }
+  const cpu = cpuMeter(peer.pid)
+  try {
+    const report = await runPgbench(
+      pgbench,
+      { target: peer.targetFor(mode), mode, clients, length, log },
+      { stop, onProgress: cpu.tick },
+    )
+    return {
+      tps: report.tps,
+      latencyMs: report.latencyMs,
+      latency: takeLatency(prefix),
+      cpuUs: cpu.perTransaction(),
+    }
+  } finally {
+    // A run that failed leaves its log to nobody.
+    takeLatency(prefix)
+  }
+}
+
+/**
+ * CPU time of a process between the first and the last sign of progress, for each transaction of
+ * that time. Undefined without a process, or with fewer than two signs.
+ */
+export function cpuMeter(
+  pid: number | undefined,
+  cpuUsOf: (pid: number) => number | undefined = (id) => usageOf(id)?.cpuUs,
+): { tick(progress: Progress): void; perTransaction(): number | undefined } {
+  let since: { readonly at: number; readonly cpuUs: number } | undefined
+  let cpuUs = 0
+  let last = 0
+  let transactions = 0
   return {
-    tps: report.tps,
-    latencyMs: report.latencyMs,
-    cpuUs: each('cpuUs'),
-    reads: each('reads'),
-    writes: each('writes'),
+    tick({ atSeconds, tps }) {
+      const now = pid === undefined ? undefined : cpuUsOf(pid)
+      if (now === undefined) return
+      if (since === undefined) since = { at: atSeconds, cpuUs: now }
+      else transactions += tps * (atSeconds - last)
+      last = atSeconds
+      cpuUs = now - since.cpuUs
+    },
+    perTransaction: () => (transactions > 0 ? cpuUs / transactions : undefined),
+  }
+}
+
+async function callsOf(
+  bench: Bench,
+  peer: RunningPeer,
+  mode: Mode,
+  clients: number,
+): Promise<Calls | undefined> {
+  if (peer.pid === undefined || bench.callTool === undefined) return undefined
+  bench.progress(`counting calls: ${mode}, ${clients} clients, ${peer.name}`)
+  try {
+    const { directory, pgbench, stop } = bench
+    const load = { target: peer.targetFor(mode), mode, clients }
+    return await countCalls(bench.callTool, peer.pid, load, { directory, pgbench, stop })
+  } catch {
+    // Counting is beside the measurement; without it the columns are empty.
+    bench.stop.throwIfAborted()
+    return undefined
   }
 }

@@ -1,10 +1,17 @@
 /**
- * One measurement by pgbench, and what its report says. Rule: a run that aborted, failed a
- * transaction or printed no figure is an error, never a slow result.
+ * One run of pgbench. Rule: a run that aborted or hung is an error with pgbench's own words, never
+ * a slow result.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import type { Mode } from './options.ts'
+import {
+  complaint,
+  type PgbenchReport,
+  type Progress,
+  parsePgbench,
+  parseProgress,
+} from './pgbench-report.ts'
 import { own } from './programs.ts'
 
 /** Where pgbench connects to. */
@@ -15,12 +22,27 @@ export interface Target {
   readonly database: string
 }
 
-export interface PgbenchReport {
-  readonly transactions: number
-  /** Transactions per second: without the first connections, but with every one of `-C`. */
-  readonly tps: number
-  readonly latencyMs: number
+/** One run: what is asked, by how many, and until when. */
+export interface Load {
+  readonly target: Target
+  readonly mode: Mode
+  readonly clients: number
+  /** Seconds from the start, connecting included, or transactions of each client. */
+  readonly length: { readonly seconds: number } | { readonly transactions: number }
+  /** Where to log transactions: a file name's beginning, and which share of them is logged. */
+  readonly log?: { readonly prefix: string; readonly share: number }
 }
+
+/** What is beside a run: who stops it, who hears its progress, and what it runs under. */
+export interface Around {
+  readonly stop?: AbortSignal
+  readonly onProgress?: (progress: Progress) => void
+  /** A program and its arguments that start pgbench themselves, e.g. `perf stat ... --`. */
+  readonly under?: readonly string[]
+}
+
+/** Of a run counted in transactions nobody knows how long it takes; this is too long for all. */
+const HUNG_AFTER_SECONDS = 120
 
 /** Environment of libpq programs: everyone talks plain TCP with SCRAM. */
 export function libpqEnvironment(target: Target): NodeJS.ProcessEnv {
@@ -30,87 +52,80 @@ export function libpqEnvironment(target: Target): NodeJS.ProcessEnv {
     PGPASSWORD: target.password,
     PGSSLMODE: 'disable',
     PGGSSENCMODE: 'disable',
-    PGCONNECT_TIMEOUT: '10',
+    PGCONNECT_TIMEOUT: '30',
   }
 }
 
-/** The arguments that make pgbench measure `mode`: one indexed SELECT a transaction. */
-export function pgbenchArguments(
-  target: Target,
-  mode: Mode,
-  clients: number,
-  seconds: number,
-): string[] {
-  const protocol = mode === 'connect' ? ['-M', 'simple', '-C'] : ['-M', mode]
+/** The arguments that make pgbench do `load`. */
+export function pgbenchArguments({ target, mode, clients, length, log }: Load): string[] {
   return [
     ...['-h', '127.0.0.1', '-p', String(target.port), '-U', target.user],
-    ...['-n', '-S', ...protocol],
+    ...SCRIPTS[mode],
     ...['-c', String(clients), '-j', String(Math.min(clients, availableParallelism()))],
-    ...['-T', String(seconds), target.database],
+    ...('seconds' in length
+      ? ['-T', String(length.seconds), '-P', '1']
+      : ['-t', String(length.transactions)]),
+    ...(log === undefined
+      ? []
+      : ['--log', `--log-prefix=${log.prefix}`, `--sampling-rate=${log.share}`]),
+    target.database,
   ]
 }
 
-/** Reads the report pgbench 11 to 18 prints. Throws when it is not a whole and clean one. */
-export function parsePgbench(output: string): PgbenchReport {
-  const figure = (pattern: RegExp, what: string): number => {
-    const value = Number(pattern.exec(output)?.[1])
-    if (Number.isFinite(value)) return value
-    throw new Error(`pgbench printed no ${what}: ${lastLine(output)}`)
-  }
-  const failed = Number(/^number of failed transactions: (\d+)/m.exec(output)?.[1] ?? 0)
-  if (failed > 0) throw new Error(`pgbench counted ${failed} failed transactions`)
-  const transactions = figure(/^number of transactions actually processed: (\d+)/m, 'transactions')
-  if (transactions === 0) {
-    // Its clock runs while its clients connect, one login after the other in each thread.
-    throw new Error('pgbench completed no transaction while it connected; try more --seconds')
-  }
-  return {
-    transactions,
-    // Before version 14 two lines say tps; the last leaves out what connecting took. With -C that
-    // is what is being measured, so there the line that includes it counts, as it does since.
-    tps: figure(
-      /^is -C$/m.test(output) || /including reconnection/.test(output)
-        ? /^tps = ([\d.]+) \(including/m
-        : /^tps = ([\d.]+) \((?:without initial connection time|excluding)/m,
-      'tps',
-    ),
-    latencyMs: figure(/^latency average = ([\d.]+) ms/m, 'latency'),
-  }
+/** One indexed SELECT a transaction, but for `tpcb`, which vacuums its small tables first. */
+const SCRIPTS: Readonly<Record<Mode, readonly string[]>> = {
+  simple: ['-n', '-S', '-M', 'simple'],
+  prepared: ['-n', '-S', '-M', 'prepared'],
+  extended: ['-n', '-S', '-M', 'extended'],
+  connect: ['-n', '-S', '-M', 'simple', '-C'],
+  tpcb: ['-M', 'simple'],
 }
 
 /** Runs pgbench once. Rejects with what it complained of, or when `stop` aborts. */
 export async function runPgbench(
   program: string,
-  target: Target,
-  mode: Mode,
-  clients: number,
-  seconds: number,
-  stop?: AbortSignal,
+  load: Load,
+  { stop, onProgress, under = [] }: Around = {},
 ): Promise<PgbenchReport> {
+  const [command = program, ...args] = [...under, program, ...pgbenchArguments(load)]
   const child = own(
-    spawn(program, pgbenchArguments(target, mode, clients, seconds), {
-      env: libpqEnvironment(target),
+    spawn(command, args, {
+      env: libpqEnvironment(load.target),
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(stop === undefined ? {} : { signal: stop }),
     }),
   )
+  let hung = false
+  const allowed = HUNG_AFTER_SECONDS + ('seconds' in load.length ? load.length.seconds : 0)
+  const watch = setTimeout(() => {
+    hung = true
+    child.kill('SIGKILL')
+  }, allowed * 1_000)
   let output = ''
   let complaints = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text
   })
+  let line = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaints += text
+    line += text
+    const whole = line.split('\n')
+    line = whole.pop() ?? ''
+    for (const one of whole) {
+      const progress = parseProgress(one)
+      if (progress !== undefined) onProgress?.(progress)
+    }
   })
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  if (status !== 0) throw new Error(firstLine(complaints) || `pgbench ended with status ${status}`)
+  try {
+    const status = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', resolve)
+    })
+    if (hung) throw new Error(`pgbench did not end within ${allowed} s`)
+    if (status !== 0) throw new Error(complaint(complaints) || `pgbench ended with ${status}`)
+  } finally {
+    clearTimeout(watch)
+  }
   return parsePgbench(output)
 }
-
-const lines = (text: string): string[] => text.split('\n').filter((line) => line.trim() !== '')
-const firstLine = (text: string): string =>
-  lines(text).find((line) => /error|fatal/i.test(line)) ?? lines(text)[0] ?? ''
-const lastLine = (text: string): string => lines(text).at(-1) ?? 'nothing at all'

@@ -37,9 +37,10 @@ export async function startDatabase(
     nodes: 1,
     basePort: options.basePort,
     fsync: false,
-    // Direct clients may overlap with those that are just leaving, and both proxies keep theirs.
-    maxConnections: 3 * most + 3 * options.pool + 50,
-    settings: { shared_buffers: '256MB', autovacuum: 'off', max_wal_size: '4GB' },
+    // Direct clients may overlap with those that are just leaving, and every proxy keeps its own; an
+    // old PgBouncer has sessions of its clients besides.
+    maxConnections: 3 * most + (3 + options.variants.length) * options.pool + 50,
+    settings: { shared_buffers: '512MB', autovacuum: 'off', max_wal_size: '4GB' },
   })
   try {
     return await fill(cluster, pgbench, options)

@@ -42,7 +42,8 @@ function statFields(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
-function familyOf(pid: number): number[] {
+/** `pid` and every process below it, itself first. */
+export function familyOf(pid: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readNames('/proc')) {
     const stat = /^\d+$/.test(name) ? readProc(Number(name), 'stat') : undefined

@@ -1,144 +1,160 @@
 /**
- * From samples to what people read. Rule: a figure is the median of its rounds, stands beside its
- * spread, and a cell without a measurement says so; nothing is averaged over modes.
+ * From samples to what people read: a line for each mode, number of clients and peer. Rule: a
+ * figure is the median of its rounds, stands beside its spread, and a cell without a measurement
+ * says so; nothing is averaged over modes.
  */
-
+import type { Verdict } from './goals.ts'
+import type { LargeSample, LargeSeries } from './large.ts'
 import type { Sample, Series } from './measure.ts'
-import type { Peer } from './options.ts'
+import { median, spread } from './statistics.ts'
 
+/** Medians over the rounds. */
 export interface Summary {
   readonly tps: number
   readonly latencyMs: number
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
   readonly cpuUs: number | undefined
-  readonly reads: number | undefined
-  readonly writes: number | undefined
-  /** Fastest minus slowest round as a share of the median, 0.1 is ten percent; needs two rounds. */
   readonly spread: number | undefined
-}
-
-/** The middle value, or the mean of the two in the middle; undefined of nothing. */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  if (sorted.length === 0) return undefined
-  if (!Number.isInteger(middle)) return sorted[Math.floor(middle)]
-  return (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 /** Medians over the rounds; undefined when no round gave a sample. */
 export function summarise(samples: readonly Sample[]): Summary | undefined {
-  const of = (key: keyof Sample): number | undefined =>
-    median(samples.map((sample) => sample[key]).filter((value) => value !== undefined))
-  const tps = of('tps')
-  const latencyMs = of('latencyMs')
+  const of = (figure: (sample: Sample) => number | undefined): number | undefined =>
+    median(samples.map(figure).filter((value) => value !== undefined))
+  const tps = of((sample) => sample.tps)
+  const latencyMs = of((sample) => sample.latencyMs)
   if (tps === undefined || latencyMs === undefined) return undefined
-  const all = samples.map((sample) => sample.tps)
   return {
     tps,
     latencyMs,
-    cpuUs: of('cpuUs'),
-    reads: of('reads'),
-    writes: of('writes'),
-    spread: all.length < 2 ? undefined : (Math.max(...all) - Math.min(...all)) / tps,
+    p50Ms: of((sample) => sample.latency?.p50Ms),
+    p99Ms: of((sample) => sample.latency?.p99Ms),
+    cpuUs: of((sample) => sample.cpuUs),
+    spread: spread(samples.map((sample) => sample.tps)),
   }
 }
 
-/** The table: one line for each mode and number of clients, the peers side by side. */
-export function renderTable(series: readonly Series[], peers: readonly Peer[]): string {
-  const rows = [headings(peers), units(peers)]
-  for (const { mode, clients } of series.filter((one) => one.peer === peers[0])) {
-    const find = (peer: Peer): Summary | undefined =>
-      summarise(
-        series.find((s) => s.mode === mode && s.clients === clients && s.peer === peer)?.samples ??
-          [],
-      )
-    const row = [mode, String(clients)]
-    for (const peer of peers) row.push(...cells(peer, peers, find))
-    rows.push(row)
-  }
-  return align(rows)
-}
+const HEADINGS = [
+  ...['mode', 'clients', 'through', 'tps', 'spread', '/direct', '/pgbouncer'],
+  ...['cpu µs', '/pgbouncer', 'p50 ms', 'p99 ms', 'p99/p50'],
+  ...['reads', 'writes', 'waits', 'k instr'],
+]
 
-/** The peers that `peer` is divided by, of those that take part. */
-const bases = (peer: Peer, peers: readonly Peer[]): Peer[] =>
-  peers.slice(0, peers.indexOf(peer)).filter((base) => base === 'direct' || peer === 'weir')
-
-function headings(peers: readonly Peer[]): string[] {
-  return [
-    '',
-    '',
-    ...peers.flatMap((peer) => [
+/** The table; its columns are explained in benchmarks/README.md. */
+export function renderTable(series: readonly Series[]): string {
+  const rows: string[][] = []
+  let group = ''
+  for (const { mode, clients, peer, samples, calls } of series) {
+    const beside = (name: string): Summary | undefined =>
+      peer === name
+        ? undefined
+        : summarise(
+            series.find((s) => s.mode === mode && s.clients === clients && s.peer === name)
+              ?.samples ?? [],
+          )
+    const own = summarise(samples)
+    const head = `${mode} ${clients}`
+    // A line of air between groups, and their name only once.
+    if (group !== '' && group !== head) rows.push([''])
+    const named = group === head ? ['', ''] : [mode, String(clients)]
+    group = head
+    const { p50Ms, p99Ms } = own ?? {}
+    const instructions =
+      calls?.userInstructions === undefined ? undefined : calls.userInstructions / 1_000
+    rows.push([
+      ...named,
       peer,
-      '',
-      ...bases(peer, peers).map(() => ''),
-      ...proxyOnly(peer, ''),
-    ]),
-  ]
-}
-
-function units(peers: readonly Peer[]): string[] {
-  return [
-    'mode',
-    'clients',
-    ...peers.flatMap((peer) => [
-      'tps',
-      'spread',
-      ...bases(peer, peers).map((base) => `/${base}`),
-      ...proxyOnly(peer, 'cpu µs'),
-    ]),
-  ]
-}
-
-const proxyOnly = (peer: Peer, text: string): string[] => (peer === 'direct' ? [] : [text])
-
-function cells(
-  peer: Peer,
-  peers: readonly Peer[],
-  find: (peer: Peer) => Summary | undefined,
-): string[] {
-  const own = find(peer)
-  if (own === undefined) {
-    return ['failed', '-', ...bases(peer, peers).map(() => '-'), ...proxyOnly(peer, '-')]
+      own === undefined ? 'failed' : String(Math.round(own.tps)),
+      percent(own?.spread),
+      ratio(own?.tps, beside('direct')?.tps),
+      ratio(own?.tps, beside('pgbouncer')?.tps),
+      fixed(own?.cpuUs, 1),
+      ratio(own?.cpuUs, beside('pgbouncer')?.cpuUs),
+      fixed(p50Ms, 2),
+      fixed(p99Ms, 2),
+      ratio(p99Ms, p50Ms),
+      fixed(calls?.reads, 2),
+      fixed(calls?.writes, 2),
+      fixed(calls?.waits, 2),
+      fixed(instructions, 1),
+    ])
   }
-  return [
-    String(Math.round(own.tps)),
-    own.spread === undefined ? '-' : `${Math.round(own.spread * 100)}%`,
-    ...bases(peer, peers).map((base) => {
-      const other = find(base)
-      return other === undefined ? '-' : (own.tps / other.tps).toFixed(2)
-    }),
-    ...proxyOnly(peer, own.cpuUs === undefined ? '-' : own.cpuUs.toFixed(1)),
-  ]
+  return align([HEADINGS, ...rows], 3)
 }
 
-/** Pads columns: the first to the right, figures to the left. */
-function align(rows: readonly string[][]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+/** The table of large results; empty when none was asked for. */
+export function renderLarge(series: readonly LargeSeries[]): string {
+  if (series.length === 0) return ''
+  const rate = (samples: readonly LargeSample[] | undefined) =>
+    median((samples ?? []).map((sample) => sample.rate))
+  const rows = series.map(({ kind, peer, samples }, index) => {
+    const own = rate(samples)
+    const beside = (name: string) =>
+      peer === name
+        ? undefined
+        : rate(series.find((one) => one.kind === kind && one.peer === name)?.samples)
+    const cpu = samples.map((sample) => sample.cpuUs).filter((value) => value !== undefined)
+    return [
+      series[index - 1]?.kind === kind ? '' : kind,
+      peer,
+      own === undefined ? 'failed' : own.toFixed(0),
+      percent(spread(samples.map((sample) => sample.rate))),
+      ratio(own, beside('direct')),
+      ratio(own, beside('pgbouncer')),
+      fixed(median(cpu), 0),
+    ]
+  })
+  const headings = ['large', 'through', 'MB/s', 'spread', '/direct', '/pgbouncer', 'cpu µs/MB']
+  return align([headings, ...rows], 2)
+}
+
+/** The table of goals, and how many are met. */
+export function renderGoals(judged: string, verdicts: readonly Verdict[]): string {
+  if (verdicts.length === 0) return ''
+  const rows = verdicts.map(({ what, ratio: value, range, goal, met, aim }) => [
+    what,
+    value === undefined ? '-' : value.toFixed(2),
+    range === undefined ? '-' : `${range[0].toFixed(2)} to ${range[1].toFixed(2)}`,
+    goal,
+    aim ?? '',
+    value === undefined ? 'not measured' : met ? 'met' : 'NOT MET',
+  ])
+  const met = verdicts.filter((verdict) => verdict.met).length
+  const table = align([['goal', 'ratio', 'single rounds', 'bound', 'aim', ''], ...rows], 1)
+  return `${table}\n\n${met} of ${verdicts.length} goals met by ${judged}`
+}
+
+/** One sentence for each kind of failure. */
+export function renderErrors(
+  series: readonly Series[],
+  large: readonly LargeSeries[] = [],
+): string[] {
+  const all = [
+    ...series.map((one) => ({ ...one, where: `${one.mode}, ${one.clients} clients` })),
+    ...large.map((one) => ({ ...one, where: `large ${one.kind}` })),
+  ]
+  return all.flatMap(({ peer, where, errors }) =>
+    errors.length === 0 ? [] : [`${peer}, ${where}: ${errors.length} failed runs: ${errors[0]}`],
+  )
+}
+
+const fixed = (value: number | undefined, digits: number): string =>
+  value === undefined ? '-' : value.toFixed(digits)
+const ratio = (own: number | undefined, other: number | undefined): string =>
+  own === undefined || other === undefined || other === 0 ? '-' : (own / other).toFixed(2)
+const percent = (share: number | undefined): string =>
+  share === undefined ? '-' : `${Math.round(share * 100)}%`
+
+/** Pads columns: the first `names` to the right, figures to the left. */
+function align(rows: readonly string[][], names: number): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
   return rows
     .map((row) =>
       row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+        .map((cell, i) => (i < names ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
         .join('  ')
         .trimEnd(),
     )
     .join('\n')
-}
-
-/** Read and write calls for each query, where a proxy makes calls that the kernel counts so. */
-export function renderCalls(series: readonly Series[]): string[] {
-  return series.flatMap(({ mode, clients, peer, samples }) => {
-    const summary = summarise(samples)
-    if (peer !== 'weir' || summary?.reads === undefined || summary.writes === undefined) return []
-    const figures = `${summary.reads.toFixed(2)} reads, ${summary.writes.toFixed(2)} writes`
-    return [`${mode.padEnd(8)} ${String(clients).padStart(4)} clients: ${figures} a query`]
-  })
-}
-
-/** One sentence for each kind of failure. */
-export function renderErrors(series: readonly Series[]): string[] {
-  return series.flatMap(({ mode, clients, peer, errors }) =>
-    errors.length === 0
-      ? []
-      : [`${peer}, ${mode}, ${clients} clients: ${errors.length} failed runs: ${errors[0]}`],
-  )
 }
