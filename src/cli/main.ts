@@ -12,6 +12,7 @@ import { registerPause } from './pause.ts'
 import { registerPins } from './pins.ts'
 import { registerServe } from './serve.ts'
 import { registerStatus } from './status.ts'
+import { registerStorm } from './storm.ts'
 import { registerSwitchover } from './switchover.ts'
 import { registerUp } from './up.ts'
 import { version } from './version.ts'
@@ -31,7 +32,8 @@ Examples:
   weir status                              what a running Weir sees
   weir switchover                          another node becomes the writer; clients only wait
   weir pins app.sql                        what would pin a session, there and at RDS Proxy
-  weir failover --rounds 3                 what clients see when the writer goes, measured`,
+  weir failover --rounds 3                 what clients see when the writer goes, measured
+  weir storm --clients 5000                what a storm of new connections does, measured`,
     )
   registerUp(program)
   registerServe(program)
@@ -42,6 +44,7 @@ Examples:
   registerConfig(program)
   registerPins(program)
   registerFailover(program)
+  registerStorm(program)
   return program
 }
 
