@@ -10,20 +10,22 @@ import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
 
 const CONTRACT = 'protocol/contract.ts'
+const RIDES = 'protocol/ride.ts'
 
 /** Top to bottom as a byte travels; `*` is every room but the two at the very top. */
 const ROOMS = {
   listener: [CONTRACT, 'session', 'net', 'core'],
-  session: [CONTRACT, 'endpoint', 'pool', 'server', 'net', 'metrics', 'core'],
+  session: [CONTRACT, RIDES, 'endpoint', 'pool', 'server', 'net', 'metrics', 'core'],
   endpoint: ['topology', 'pool', 'core'],
   pool: ['core'],
-  server: [CONTRACT, 'type pool', 'net', 'core'],
+  server: [CONTRACT, RIDES, 'type pool', 'net', 'core'],
   topology: ['core'],
 
-  [CONTRACT]: ['wire', 'auth', 'core'],
-  protocol: [CONTRACT, 'wire', 'auth', 'core'],
-  'protocol/postgres': [CONTRACT, 'protocol', 'wire', 'wire/postgres', 'auth', 'core'],
-  'protocol/mysql': [CONTRACT, 'protocol', 'wire', 'wire/mysql', 'auth', 'core'],
+  [RIDES]: ['core'],
+  [CONTRACT]: [RIDES, 'wire', 'auth', 'core'],
+  protocol: [CONTRACT, RIDES, 'wire', 'auth', 'core'],
+  'protocol/postgres': [CONTRACT, RIDES, 'protocol', 'wire', 'wire/postgres', 'auth', 'core'],
+  'protocol/mysql': [CONTRACT, RIDES, 'protocol', 'wire', 'wire/mysql', 'auth', 'core'],
   wire: ['core'],
   'wire/postgres': ['wire', 'core'],
   'wire/mysql': ['wire', 'core'],

@@ -5,6 +5,7 @@
  * valid until the next call of `next` (no allocation per step on the byte path).
  */
 import type { WeirError } from '../core/errors.ts'
+import type { RideServer, RideSource } from './ride.ts'
 
 /** Why a session keeps its server connection past boundaries; log, metric and console print these. */
 export const PIN_REASONS = [
@@ -76,6 +77,8 @@ export interface ClientConversation {
   readonly subscription: string
   /** Channels it listens to, which its session gets from the shared listener; true as `pins` is. */
   readonly channels: ReadonlySet<string>
+  /** For requests that share a server connection with those of others. */
+  readonly rides: RideSource
   /** Requests sent on so far, as `QueryRequests` counts them. */
   readonly requests: number
   push(chunk: Buffer): void
@@ -144,7 +147,7 @@ export interface ServerLoss {
 export type ServerStep = 'starved' | 'forward' | 'boundary' | 'heard' | 'halt' | 'broken'
 
 /** One server connection's side after login, with the ledger of replies owed. */
-export interface ServerConversation {
+export interface ServerConversation extends RideServer {
   readonly bytes: Buffer
   readonly status: TransactionStatus
   readonly error: WeirError | undefined

@@ -15,7 +15,7 @@ import type {
   ServerConversation,
   ServerLoss,
 } from '../contract.ts'
-import type { Ride, RideLoss } from '../ride.ts'
+import type { RideSource } from '../ride.ts'
 import { alone } from './alone.ts'
 import type { ClientConversationOptions } from './client-conversation-options.ts'
 import { ClientRides } from './client-ride.ts'
@@ -121,32 +121,16 @@ export class PostgresClientConversation implements ClientConversation {
     this.#desk.in.keep()
   }
 
-  ride(chunk: Buffer): Ride | undefined {
-    const { following } = this.#desk
-    const rests =
-      this.#reads &&
-      this.#server === undefined &&
-      this.#lost === undefined &&
-      !this.#discarding.active &&
-      this.#desk.rests &&
-      !following.alert &&
-      !following.holds &&
-      this.#realmOf === following.settings.key
-    if (!rests) return undefined
-    this.#rides ??= new ClientRides(this.#desk, this.#rideCosts)
-    return this.#rides.find(chunk)
+  get rides(): RideSource {
+    this.#rides ??= new ClientRides(this.#desk, this.#rideCosts, () => this.#rests)
+    return this.#rides
   }
 
-  rode(): void {
-    this.#desk.requests++
-  }
-
-  putBack(): void {
-    this.#rides?.putBack()
-  }
-
-  rideLost(error: WeirError, torn: boolean): RideLoss {
-    return this.#rides!.lost(error, torn)
+  get #rests(): boolean {
+    const { rests, following } = this.#desk
+    if (!rests || this.#server !== undefined || this.#lost !== undefined) return false
+    if (this.#discarding.active || following.alert || following.holds) return false
+    return this.#reads && this.#realmOf === following.settings.key
   }
 
   attach(server: ServerConversation): Buffer {

@@ -270,6 +270,19 @@ export class ClientStatements {
     this.#unnamed.clear()
   }
 
+  /** The unnamed statement is `statement` of this realm now, wherever that was parsed. */
+  adoptShared(statement: Statement): void {
+    this.#unnamed.adoptShared(statement)
+  }
+
+  /** The named statement of this name if it is an ordinary one, prepared by message and known whole. */
+  plain(name: string): Statement | undefined {
+    const named = this.names.get(name)
+    if (named === undefined || named.face !== undefined || named.pending) return undefined
+    const { statement } = named
+    return statement.opaque || statement.body !== undefined ? undefined : statement
+  }
+
   /** Close of a named statement with no server connection at hand. */
   closeAlone(name: string): void {
     this.names.delete(name)

@@ -45,6 +45,11 @@ export class Desk {
     this.inspectBytes = inspectBytes
   }
 
+  /** Nothing is at hand, half read or to be given out. */
+  get rests(): boolean {
+    return this.left === 0 && this.in.waiting === 0 && this.toServer.empty && this.toClient.empty
+  }
+
   /** Sends bytes of ours, behind what passed before. */
   get emit(): (bytes: Buffer) => void {
     this.#emit ??= (bytes) => {

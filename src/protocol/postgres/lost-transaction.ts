@@ -19,10 +19,12 @@ import { BACKEND, FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 import { bytesFrame } from '../../wire/postgres/compose.ts'
 import { readBindNames, readExecute, readParse, readTarget } from '../../wire/postgres/read.ts'
 import type { Desk } from './desk.ts'
+import type { Discarding } from './discarding.ts'
 import { type Ending, endingOf } from './endings.ts'
 import { after, flowOf } from './flow.ts'
 import { NO_CHAIN, SAVEPOINT_LOST, STILL_FAILED } from './lost-errors.ts'
 import { errorBytesOf } from './refusal.ts'
+import { queryBytes } from './shelf.ts'
 import { classify } from './sql/classify.ts'
 
 /** What becomes of a message, which is left out. */
@@ -93,6 +95,28 @@ export class LostTransaction {
       default:
         return this.#refused(request)
     }
+  }
+
+  /**
+   * Answers the message of `total` bytes at the cursor. `skip`: it is to be left out, and with
+   * `skip-ready` ReadyForQuery told behind it. `read`: the rest of it is at the cursor now.
+   */
+  answer(
+    type: number,
+    total: number,
+    discarding: Discarding,
+  ): 'wait' | 'skip' | 'skip-ready' | 'read' {
+    const reply = this.message(type, total)
+    if (reply === 'wait') return 'wait'
+    const { in: cursor, toClient } = this.#desk
+    if (reply.answer !== undefined) toClient.push(reply.answer)
+    if (reply.discards) discarding.rest(new Map())
+    if (reply.rest === undefined) return reply.ready === true ? 'skip-ready' : 'skip'
+    const rest = queryBytes(cursor.body(total).subarray(reply.rest, total - HEADER - 1))
+    cursor.pos += total
+    cursor.dropRun()
+    cursor.unread(rest)
+    return 'read'
   }
 
   #query(text: Buffer): LostReply {

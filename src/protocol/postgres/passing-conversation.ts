@@ -20,6 +20,8 @@ export class PassingConversation implements ServerConversation {
   readonly cancelTarget = 'client'
   readonly midMessage = false
   clean = true
+  /** It serves one client alone. */
+  readonly bare = false
   readonly injected = 0
   readonly settingsKey = ''
   readonly parameters: ReadonlyMap<string, string>
@@ -63,6 +65,11 @@ export class PassingConversation implements ServerConversation {
     this.clean = false
   }
 
+  rides(): never {
+    throw new Error('BUG: nobody rides on a connection of one client')
+  }
+
+  ridden(): void {}
   proceed(): void {}
   abandon(): void {}
   reclaim(): void {}

@@ -16,8 +16,9 @@ import { type Answered, Ledger, OWED, type Undo } from './ledger.ts'
 import { broken, type Replied } from './replied.ts'
 import { Replies } from './replies.ts'
 import { ReplyStream } from './reply-stream.ts'
+import { PostgresRideReader } from './ride-reader.ts'
 import { SecondTry } from './second-try.ts'
-import { SenderMark } from './senders.ts'
+import { NOBODY, SenderMark } from './senders.ts'
 import { PreparedBook, type Shapes } from './statements.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -67,6 +68,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   readonly initQuery: string
   #stream = new ReplyStream()
   #replies: Replies
+  #rides: PostgresRideReader | undefined
   /** The server reports a new value of a setting, and the client is told. */
   onReported: ((name: string) => void) | undefined
   /** `DISCARD ALL` or `DEALLOCATE ALL` took the server's prepared statements away. */
@@ -93,7 +95,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
   }
 
   get cancelTarget() {
-    return this.ledger.cancelTarget
+    return this.#rides?.first === undefined ? this.ledger.cancelTarget : 'client'
   }
 
   /** True when it could be lent again as it is. */
@@ -199,6 +201,20 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     if (head === OWED.PARSE_FAKED) return parseComplete()
     if (head === OWED.CLOSE_FAKED) return closeComplete()
     return undefined
+  }
+
+  get bare(): boolean {
+    return this.clean && !this.coloured && !this.spoilt && this.sender.client === NOBODY
+  }
+
+  rides(): PostgresRideReader {
+    this.#rides ??= new PostgresRideReader(this)
+    return this.#rides
+  }
+
+  ridden(): void {
+    // What was prepared meanwhile is of a batch that is over.
+    this.ledger.closeBatch()
   }
 
   proceed(): void {

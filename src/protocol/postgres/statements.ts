@@ -3,6 +3,7 @@
  * their own names for them, server connections keep ours. Rule: our names carry a prefix no client
  * uses by accident, and a name is never given to two texts.
  */
+import type { RideCost } from '../ride.ts'
 import { type Classification, classify } from './sql/classify.ts'
 
 /** Server-side names are this and a number. */
@@ -19,6 +20,8 @@ export interface Statement {
   readonly shared: boolean
   /** Epoch of `Shapes` at which a server has last accepted it; -1 for never. */
   provenAt: number
+  /** What it has cost on shared server connections, or that it never rides there; see `client-ride.ts`. */
+  rides?: RideCost | 'never'
   /** Its text was not kept: it cannot be brought to another server connection. */
   readonly opaque?: true
   /** Prepared by SQL: `text` is what stands behind the name, `classification` is of this body. */

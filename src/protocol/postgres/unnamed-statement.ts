@@ -81,6 +81,12 @@ export class UnnamedStatement {
     this.#last = new Change(undefined, statement)
   }
 
+  /** The same of one that clients of this realm share. */
+  adoptShared(statement: Statement): void {
+    if (this.#last.to === statement && this.#last.before === undefined) return
+    this.#last = new Change(undefined, statement, this.#names.realm)
+  }
+
   /** Books another one here and on the server; returns how to put both back. */
   set(server: PostgresServerConversation, statement: Statement | undefined, face?: Face): Undo {
     const before = this.#change
