@@ -18,6 +18,12 @@ const STREAMING_READ = 16_384
 const LINGER_MS = 2_000
 const UV_EOF = -4095
 
+const NO_MORE: Buffer[] = []
+
+function onRead(this: RawHandle): Buffer | undefined {
+  return (this.link as RawLink).read()
+}
+
 export class RawLink implements Link {
   receiver: Receiver = nobody
   bytesRead = 0
@@ -33,12 +39,11 @@ export class RawLink implements Link {
   #own: Block | undefined
   /** What this turn's write is made of; nearly always one piece. */
   #first: Buffer | undefined
-  #more: Buffer[] = []
+  #more = NO_MORE
   #pendingBytes = 0
   #marked = false
   #reading = false
   #inFlight: WriteRequest | undefined
-  #request: WriteRequest
   #ending = false
   #abandonBuffer = false
 
@@ -47,7 +52,6 @@ export class RawLink implements Link {
     this.#raw = raw
     this.#turn = turn
     this.#handle = handle
-    this.#request = new raw.WriteWrap()
     if (ownBuffer) this.#own = new Block(READ_BUFFER_BYTES)
     const peer: { address?: string; port?: number } = {}
     // A Unix socket has no such call; a peer that has reset meanwhile has no address any more.
@@ -56,14 +60,16 @@ export class RawLink implements Link {
     handle.setNoDelay?.(true)
     handle.setKeepAlive?.(true, KEEP_ALIVE_MS / 1_000)
     handle.useUserBuffer((this.#own ?? turn.shared).buffer)
-    handle.onread = () => this.#onRead()
+    handle.link = this
+    handle.onread = onRead
   }
 
   get congested(): boolean {
     return this.#inFlight !== undefined
   }
 
-  #onRead(): Buffer | undefined {
+  /** The handle has read, or learnt that there is nothing more; returns another buffer to read into. */
+  read(): Buffer | undefined {
     const nread = this.#raw.state[this.#raw.kReadBytesOrError]!
     if (nread < 0) {
       this.#gone(nread)
@@ -92,6 +98,7 @@ export class RawLink implements Link {
     // What has to wait for an earlier write outlives this turn, so it must be ours.
     const piece = this.#inFlight === undefined ? chunk : Buffer.from(chunk)
     if (this.#first === undefined) this.#first = piece
+    else if (this.#more === NO_MORE) this.#more = [piece]
     else this.#more.push(piece)
     this.#pendingBytes += chunk.length
     if (this.#marked || this.#inFlight !== undefined) return
@@ -120,9 +127,9 @@ export class RawLink implements Link {
       held = inPlace ? pieces : pieces.map((piece) => Buffer.from(piece))
     }
     this.#first = undefined
-    if (!single) this.#more = []
+    this.#more = NO_MORE
     this.#pendingBytes = 0
-    const request = this.#request
+    const { request } = this.#raw
     const error = Array.isArray(held)
       ? this.#handle.writev(request, held, true)
       : this.#handle.writeBuffer(request, held)
@@ -135,7 +142,7 @@ export class RawLink implements Link {
     request.held = held
     request.oncomplete = (status) => this.#written(status)
     this.#inFlight = request
-    this.#request = new this.#raw.WriteWrap()
+    this.#raw.request = new this.#raw.WriteWrap()
     if (scratched) turn.scratch = new Block(SCRATCH_BYTES)
     else if (inPlace) reader.#abandonBuffer = true
   }
@@ -207,7 +214,7 @@ export class RawLink implements Link {
     this.closed = true
     this.receiver = nobody
     this.#first = undefined
-    this.#more = []
+    this.#more = NO_MORE
     this.#pendingBytes = 0
     this.#handle.close()
   }

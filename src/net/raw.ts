@@ -14,7 +14,10 @@ export interface WriteRequest {
 }
 
 export interface RawHandle {
-  onread: (arrayBuffer: ArrayBuffer | undefined) => Buffer | undefined
+  /** Called on the handle itself, so that one function serves all. */
+  onread: (this: RawHandle, arrayBuffer: ArrayBuffer | undefined) => Buffer | undefined
+  /** Ours: the link that reads from it. */
+  link?: object
   readStart(): number
   readStop(): number
   useUserBuffer(buffer: Buffer): void
@@ -37,6 +40,8 @@ export interface RawStreams {
   readonly kLastWriteWasAsync: number
   readonly WriteWrap: new () => WriteRequest
   readonly ShutdownWrap: new () => { oncomplete: () => void }
+  /** For the next write of anybody; most are done when the call returns, and need it no longer. */
+  request: WriteRequest
 }
 
 type Binding = Partial<Record<string, unknown>>
@@ -56,7 +61,9 @@ export function rawStreams(): RawStreams | undefined {
   if (numbers.some((n) => typeof b[n] !== 'number')) return undefined
   if (typeof b.WriteWrap !== 'function' || typeof b.ShutdownWrap !== 'function') return undefined
   if (!ArrayBuffer.isView(b.streamBaseState)) return undefined
-  const known = b as unknown as RawStreams & { streamBaseState: Int32Array }
+  const known = b as unknown as Omit<RawStreams, 'state' | 'request'> & {
+    streamBaseState: Int32Array
+  }
   return {
     state: known.streamBaseState,
     kReadBytesOrError: known.kReadBytesOrError,
@@ -65,6 +72,7 @@ export function rawStreams(): RawStreams | undefined {
     kLastWriteWasAsync: known.kLastWriteWasAsync,
     WriteWrap: known.WriteWrap,
     ShutdownWrap: known.ShutdownWrap,
+    request: new known.WriteWrap(),
   }
 }
 

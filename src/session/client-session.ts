@@ -15,14 +15,13 @@ import type {
   CancelKey,
   ClientConversation,
   Introduction,
-  PinReason,
   TransactionStatus,
 } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import type { CloseReason } from './close-reason.ts'
 import { Ears } from './ears.ts'
 import { IdleWatch } from './idle-watch.ts'
-import { PinNotes } from './pin-notes.ts'
+import { NO_PINS, notePins } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
 import { handBack, type Rooms } from './rooms.ts'
 import { bookBegin, bookEnd } from './session-books.ts'
@@ -38,9 +37,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   readonly link: Link
   readonly route: Route<ServerConnection>
   lastActive: number
-  readonly pins = new Set<PinReason>()
+  pins = NO_PINS
   #rooms: Rooms
-  #pinNotes: PinNotes
   #machine = new Machine<SessionState>('client session', MOVES, 'welcoming')
   #conversation: ClientConversation
   #lease: ServerConnection | undefined
@@ -69,7 +67,6 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
     this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint, this.cancelKey.pid))
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
-    this.#pinNotes = new PinNotes(rooms, this)
     this.#idleWatch = new IdleWatch(rooms, this)
     this.#ears = new Ears(rooms, this)
     route.prefer = ({ conversation }) => conversation.settingsKey === this.#conversation.settingsKey
@@ -244,7 +241,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     server.onDrained = () => this.#resumeClient()
     const ahead = this.#conversation.attach(server.conversation)
     if (ahead.length > 0) server.link.write(ahead)
-    if (this.#conversation.holds) this.#pinNotes.look(this.#conversation.pins)
+    if (this.#conversation.holds) notePins(this.#rooms, this, this.#conversation.pins)
   }
 
   reply(bytes: Buffer): boolean {
@@ -275,7 +272,7 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     }
     this.#rooms.counters.transactions++
     const { holds, pins } = conversation
-    if (holds || this.pins.size > 0) this.#pinNotes.look(pins)
+    if (holds || this.pins.size > 0) notePins(this.#rooms, this, pins)
     if (!holds) this.#release()
     this.#ears.settle()
     if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)

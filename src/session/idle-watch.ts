@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts'
 import type { WeirError } from '../core/errors.ts'
-import { Deadline, type TimerWheel } from '../core/timer-wheel.ts'
+import type { Deadline, TimerWheel } from '../core/timer-wheel.ts'
 import { IDLE_TOO_LONG } from './session-errors.ts'
 
 /** A client, as far as its silence goes. */
@@ -25,10 +25,11 @@ export interface IdleWatchRooms {
   readonly idleClientTimeoutMs: number | undefined
 }
 
-export class IdleWatch {
+/** It is its own deadline, for each client has one. */
+export class IdleWatch implements Deadline {
+  dueTick = -1
   #rooms: IdleWatchRooms
   #client: Watched
-  #deadline: Deadline | undefined
 
   constructor(rooms: IdleWatchRooms, client: Watched) {
     this.#rooms = rooms
@@ -38,20 +39,19 @@ export class IdleWatch {
   begin(): void {
     const { wheel, idleClientTimeoutMs } = this.#rooms
     if (idleClientTimeoutMs === undefined) return
-    this.#deadline = new Deadline(() => this.#check(idleClientTimeoutMs))
-    wheel.arm(this.#deadline, idleClientTimeoutMs)
+    wheel.arm(this, idleClientTimeoutMs)
   }
 
-  #check(limitMs: number): void {
-    const { clock, wheel } = this.#rooms
+  fire(): void {
+    const { clock, wheel, idleClientTimeoutMs: limitMs = Infinity } = this.#rooms
     const { lastActive, busy, channels } = this.#client
     const idleFor = clock.monotonic() - lastActive
     if (idleFor >= limitMs && !busy && channels.size === 0) {
       this.#client.cut('idle-timeout', IDLE_TOO_LONG)
-    } else wheel.arm(this.#deadline!, Math.max(1_000, limitMs - idleFor))
+    } else wheel.arm(this, Math.max(1_000, limitMs - idleFor))
   }
 
   end(): void {
-    if (this.#deadline !== undefined) this.#rooms.wheel.cancel(this.#deadline)
+    this.#rooms.wheel.cancel(this)
   }
 }

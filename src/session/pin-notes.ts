@@ -6,39 +6,34 @@ import type { Log } from '../core/log.ts'
 import type { EndpointCounters } from '../metrics/counters.ts'
 import type { PinReason } from '../protocol/contract.ts'
 
+/** Of a session that nothing pins, as nearly all are. */
+export const NO_PINS: ReadonlySet<PinReason> = new Set()
+
 /** A session whose pins are looked at; `pins` are as they were last time. */
 export interface Pinned {
   readonly id: number
-  readonly pins: Set<PinReason>
+  pins: ReadonlySet<PinReason>
   readonly route: { readonly endpoint: { readonly rule: { readonly name: string } } }
 }
 
-export class PinNotes {
-  #rooms: { readonly log: Log; readonly counters: EndpointCounters }
-  #session: Pinned
-
-  constructor(rooms: { readonly log: Log; readonly counters: EndpointCounters }, session: Pinned) {
-    this.#rooms = rooms
-    this.#session = session
+/** Tells what has pinned the session and what no longer does; by reason the statement's digest. */
+export function notePins(
+  { log, counters }: { readonly log: Log; readonly counters: EndpointCounters },
+  session: Pinned,
+  now: ReadonlyMap<PinReason, string>,
+): void {
+  const { id: client, pins: before, route } = session
+  const endpoint = route.endpoint.rule.name
+  for (const [reason, digest] of now) {
+    if (before.has(reason)) continue
+    counters.pins.add(reason)
+    if (reason === 'configured') continue
+    const message = 'session pinned to its server connection'
+    log.info({ client, endpoint, reason, digest }, message)
   }
-
-  /** Tells what has pinned the session and what no longer does; by reason the statement's digest. */
-  look(now: ReadonlyMap<PinReason, string>): void {
-    const { log, counters } = this.#rooms
-    const { id: client, pins, route } = this.#session
-    const endpoint = route.endpoint.rule.name
-    for (const [reason, digest] of now) {
-      if (pins.has(reason)) continue
-      pins.add(reason)
-      counters.pins.add(reason)
-      if (reason === 'configured') continue
-      const message = 'session pinned to its server connection'
-      log.info({ client, endpoint, reason, digest }, message)
-    }
-    for (const reason of pins) {
-      if (now.has(reason)) continue
-      pins.delete(reason)
-      log.info({ client, endpoint, reason }, 'session no longer pinned for this')
-    }
+  for (const reason of before) {
+    if (now.has(reason)) continue
+    log.info({ client, endpoint, reason }, 'session no longer pinned for this')
   }
+  session.pins = now.size === 0 ? NO_PINS : new Set(now.keys())
 }

@@ -157,17 +157,16 @@ class Stage {
     )
     this.#names.set(session.route, name)
     this.#clients.set(name, { name, link, session })
-    const pins = session.pins
-    const add = pins.add.bind(pins)
-    const remove = pins.delete.bind(pins)
-    pins.add = (reason) => {
-      this.#lines.push(`-- ${name} is pinned: ${reason}`)
-      return add(reason)
-    }
-    pins.delete = (reason) => {
-      this.#lines.push(`-- ${name} is no longer pinned: ${reason}`)
-      return remove(reason)
-    }
+    let { pins } = session
+    Object.defineProperty(session, 'pins', {
+      get: () => pins,
+      set: (now: typeof pins) => {
+        const news = (text: string) => this.#lines.push(`-- ${name} is ${text}`)
+        for (const reason of now) if (!pins.has(reason)) news(`pinned: ${reason}`)
+        for (const reason of pins) if (!now.has(reason)) news(`no longer pinned: ${reason}`)
+        pins = now
+      },
+    })
   }
 
   #arrive(arrow: string, bytes: Buffer): void {
