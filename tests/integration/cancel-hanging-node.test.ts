@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
-import { cancelKeyOf, connect, endClients, one } from '../support/clients.ts'
+import { cancelKeyOf, connect, endClients, later, one } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
+import { heldStatement } from '../support/held-statement.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { exchange } from '../support/raw-session.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
@@ -43,7 +44,7 @@ it('a connection that a lost cancel request could still hit is lent to nobody ag
   const [client, other] = await Promise.all([connect(front.url()), connect(front.url())])
   const backend = () => one(other, 'select pg_backend_pid()')
   const before = await backend()
-  const running = client.query('select pg_sleep(1), 3 as n')
+  const { running, release } = await heldStatement(house, client)
   await until(() => front.app.snapshot().clients.active === 1, 10_000)
   process.kill(pid, 'SIGSTOP')
   let next: Promise<unknown>
@@ -52,9 +53,10 @@ it('a connection that a lost cancel request could still hit is lent to nobody ag
     const bytes = Buffer.alloc(4)
     bytes.writeInt32BE(secret)
     await exchange(front.port('writer'), cancelRequest(number, bytes))
-    // Nothing has come of it, and the statement ends by itself.
-    expect((await running).rows[0].n).toBe(3)
-    next = backend()
+    // Nothing has come of it, and the statement ends in its own time.
+    await release()
+    expect((await running).rows[0]!.n).toBe(3)
+    next = later(backend())
   } finally {
     process.kill(pid, 'SIGCONT')
   }

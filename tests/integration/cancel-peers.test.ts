@@ -6,6 +6,7 @@ import { until } from '../../src/core/until.ts'
 import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
 import { cancelKeyOf, connect, endClients, failure, one } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, type FrontOptions, startFront } from '../support/front.ts'
+import { heldStatement } from '../support/held-statement.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { exchange } from '../support/raw-session.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
@@ -52,7 +53,7 @@ function start(id: number, peers: Record<number, number>, more: FrontOptions = {
     log,
     ...more,
     config: { instance, ...more.config },
-    pool: { openTimeout: '300ms', ...more.pool },
+    pool: { openTimeout: '2s', ...more.pool },
   })
 }
 
@@ -136,10 +137,10 @@ describe('A cancel request', () => {
   it('with a wrong secret does nothing, wherever it arrives', async () => {
     const client = await connect(second.url())
     const key = cancelKeyOf(client)
-    const running = client.query('select pg_sleep(0.4), 3 as n')
-    await sleeping()
+    const { running, release } = await heldStatement(house, client)
     for (const front of [first, second]) await cancel(front, { ...key, secret: key.secret ^ 1 })
-    expect((await running).rows[0].n).toBe(3)
+    await release()
+    expect((await running).rows[0]!.n).toBe(3)
   })
 
   it('has numbers unlike the process ids of a node, and unlike those of other instances', async () => {
@@ -184,15 +185,14 @@ describe('A peer in trouble', () => {
     expect(held.size - before).toBe(64)
     expect(await failed(SILENT)).toBe(80)
     expect(warnings).toEqual([
-      'a cancel request did not get through to peer 11: it did not close the connection within 300 ms',
+      'a cancel request did not get through to peer 11: it did not close the connection within 2000 ms',
     ])
   })
 })
 
 it('a request that was sent on already goes no further, so a circle of peers ends', async () => {
   const client = await connect(second.url())
-  const running = client.query('select pg_sleep(0.4), 3 as n')
-  await sleeping()
+  const { running, release } = await heldStatement(house, client)
   const { pid, secret } = cancelKeyOf(client)
   const sent = async () => sumOf(await scrape(first.adminPort), 'weir_peer_cancels_total')
   const before = await sent()
@@ -201,7 +201,8 @@ it('a request that was sent on already goes no further, so a circle of peers end
   await cancel(first, forwarded)
   expect(await sent()).toBe(before)
   expect(warnings).toEqual([expect.stringContaining('cancel requests for instance 2 here')])
-  expect((await running).rows[0].n).toBe(3)
+  await release()
+  expect((await running).rows[0]!.n).toBe(3)
 })
 
 it('without an instance nothing is different', async () => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { copyData, copyDone, query } from '../../src/wire/postgres/frontend.ts'
-import { type Client, connect, endClients, one } from '../support/clients.ts'
+import { type Client, connect, endClients, later, one } from '../support/clients.ts'
 import { type FrontFile, writeFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { type RawSession, rawSession } from '../support/raw-session.ts'
@@ -75,21 +75,30 @@ const copyOut = (megabytes: number) => {
   return query(`copy (select repeat('x', ${LINE}) from generate_series(1, ${lines})) to stdout`)
 }
 
-/** Another client asks while `busy` goes on; each answer must come soon. */
+/**
+ * Another client asks while `busy` goes on; counts the answers that came before it was over. A machine
+ * that is busy slows both: if the other had to wait for the stream, there would be one at most.
+ */
 async function othersGoOn(busy: () => boolean): Promise<number> {
   const client = await connect(url)
   let answered = 0
-  let slowest = 0
   while (busy()) {
-    const asked = performance.now()
     expect(await one(client, `select ${answered}`)).toBe(answered)
-    slowest = Math.max(slowest, performance.now() - asked)
-    answered++
+    if (busy()) answered++
   }
   await client.end()
-  expect(slowest).toBeLessThan(2_000)
   return answered
 }
+
+/** Another client asks again and again while nothing of the stream moves. */
+async function othersAreServed(): Promise<void> {
+  const client = await connect(url)
+  for (let i = 0; i < 200; i++) expect(await one(client, `select ${i}`)).toBe(i)
+  await client.end()
+}
+
+/** Answers that somebody else had before the stream was over: far fewer than there always are. */
+const SOME = 5
 
 describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory', () => {
   it(`COPY of ${MEGABYTES} MB comes out whole`, { timeout: 300_000 }, async () => {
@@ -97,10 +106,10 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
     const goal = MEGABYTES * 1_048_576
     const began = performance.now()
     socket.write(copyOut(MEGABYTES))
-    const others = othersGoOn(() => received() < goal)
+    const others = later(othersGoOn(() => received() < goal))
     await until(() => received() >= goal, 280_000, { what: 'the copy' })
     const seconds = (performance.now() - began) / 1_000
-    expect(await others).toBeGreaterThan(10)
+    expect(await others).toBeGreaterThanOrEqual(SOME)
     console.log(
       `copy out: ${MEGABYTES} MB in ${seconds.toFixed(1)} s, peak ${peakMemory(proxy.pid).toFixed(0)} MiB`,
     )
@@ -119,7 +128,7 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
     const batches = Math.ceil((MEGABYTES * 1_048_576) / (16 * (LINE + 1)))
     const began = performance.now()
     let sending = true
-    const others = othersGoOn(() => sending)
+    const others = later(othersGoOn(() => sending))
     for (let i = 0; i < batches; i++) {
       if (raw.socket.write(batch)) continue
       await new Promise((resolve) => raw.socket.once('drain', resolve))
@@ -130,7 +139,7 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
     expect(body.toString('latin1')).toBe('COPY 0\0')
     await raw.take('Z')
     const seconds = (performance.now() - began) / 1_000
-    expect(await others).toBeGreaterThan(10)
+    expect(await others).toBeGreaterThanOrEqual(SOME)
     console.log(
       `copy in: ${MEGABYTES} MB in ${seconds.toFixed(1)} s, peak ${peakMemory(proxy.pid).toFixed(0)} MiB`,
     )
@@ -150,8 +159,7 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
       return rows[0].n
     }
     await until(async () => (await waiting()) === 4, 20_000, { what: '4 servers that wait' })
-    let rounds = 200
-    expect(await othersGoOn(() => rounds-- > 0)).toBe(200)
+    await othersAreServed()
     // A server in the middle of filling a buffer is not waiting at that moment.
     await until(async () => (await waiting()) === 4, 10_000, { what: 'all 4 to wait still' })
     expect(peakMemory(proxy.pid)).toBeLessThan(MOST_MEMORY)
@@ -192,8 +200,7 @@ describe.skipIf(process.platform !== 'linux')('Through a Weir of bounded memory'
     }
     await until(still, 20_000, { what: 'the client to be held up' })
     expect(sent * batch.length).toBeLessThan(40 * 1_048_576)
-    let rounds = 200
-    expect(await othersGoOn(() => rounds-- > 0)).toBe(200)
+    await othersAreServed()
     expect(peakMemory(proxy.pid)).toBeLessThan(MOST_MEMORY)
     await direct.query('select pg_advisory_unlock(99)')
     await sending

@@ -15,7 +15,7 @@ import {
   sync,
   terminate,
 } from '../../src/wire/postgres/frontend.ts'
-import { connect, endClients, one } from '../support/clients.ts'
+import { connect, endClients, later, one } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -120,12 +120,19 @@ describe('What a client sent before it left', () => {
   })
 
   it('keeps the connection from others until it is done', async () => {
-    await leave(await open(patient), query('select pg_sleep(0.5), 4711'))
-    await running('4711')
+    const direct = await connect(house.direct)
+    await direct.query('select pg_advisory_lock(4711)')
     const next = await connect(patient.url())
-    const started = performance.now()
-    expect(await one(next, 'select 5')).toBe(5)
-    expect(performance.now() - started).toBeGreaterThan(100)
+    await leave(await open(patient), query('select pg_advisory_xact_lock_shared(4711)'))
+    await running('lock_shared')
+    const order: string[] = []
+    const answer = later(one(next, 'select 5').finally(() => order.push('served')))
+    await until(() => patient.app.snapshot().clients.waiting === 1, 10_000)
+    expect(order).toEqual([])
+    order.push('done')
+    await direct.query('select pg_advisory_unlock(4711)')
+    expect(await answer).toBe(5)
+    expect(order).toEqual(['done', 'served'])
   })
 
   it('is cancelled when its answer is long: Postgres gives up when it cannot send it', async () => {

@@ -296,7 +296,7 @@ describe('An endpoint with session pooling', () => {
   it('lends one server connection for the whole session and cleans it afterwards', async () => {
     const front = await startFront(house, {
       endpoints: [{ name: 'writer', kind: 'writer', pooling: 'session' }],
-      pool: { maxConnections: 1, borrowTimeout: '300ms' },
+      pool: { maxConnections: 1, borrowTimeout: '2s' },
     })
     try {
       const client = await connect(front.url())

@@ -14,7 +14,15 @@ import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
 import { cancelRequest } from '../../src/wire/postgres/frontend.ts'
-import { cancelKeyOf, connect, endClients, failure, one, wireOf } from '../support/clients.ts'
+import {
+  cancelKeyOf,
+  connect,
+  endClients,
+  failure,
+  later,
+  one,
+  wireOf,
+} from '../support/clients.ts'
 import { startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 import { scrape, sumOf } from '../support/scrape.ts'
@@ -51,7 +59,8 @@ describe.skipIf(!installed)('Replication', () => {
     house = await startHouse({
       ports: [7_300, 7_399],
       users: USERS,
-      config: { pool: { borrowTimeout: '5s' } },
+      // Longer than a client waits for its login: who is told why was told at once.
+      config: { pool: { borrowTimeout: '60s' } },
       cluster: { postgresBin: bin, settings: { wal_level: 'logical', max_wal_senders: '6' } },
     })
     await house.ask(`create role streamer login replication password 'streams'`)
@@ -271,7 +280,7 @@ describe.skipIf(!installed)('Replication', () => {
       bytes += chunk.length
       if (bytes > 1_000_000 && bytes - chunk.length <= 1_000_000) stream.pause()
     })
-    const whole = client.query(`BASE_BACKUP (CHECKPOINT 'fast')`)
+    const whole = later(client.query(`BASE_BACKUP (CHECKPOINT 'fast')`))
     const { sessions } = house.app as unknown as {
       sessions: Iterable<{ link: { bytesWritten: number } }>
     }
@@ -315,9 +324,7 @@ describe.skipIf(!installed)('Replication', () => {
     const series = await scrape(front.adminPort)
     const labels = { endpoint: 'writer', reason: 'replication' }
     expect(sumOf(series, 'weir_session_pins_total', labels)).toBe(2)
-    const began = performance.now()
     await front.end()
-    expect(performance.now() - began).toBeLessThan(2_000)
     expect(await running.ended).toBe(1)
     expect(running.said()).toContain('terminating connection due to administrator command')
   })
@@ -358,11 +365,9 @@ describe.skipIf(!installed)('Replication', () => {
 
   it('is told at once, in the words of the node, when it has as many as it may have', async () => {
     await Promise.all(Array.from({ length: 6 }, () => connect(through(), logical)))
-    const began = performance.now()
     const [directly, passed] = await Promise.all(
       [house.direct, house.writer].map((base) => failure(connect(url(base, 'streamer'), logical))),
     )
-    expect(performance.now() - began).toBeLessThan(3_000)
     const { code, message } = directly!
     expect(passed).toMatchObject({ code, message })
     expect(code).toBe('53300')
@@ -406,7 +411,7 @@ describe.skipIf(!installed)('Replication', () => {
   it('waits for a node that is away, within the borrow timeout', async () => {
     await house.cluster.kill('node-1')
     await until(() => house.app.snapshot().nodes[0]!.health === 'down', 10_000)
-    const waiting = connect(through(), logical)
+    const waiting = later(connect(through(), logical))
     await house.cluster.start('node-1')
     expect(await one(await waiting, 'select 1')).toBe(1)
     await house.app.whenReady(20_000)

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../src/core/until.ts'
-import { type Client, connect, endClients, failure, one } from '../support/clients.ts'
+import { type Client, connect, endClients, failure, later, one } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
 
@@ -81,7 +81,7 @@ describe('currval and lastval', () => {
     expect((await failure(ann.query(CURRVAL))).code).toBe('55000')
     const made = await one(ann, NEXTVAL)
     await until(() => front.app.snapshot().clients.pinned === 1, 10_000)
-    const wait = one(ben, 'select 1')
+    const wait = later(one(ben, 'select 1'))
     expect(await one(ann, CURRVAL)).toBe(made)
     expect(await one(ann, CURRVAL)).toBe(made)
     await ann.query('discard sequences')

@@ -108,10 +108,9 @@ describe('weir up', () => {
     await client.query('begin')
     hasty.process.kill('SIGINT')
     await hasty.says('stopping on SIGINT')
-    const asked = performance.now()
     hasty.process.kill('SIGINT')
+    // The polite way ends with 0.
     expect(await hasty.ended).toBe(130)
-    expect(performance.now() - asked).toBeLessThan(2_000)
     const next = up()
     await isUp(next)
     expect(await one(await connect(URL), 'select count(*)::int from notes')).toBe(2)

@@ -211,10 +211,8 @@ describe('Towards the nodes', () => {
       const { pid, secret } = cancelKeyOf(client)
       const key = Buffer.alloc(4)
       key.writeInt32BE(secret)
-      const began = performance.now()
       await exchange(front.port('writer'), cancelRequest(pid, key))
       expect((await asleep).code).toBe('57014')
-      expect(performance.now() - began).toBeLessThan(5_000)
       // It has landed for certain, so the server connection may go on serving.
       expect(await one(client, 'select pg_backend_pid()')).toBe(backend)
       const clear = Buffer.concat(seen)

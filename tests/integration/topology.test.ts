@@ -43,7 +43,12 @@ const probeAs = (user: string, password: string): Probe =>
     clock: systemClock,
   })
 
-const watch = (probe: Probe): void => {
+/** So rarely that what is seen in time was seen because of a sign: a lost connection or a hint. */
+const RARELY = { ...defaultMonitorSettings, periodMs: 600_000 }
+/** No node is slow for these, however busy the machine is. */
+const PATIENTLY = { ...defaultMonitorSettings, timeoutMs: 30_000, slowMs: 20_000 }
+
+const watch = (probe: Probe, settings = defaultMonitorSettings): void => {
   store = new TopologyStore(silentLog)
   sentences = []
   store.subscribe((_now, _before, said) => sentences.push(...said))
@@ -53,7 +58,7 @@ const watch = (probe: Probe): void => {
     clock: systemClock,
     log: silentLog,
     rules: defaultObserveRules,
-    settings: defaultMonitorSettings,
+    settings,
   })
   monitor.watch(specs())
 }
@@ -63,13 +68,21 @@ const allUp = () =>
     what: 'all nodes up and current',
   })
 
-/** Milliseconds from `act` until `seen`. */
-const timed = async (act: () => Promise<void>, seen: () => boolean, withinMs: number) => {
-  const began = performance.now()
-  await act()
-  await until(seen, withinMs, { everyMs: 2, what: sentences.join(' | ') })
-  return performance.now() - began
+/** Begins anew, asking only when there is a sign; all nodes are up and current then. */
+const watchRarely = async (): Promise<void> => {
+  await monitor.stop()
+  watch(probeAs(cluster.login.user, cluster.login.password), RARELY)
+  await until(
+    async () => {
+      await monitor.probeNow()
+      return store.current.nodes.every((n) => n.health === 'up' && n.lagMs === 0)
+    },
+    10_000,
+    { what: 'all nodes up and current' },
+  )
 }
+
+const comes = (seen: () => boolean) => until(seen, 10_000, { what: sentences.join(' | ') })
 
 const sql = async (name: string, text: string): Promise<void> => {
   const client = new Client({ connectionString: cluster.url(name) })
@@ -116,56 +129,70 @@ describe('the topology of a real cluster', () => {
   })
 
   it('keeps an idle cluster at lag 0 and sees a reader that stopped replaying fall behind', async () => {
+    // The writer was asked at the first of these, and node-2 had all at the second.
+    let asked = 0
+    await until(
+      async () => {
+        asked = performance.now()
+        await monitor.probeNow()
+        await monitor.probeNow()
+        return node('node-2').lagMs === 0
+      },
+      10_000,
+      { what: 'node-2 to be current' },
+    )
     await sql('node-2', 'select pg_wal_replay_pause()')
     await sql('node-1', 'create table if not exists t (a int); insert into t values (1)')
     await monitor.probeNow()
-    const began = performance.now()
     await until(() => (node('node-2').lagMs ?? 0) > 1_500, 10_000, { what: 'lag of node-2' })
-    const waited = performance.now() - began
-    expect(node('node-2').lagMs).toBeLessThan(waited + 1_500)
+    // It lacks nothing that is older; two positions within 200 ms are one for the trail.
+    expect(node('node-2').lagMs).toBeLessThanOrEqual(performance.now() - asked + 201)
     expect(node('node-3').lagMs).toBe(0)
     await sql('node-2', 'select pg_wal_replay_resume()')
     await until(() => node('node-2').lagMs === 0, 10_000, { what: 'node-2 to catch up' })
   })
 
   it('is in calm at one epoch', async () => {
+    await monitor.stop()
+    watch(probeAs(cluster.login.user, cluster.login.password), PATIENTLY)
+    await allUp()
     const { epoch } = store.current
     await monitor.probeNow()
     await monitor.probeNow()
     expect(store.current.epoch).toBe(epoch)
   })
 
-  it('sees a killed reader within half a second, and serves from it again after two good probes', async () => {
-    const ms = await timed(
-      () => cluster.kill('node-3'),
-      () => node('node-3').health === 'down',
-      2_000,
-    )
-    expect(ms).toBeLessThan(500)
+  it('sees a killed reader by its lost connection', async () => {
+    await watchRarely()
+    await cluster.kill('node-3')
+    await comes(() => node('node-3').health === 'down')
+    await cluster.start('node-3')
+  })
+
+  it('sees a killed reader, and serves from it again after two good probes', async () => {
+    await cluster.kill('node-3')
+    await comes(() => node('node-3').health === 'down')
     expect(node('node-3').because).toMatch(/^node-3 is down: connection refused .*2 probes failed/)
     await cluster.start('node-3')
     await until(() => node('node-3').health === 'up', 10_000, { what: sentences.join(' | ') })
     expect(node('node-3').role).toBe('reader')
   })
 
-  it('sees a frozen reader without any traffic: suspect within 2 s, down within 3 s', async () => {
+  it('sees a frozen reader without any traffic: suspect first, then down', async () => {
     await cluster.pause('node-2')
-    await until(() => node('node-2').health === 'suspect', 10_000, { everyMs: 2, what: 'suspect' })
-    await until(() => node('node-2').health === 'down', 10_000, { everyMs: 2, what: 'down' })
+    await comes(() => node('node-2').health === 'down')
+    const told = sentences.filter((text) => text.startsWith('node-2 is ')).slice(-2)
+    expect(told[0]).toMatch(/^node-2 is suspect: no answer/)
     expect(node('node-2').because).toMatch(/^node-2 is down: no answer in \d+ ms/)
     await cluster.resume('node-2')
     await until(() => node('node-2').health === 'up', 10_000, { what: sentences.join(' | ') })
   })
 
-  it('sees a frozen writer within 2 s when the data plane hints at it', async () => {
-    await timed(
-      async () => {
-        await cluster.pause('node-1')
-        monitor.hint({ node: 'node-1', kind: 'timeout', sign: 'ETIMEDOUT' })
-      },
-      () => node('node-1').health === 'down',
-      2_000,
-    )
+  it('sees a frozen writer when the data plane hints at it', async () => {
+    await watchRarely()
+    await cluster.pause('node-1')
+    monitor.hint({ node: 'node-1', kind: 'timeout', sign: 'ETIMEDOUT' })
+    await comes(() => node('node-1').health === 'down')
     expect(node('node-1').role).toBe('writer')
     await cluster.resume('node-1')
     await until(() => node('node-1').health === 'up', 10_000)
@@ -247,9 +274,8 @@ describe('a probe of a real node', () => {
       const abort = new AbortController()
       const running = probe.probe(target, abort.signal)
       setTimeout(() => abort.abort(), 100)
-      const began = performance.now()
+      // The node is frozen: it ends because it is called off, or never.
       expect(await running, phase).toMatchObject({ ok: false })
-      expect(performance.now() - began).toBeLessThan(1_000)
     }
     await cluster.resume('node-3')
     expect(await probe.probe(target, signal)).toMatchObject({ ok: true, inRecovery: true })
@@ -313,7 +339,7 @@ describe('a probe as a role without privileges', () => {
   })
 
   it('takes no node down because our password was changed there', async () => {
-    watch(probeAs('plain', 'plain'))
+    watch(probeAs('plain', 'plain'), PATIENTLY)
     await allUp()
     await sql('node-1', "alter role plain password 'another'")
     const kick =
@@ -335,17 +361,10 @@ describe('a probe as a role without privileges', () => {
 // Last, because it leaves the cluster with two writers.
 describe('a promotion', () => {
   it('moves the role to the promoted node and fences the old writer that still takes writes', async () => {
-    watch(probeAs(cluster.login.user, cluster.login.password))
-    await allUp()
-    const ms = await timed(
-      async () => {
-        await sql('node-2', 'select pg_promote(true)')
-        monitor.hint({ node: 'node-1', kind: 'read-only', sign: '25006' })
-      },
-      () => node('node-2').role === 'writer',
-      2_000,
-    )
-    expect(ms).toBeLessThan(2_000)
+    await watchRarely()
+    await sql('node-2', 'select pg_promote(true)')
+    monitor.hint({ node: 'node-1', kind: 'read-only', sign: '25006' })
+    await comes(() => node('node-2').role === 'writer')
     expect(node('node-2')).toMatchObject({ timeline: 2, health: 'up' })
     await until(() => node('node-1').fenced, 10_000)
     expect(node('node-1')).toMatchObject({ role: 'unknown', health: 'down' })
@@ -368,12 +387,8 @@ describe('a promotion', () => {
   it('of which the new writer dies leaves no writer: the old one stays fenced', async () => {
     watch(probeAs(cluster.login.user, cluster.login.password))
     await until(() => node('node-2').role === 'writer', 10_000)
-    const ms = await timed(
-      () => cluster.kill('node-2'),
-      () => node('node-2').health === 'down',
-      2_000,
-    )
-    expect(ms).toBeLessThan(500)
+    await cluster.kill('node-2')
+    await comes(() => node('node-2').health === 'down')
     await monitor.probeNow()
     expect(node('node-1')).toMatchObject({ role: 'unknown', health: 'down' })
     await monitor.stop()

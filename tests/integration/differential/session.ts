@@ -87,7 +87,7 @@ export const session: readonly Scenario[] = [
   ]),
   queries('a setting of a function does not leave it', ['select with_setting()', 'show work_mem']),
   queries('timeouts', [
-    "set statement_timeout = '50ms'",
+    "set statement_timeout = '1s'",
     'select pg_sleep(5)',
     'set statement_timeout = 0',
     'select 1',

