@@ -93,6 +93,15 @@ export function countedProbe(
   metrics: Metrics,
   heard: (node: string, answer: ProbeAnswer) => void = () => {},
 ): Probe {
+  const { promotionWait } = probe
+  const heardWaiting: NonNullable<Probe['promotionWait']> = (node, signal) => {
+    const wait = promotionWait!.call(probe, node, signal)
+    return async (stepMs) => {
+      const answer = await wait(stepMs)
+      if (answer !== undefined && !signal.aborted) heard(node.name, answer)
+      return answer
+    }
+  }
   return {
     probe: async (node, signal) => {
       const counters = metrics.node(node.name)
@@ -109,6 +118,7 @@ export function countedProbe(
       if (conclude(result.ok) && result.ok) heard(node.name, result)
       return result
     },
+    ...(promotionWait === undefined ? {} : { promotionWait: heardWaiting }),
     onLost: (listener) => probe.onLost(listener),
     forget: (node) => probe.forget(node),
     close: () => probe.close(),

@@ -13,7 +13,8 @@ import type { ObserveRules } from './observe.ts'
 import { observe } from './observe.ts'
 import type { Observation, ObservedNode } from './observed.ts'
 import { beginPatience } from './patience.ts'
-import type { Probe, ProbeFailure, ProbeResult } from './probe.ts'
+import type { Probe, ProbeAnswer, ProbeFailure, ProbeResult } from './probe.ts'
+import { heirsOf, PromotionWaits } from './promotion-waits.ts'
 import type { TopologyStore } from './store.ts'
 import type { Hint, NodeSpec, Topology } from './topology.ts'
 
@@ -51,11 +52,18 @@ export interface MonitorParts {
   readonly lastAnswerOf?: (node: string) => number | undefined
 }
 
+interface Running {
+  readonly abort: AbortController
+  readonly ended: Promise<void>
+  /** Its answer is older than what is known by now. */
+  stale: boolean
+}
+
 interface Slot {
   spec: NodeSpec
   timer: Timer | undefined
   /** Set while a probe is under way. */
-  running: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined
+  running: Running | undefined
   again: boolean
   /** Probes that hints may still cause at once, and when that was reckoned. */
   hints: { left: number; at: number }
@@ -77,9 +85,13 @@ export class Monitor {
   #slots = new Map<string, Slot>()
   #alarmedSince: number | undefined
   #stopped = false
+  #waits: PromotionWaits
 
   constructor(parts: MonitorParts) {
     this.#parts = parts
+    const { probe, clock, log } = parts
+    const told = (node: string, answer: ProbeAnswer) => this.#told(node, answer)
+    this.#waits = new PromotionWaits({ probe, clock, log, told })
     parts.probe.onLost((node, sign) => this.hint({ node, kind: 'reset', sign }))
   }
 
@@ -130,10 +142,18 @@ export class Monitor {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#waits.on([])
     const ends = [...this.#slots.values()].map((slot) => slot.running?.ended)
     for (const slot of this.#slots.values()) this.#clear(slot)
     await Promise.all(ends)
     await this.#parts.probe.close()
+  }
+
+  /** A node said by itself that it takes writes; a probe of it under way may have been asked before. */
+  #told(node: string, answer: ProbeAnswer): void {
+    const running = this.#slots.get(node)?.running
+    if (running !== undefined) running.stale = true
+    this.#observe({ kind: 'answer', node, at: this.#parts.clock.wall(), answer })
   }
 
   #poke(slot: Slot): void {
@@ -168,10 +188,11 @@ export class Monitor {
     const abort = new AbortController()
     const ended = this.#run(slot, abort).then((result) => {
       if (slot.running?.abort !== abort) return
+      const { stale } = slot.running
       slot.running = undefined
-      this.#conclude(slot, result)
+      this.#conclude(slot, result, stale)
     })
-    slot.running = { abort, ended }
+    slot.running = { abort, ended, stale: false }
     return ended
   }
 
@@ -217,10 +238,11 @@ export class Monitor {
     return { ok: false, kind: 'busy', why: `${why}, though clients are answered` }
   }
 
-  #conclude(slot: Slot, result: ProbeResult): void {
+  #conclude(slot: Slot, result: ProbeResult, stale: boolean): void {
     const at = this.#parts.clock.wall()
     const node = slot.spec.name
-    if (result.ok) this.#observe({ kind: 'answer', node, at, answer: result })
+    if (result.ok && stale) slot.again = true
+    else if (result.ok) this.#observe({ kind: 'answer', node, at, answer: result })
     else this.#observe({ kind: 'failure', node, at, failure: result })
     // The observation itself may have had the slot probed again.
     if (this.#stopped || slot.running !== undefined) return
@@ -240,6 +262,8 @@ export class Monitor {
       log[fenced ? 'error' : well ? 'info' : 'warn']({ epoch: topology.epoch }, text)
     }
     this.#judge(topology.epoch !== before.epoch)
+    const fresh = this.#alarmedFor < this.#parts.settings.relaxAfterMs
+    this.#waits.on(fresh && !this.#stopped ? heirsOf(topology) : [], this.#eager)
     // How far the readers are behind is a question about the new writer now: ask them again.
     const writer = writerOf(topology)
     if (writer === undefined || writer === writerOf(before)) return
@@ -250,8 +274,9 @@ export class Monitor {
   #judge(changed: boolean): void {
     const { clock, store } = this.#parts
     const { nodes } = store.current
-    const writer = nodes.some((n) => n.role === 'writer' && n.health !== 'down')
-    const alarmed = !writer || nodes.some((n) => n.health === 'suspect' && n.failedBy !== 'busy')
+    const alarmed =
+      !hasWriter(store.current) ||
+      nodes.some((n) => n.health === 'suspect' && n.failedBy !== 'busy')
     if (!alarmed) {
       this.#alarmedSince = undefined
       return
@@ -272,22 +297,33 @@ export class Monitor {
 
   /** While there is no writer, whoever may be the next one is asked most often, and the dead least. */
   #period({ spec, soon }: Slot): number {
-    const { clock, settings, store } = this.#parts
+    const { settings, store } = this.#parts
     const { nodes } = store.current
     const { suspectPeriodMs, relaxedPeriodMs } = settings
     const node = nodes.find((n) => n.spec.name === spec.name)
-    const writing = nodes.some((n) => n.role === 'writer' && n.health !== 'down')
+    const writing = hasWriter(store.current)
     // It is alive; dozens of logins a second that it refuses would only fill its log.
     if (writing && node?.failedBy === 'busy') return relaxedPeriodMs
     if (this.#alarmedSince === undefined) return soon ? suspectPeriodMs : settings.periodMs
-    const alarmedFor = clock.monotonic() - this.#alarmedSince
-    const fresh = alarmedFor < settings.relaxAfterMs
+    const fresh = this.#alarmedFor < settings.relaxAfterMs
     if (!fresh) return soon ? suspectPeriodMs : relaxedPeriodMs
     if (writing) return suspectPeriodMs
     // A writer that restarts in place is itself the next one.
     const next = node !== undefined && (node.health !== 'down' || restarts(node))
     if (!next) return suspectPeriodMs * 2
-    return suspectPeriodMs * (alarmedFor < EAGER_MS ? 0.25 : 0.5)
+    // It will tell; the probes are only there in case that it does not.
+    if (this.#waits.standsOn(spec.name)) return suspectPeriodMs
+    return suspectPeriodMs * (this.#eager ? 0.25 : 0.5)
+  }
+
+  /** Milliseconds; infinite when nothing is alarming. */
+  get #alarmedFor(): number {
+    if (this.#alarmedSince === undefined) return Infinity
+    return this.#parts.clock.monotonic() - this.#alarmedSince
+  }
+
+  get #eager(): boolean {
+    return this.#alarmedFor < EAGER_MS
   }
 
   #clear(slot: Slot): void {
@@ -316,6 +352,11 @@ function limitOf(node: ObservedNode | undefined, timeoutMs: number): number {
 /** The last writer, which answers that it is not ready: a crash of one backend restarts them all. */
 function restarts({ role, failedBy }: ObservedNode): boolean {
   return role === 'writer' && failedBy === 'other'
+}
+
+/** One that may be used. */
+function hasWriter({ nodes }: Topology): boolean {
+  return nodes.some((n) => n.role === 'writer' && n.health !== 'down')
 }
 
 function writerOf(topology: Topology): string | undefined {

@@ -49,6 +49,16 @@ export interface Probe {
    * destroyed: a new probe of the same node may begin in the same turn.
    */
   probe(node: NodeSpec, signal: AbortSignal): Promise<ProbeResult>
+  /**
+   * A way to wait on a reader for the moment in which it takes writes; left out by who knows none.
+   * Each call resolves with what the node says of itself when it was promoted or a moment has
+   * passed; undefined when it cannot be waited on now. Never rejects. The node looks at itself
+   * every `stepMs`; all ends when `signal` aborts.
+   */
+  promotionWait?(
+    node: NodeSpec,
+    signal: AbortSignal,
+  ): (stepMs: number) => Promise<ProbeAnswer | undefined>
   /** Calls `listener` when a kept connection is lost while nobody was asking: a passive sign. */
   onLost(listener: (node: string, why: string) => void): void
   /** Lets go of what is kept for a node that is no longer watched. */

@@ -4,11 +4,12 @@
  * The shapes at the top fit the `Probe` that `topology/` asks for; imports point down, so they are
  * spelled here once more and the compiler compares them where both meet.
  */
-import { Client, type ClientConfig } from 'pg'
-import type { Clock } from '../../core/clock.ts'
+import type { Client } from 'pg'
 import { messageOf } from '../../core/errors.ts'
+import { clientFor, type PostgresProbeOptions, type ProbeTarget } from './probe-client.ts'
 import {
   AURORA_QUESTION,
+  HEIR_QUESTION,
   LEAN_QUESTION,
   PLAIN_QUESTION,
   PROMOTED_QUESTION,
@@ -16,13 +17,7 @@ import {
   QUESTION,
   readRow,
 } from './probe-query.ts'
-
-export interface ProbeTarget {
-  readonly name: string
-  readonly host: string
-  readonly port: number
-  readonly socketDirectory?: string | undefined
-}
+import { PromotionWait } from './probe-wait.ts'
 
 export interface PostgresProbeFailure {
   readonly ok: false
@@ -30,25 +25,14 @@ export interface PostgresProbeFailure {
   readonly why: string
 }
 
-export interface PostgresProbeOptions {
-  /** A role that may log in; with `pg_monitor` it sees more, without it sees enough. */
-  readonly user: string
-  /** Asked at every new connection, so a rotated secret is picked up. */
-  readonly password: () => string | undefined
-  readonly database: string
-  /** TLS towards nodes reached over TCP; a Unix socket needs none. */
-  readonly tls?: ClientConfig['ssl'] | undefined
-  readonly clock: Clock
-}
-
-/** As on every server connection; see `net/link.ts`. */
-const KEEP_ALIVE_MS = 30_000
-
-interface Kept {
-  readonly client: Client
-  /** Asked of it; less after the node has refused to answer all of it. */
+interface Question {
+  /** Asked of the node; less after it has refused to answer all of it. */
   question: string
   refusals: number
+}
+
+interface Kept extends Question {
+  readonly client: Client
   asking: boolean
   /** Set when the connection went while a question was on it. */
   lost: string | undefined
@@ -90,6 +74,16 @@ export class PostgresProbe {
     }
   }
 
+  /** See `Probe` in `topology/probe.ts`. */
+  promotionWait(
+    node: ProbeTarget,
+    signal: AbortSignal,
+  ): (stepMs: number) => Promise<ProbeRow | undefined> {
+    const ask = (client: Client) => this.#askOnce(client, heirQuestion(this.#kept.get(node.name)))
+    const wait = new PromotionWait({ node, options: this.#options, ask }, signal)
+    return (stepMs) => wait.once(stepMs)
+  }
+
   /**
    * When a node began to take writes: milliseconds since 1970 with a fraction, by its own clock.
    * Undefined where it does not tell, or has no control connection now.
@@ -128,16 +122,8 @@ export class PostgresProbe {
   }
 
   async #ask(kept: Kept): Promise<ProbeRow> {
-    const { clock } = this.#options
-    const began = clock.monotonic()
     try {
-      const { rows } = await kept.client.query({
-        // Parsed and planned once for each connection: that is most of what the node does for it.
-        name: `weir_probe_${kept.refusals}`,
-        text: kept.question,
-        rowMode: 'array',
-      })
-      return readRow(rows[0], clock.monotonic() - began)
+      return await this.#askOnce(kept.client, kept)
     } catch (error) {
       const less = lesser(kept.question, codeOf(error))
       if (less === undefined) throw error
@@ -147,21 +133,20 @@ export class PostgresProbe {
     }
   }
 
+  async #askOnce(client: Client, { question, refusals }: Question): Promise<ProbeRow> {
+    const { clock } = this.#options
+    const began = clock.monotonic()
+    const { rows } = await client.query({
+      // Parsed and planned once for each connection: that is most of what the node does for it.
+      name: `weir_probe_${refusals}`,
+      text: question,
+      rowMode: 'array',
+    })
+    return readRow(rows[0], clock.monotonic() - began)
+  }
+
   #open(node: ProbeTarget): Kept {
-    const { user, database, password, tls } = this.#options
-    const local = node.socketDirectory !== undefined
-    const config: ClientConfig = {
-      host: node.socketDirectory ?? node.host,
-      port: node.port,
-      user,
-      database,
-      password: () => password() ?? '',
-      application_name: 'weir probe',
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-      ssl: local || tls === undefined ? false : tls,
-    }
-    const client = new Client(config)
+    const client = clientFor(node, this.#options)
     const kept: Kept = { client, question: QUESTION, refusals: 0, asking: false, lost: undefined }
     // A shutting-down server says so on an idle connection, a dying one just closes it. Both end
     // here as one passive sign; without a listener the first would end the process.
@@ -184,6 +169,13 @@ export class PostgresProbe {
     // `end()` would wait for a server that may be frozen; this works in every phase of a connection.
     kept.client.connection.stream.destroy()
   }
+}
+
+/** What the node would not answer the probe it would not answer here either. */
+function heirQuestion(kept: Question | undefined): Question {
+  const { question = QUESTION, refusals = 0 } = kept ?? {}
+  const lean = question === AURORA_QUESTION || question === LEAN_QUESTION
+  return { question: lean ? question : HEIR_QUESTION, refusals }
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501'
