@@ -13,6 +13,7 @@ import { findProgram } from '../bench/failover/subjects/programs.ts'
 import { judge } from '../bench/storm/expect.ts'
 import { arrivalsOf, describeStorm, type StormPlan } from '../bench/storm/plan.ts'
 import type { StormProgress } from '../bench/storm/progress.ts'
+import { stormHtml } from '../bench/storm/report/html.ts'
 import { summaryText } from '../bench/storm/report/summary.ts'
 import { terminalStorm } from '../bench/storm/report/terminal.ts'
 import type { Limit, StormResult, TargetResult } from '../bench/storm/result.ts'
@@ -203,6 +204,7 @@ function resultOf(
 }
 
 function publish(result: StormResult, flags: StormFlags): void {
+  if (flags.html !== undefined) writeFileSync(flags.html, stormHtml(result))
   const json = `${JSON.stringify(result, null, 2)}\n`
   if (typeof flags.json === 'string') writeFileSync(flags.json, json)
   if (flags.json === true) process.stdout.write(json)

@@ -63,6 +63,16 @@ function read(path: string): string | undefined {
   }
 }
 
+/** Connections the kernel threw away so far because a listener did not accept in time. */
+export function listenOverflows(): number | undefined {
+  const rows = (read('/proc/net/netstat') ?? '')
+    .split('\n')
+    .filter((row) => row.startsWith('TcpExt:'))
+  const [names = [], values = []] = rows.map((row) => row.split(' '))
+  const at = names.indexOf('ListenOverflows')
+  return at < 0 ? undefined : Number(values[at])
+}
+
 /** How much of the machine is busy. */
 export class MachineWatch {
   #before = busyAndAll()

@@ -109,6 +109,8 @@ export interface TargetResult {
   readonly server: ServerSummary | undefined
   readonly proxy: UsageSummary | undefined
   readonly node: UsageSummary | undefined
+  /** Connections thrown away on this machine because an accept queue was full. */
+  readonly overflows: number | undefined
   readonly instrument: InstrumentSummary
 }
 

@@ -13,6 +13,7 @@ import { type OverWord, SLICE_MS, type SliceWord, StormClock } from './load-word
 import { mergedSpans, momentsOf, totalsOf } from './merge.ts'
 import { type NodeWatch, watchNode } from './node-watch.ts'
 import { arrivedBy, overBy, type StormPlan, type TlsMode } from './plan.ts'
+import { listenOverflows } from './process-watch.ts'
 import type { StormProgress } from './progress.ts'
 import type { TargetResult } from './result.ts'
 import type { LabNode, Stormed, Target } from './target.ts'
@@ -87,6 +88,7 @@ async function storm(
   const slices: SliceWord[] = []
   const live = liveStanding(target.name, options, watch)
   const before = await node?.sessions()
+  const overflowsBefore = listenOverflows()
   let words: OverWord[]
   try {
     words = await runFleet({
@@ -130,6 +132,7 @@ async function storm(
     server: watch.server(opened),
     proxy: watch.summary('proxy'),
     node: watch.summary('node'),
+    overflows: overflowed(overflowsBefore),
     instrument: { ...instrument, warnings: warningsOf(instrument) },
   }
 }
@@ -198,6 +201,11 @@ function standingOf(
   return { target, phase, at: 0, until: overBy(plan), clients, ...nothing }
 }
 
+function overflowed(before: number | undefined): number | undefined {
+  const after = listenOverflows()
+  return before === undefined || after === undefined ? undefined : after - before
+}
+
 function failed(target: Target, plan: StormPlan, failure: string): TargetResult {
   const instrument = { threads: 0, late: undefined, longestStallMs: 0, busiest: 0, derivations: 0 }
   const zero = { arrived: 0, loggedIn: 0, answered: 0, statements: 0, overdue: 0, dropped: 0 }
@@ -216,6 +224,7 @@ function failed(target: Target, plan: StormPlan, failure: string): TargetResult 
     server: undefined,
     proxy: undefined,
     node: undefined,
+    overflows: undefined,
     instrument: { ...instrument, machineBusiest: undefined, warnings: [] },
   }
 }
