@@ -74,6 +74,8 @@ const watchRarely = async (): Promise<void> => {
   watch(probeAs(cluster.login.user, cluster.login.password), RARELY)
   await until(
     async () => {
+      // Twice, so that nothing is left to do of the first look at them.
+      await monitor.probeNow()
       await monitor.probeNow()
       return store.current.nodes.every((n) => n.health === 'up' && n.lagMs === 0)
     },
