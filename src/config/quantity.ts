@@ -8,8 +8,11 @@ const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
 export const DURATION_PATTERN = '[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)'
 export const SIZE_PATTERN = '[0-9]+(B|KiB|MiB|GiB)'
 
+export const RATE_PATTERN = '[1-9][0-9]{0,6}/(s|m)'
+
 const DURATION = new RegExp(`^${DURATION_PATTERN}$`)
 const SIZE = new RegExp(`^${SIZE_PATTERN}$`)
+const RATE = new RegExp(`^${RATE_PATTERN}$`)
 
 /** Milliseconds of `"1.5s"`, rounded; undefined when the text is no duration. */
 export function parseDuration(text: string): number | undefined {
@@ -23,6 +26,13 @@ export function parseSize(text: string): number | undefined {
   const unit = SIZE.exec(text)?.[1]
   if (unit === undefined) return undefined
   return Number.parseInt(text, 10) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS]
+}
+
+/** So many in a second: `"100/s"` is 100, `"30/m"` is 0.5; undefined when the text is no rate. */
+export function parseRate(text: string): number | undefined {
+  const unit = RATE.exec(text)?.[1]
+  if (unit === undefined) return undefined
+  return Number.parseInt(text, 10) / (unit === 's' ? 1 : 60)
 }
 
 /** The shortest exact way to write so many milliseconds: 90000 is `90s`, 120000 is `2m`. */

@@ -4,7 +4,17 @@
  * at all" by being 0; there are words for that.
  */
 import { BORROW_TIMEOUT_RANGE } from './schema-routes.ts'
-import { count, duration, durationOr, section, size, text, yesNo } from './setting.ts'
+import {
+  count,
+  duration,
+  durationOr,
+  oneOf,
+  rateOr,
+  section,
+  size,
+  text,
+  yesNo,
+} from './setting.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -124,6 +134,28 @@ export const pool = section(
       example: "SET statement_timeout = '30s'",
       otherwise: 'none',
     }).optional(),
+    sharing: yesNo({
+      description:
+        'Requests that provably only read and are answered quickly share server connections, one behind the other, instead of waiting for one of their own. Nobody sees a difference but in speed. Off for endpoints with retryReads: false.',
+      aws: 'none',
+      example: 'false',
+    }).prefault(false),
+    sharingDepth: count(
+      { min: 2, max: 256, unit: 'requests' },
+      {
+        description: 'Most requests on one shared server connection.',
+        example: '16',
+      },
+    ).prefault(16),
+    sharingConnections: count(
+      { min: 1, max: 10_000, unit: 'server connections' },
+      {
+        description:
+          'Server connections to a node, of one database, user and settings, before requests go behind others although more lie idle. Unset: twice the processors where the node is on this machine, otherwise as many as there are.',
+        example: '8',
+        otherwise: 'by the node',
+      },
+    ).optional(),
     rotate: yesNo({
       description:
         'For tests only: every transaction gets another server connection than the one before, the longest unused first, so that a single client notices state that was lost on the way. At least two are opened.',
@@ -151,10 +183,31 @@ export const limits = section(
       { min: 1, max: 100_000, unit: 'logins' },
       {
         description:
-          'Clients in the middle of logging in at the same time; more are refused with SQLSTATE 53300.',
+          'Clients in the middle of logging in at the same time, for each endpoint; what becomes of more is said by loginsBeyond.',
         example: '2000',
       },
     ).prefault(2_000),
+    loginsBeyond: oneOf(['wait', 'refuse'], {
+      description:
+        'What becomes of a client that comes while maxLoginsInFlight others log in. wait: it has its turn when one of them is done, within loginTimeout, in the order of arrival. refuse: SQLSTATE 53300 at once.',
+      aws: 'none',
+      example: 'refuse',
+    }).prefault('wait'),
+    connectRate: rateOr(['off'], {
+      description:
+        'New clients that may come from one source address (of IPv6, its /64 network); more are refused with SQLSTATE 53300. Clients on Unix sockets and cancel requests are not counted.',
+      aws: 'none',
+      example: '100/s',
+    }).prefault('off'),
+    connectBurst: count(
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      {
+        description:
+          'New clients that may come at once from one source address that was quiet before; only with connectRate.',
+        example: '500',
+        otherwise: 'what connectRate allows in a second, at least 1',
+      },
+    ).optional(),
     maxWaitingClients: count(
       { min: 1, max: 1_000_000, unit: 'clients' },
       {

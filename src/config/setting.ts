@@ -7,9 +7,11 @@ import { z } from 'zod'
 import {
   DURATION_PATTERN,
   parseDuration,
+  parseRate,
   parseSize,
   printDuration,
   printSize,
+  RATE_PATTERN,
   SIZE_PATTERN,
 } from './quantity.ts'
 
@@ -114,6 +116,26 @@ function inRange(
   return z.NEVER
 }
 
+/** So many in a second, or one of some words; a number in `Settings`, of each second. */
+export function rateOr<const W extends string>(words: readonly W[], told: Told) {
+  const isWord = (text: string): text is W => (words as readonly string[]).includes(text)
+  return z
+    .string()
+    .transform((text, context): number | W => {
+      const rate = isWord(text) ? text : parseRate(text)
+      if (rate !== undefined) return rate
+      context.addIssue({ code: 'custom', message: 'no rate' })
+      return z.NEVER
+    })
+    .register(about, {
+      ...told,
+      type: `rate, or ${words.join(', or ')}`,
+      unit: '/s or /m, written after the number',
+      want: `a rate such as "${told.example}", or ${words.join(', or ')}`,
+      pattern: `^(${words.join('|')}|${RATE_PATTERN})$`,
+    })
+}
+
 export function count(range: { min: number; max: number; unit?: string }, told: Told) {
   return z
     .number()
@@ -127,6 +149,22 @@ export function count(range: { min: number; max: number; unit?: string }, told: 
       range: `${range.min} to ${range.max}`,
       want: `a whole number from ${range.min} to ${range.max}`,
     })
+}
+
+/** A whole number, or one of some words. */
+export function countOr<const W extends string>(
+  words: readonly [W, ...W[]],
+  range: { min: number; max: number; unit?: string },
+  told: Told,
+) {
+  const number = z.number().int().min(range.min).max(range.max)
+  return z.union([z.enum(words), number]).register(about, {
+    ...told,
+    type: `whole number, or ${words.join(', or ')}`,
+    ...(range.unit === undefined ? {} : { unit: range.unit }),
+    range: `${range.min} to ${range.max}`,
+    want: `a whole number from ${range.min} to ${range.max}, or ${words.join(', or ')}`,
+  })
 }
 
 export function yesNo(told: Told) {

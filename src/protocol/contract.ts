@@ -272,6 +272,13 @@ export interface ConnectMachine {
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean
+  /** Asked before a client has to prove anything: why it may not come in, if so. */
+  admit?():
+    | {
+        readonly reason: 'connect-rate' | 'too-many-clients' | 'draining'
+        readonly error: WeirError
+      }
+    | undefined
 }
 
 export interface ConnectOptions {

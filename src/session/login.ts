@@ -9,15 +9,24 @@ import { Deadline } from '../core/timer-wheel.ts'
 import type { Endpoint, Route } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { Network } from '../net/network.ts'
-import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
+import type {
+  CancelKey,
+  GreetingMachine,
+  GreetOptions,
+  Introduction,
+} from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ClientSession } from './client-session.ts'
 import { openForReplication, replicationRefusal } from './replication-errand.ts'
 import { ReplicationSession } from './replication-session.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
+import type { Passer, Turnstile } from './turnstile.ts'
 import { type Cancellable, welcomeKey } from './welcome.ts'
 import { WelcomeErrand } from './welcome-errand.ts'
+
+/** Why nobody may come in just now, or not from there. */
+export type TurnedAway = NonNullable<ReturnType<NonNullable<GreetOptions['admit']>>>
 
 /** What a door gives to each login. */
 export interface Doorway {
@@ -26,6 +35,8 @@ export interface Doorway {
   readonly rooms: Rooms
   readonly network: Network
   readonly loginTimeoutMs: number
+  /** Where each step of a login waits for its turn. */
+  readonly turnstile: Turnstile
   /** The certificate to show; undefined when TLS is off. */
   secureContext(): tls.SecureContext | undefined
   /** Another endpoint by name or by TLS server name; undefined when there is none. */
@@ -35,6 +46,8 @@ export interface Doorway {
   endpointNames(): readonly string[]
   /** Why no new session may begin, when that is so (too many clients, draining). */
   refuseSession(): WeirError | undefined
+  /** A client has come from `address` (undefined: a Unix socket); why it may not, if so. */
+  refuseSource(address: string | undefined): TurnedAway | undefined
   /** Resolves when the request has had its effect; undefined when there is nothing to wait for. */
   cancel(key: CancelKey): Promise<void> | undefined
   /** The login is over, whichever way. */
@@ -46,7 +59,9 @@ const EARLY_BYTES = 65_536
 
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
-export class Login implements Receiver {
+const NOTHING = Buffer.alloc(0)
+
+export class Login implements Receiver, Passer {
   #door: Doorway
   #endpoint: Endpoint
   #rooms: Rooms
@@ -56,39 +71,59 @@ export class Login implements Receiver {
   #errand: Cancellable | undefined
   #over = false
   #upgrading = false
+  /** Waits for its turn to go on. */
+  #queued = false
   /** What the client sent on while its welcome was being fetched; its session begins with it. */
   #early: Buffer[] = []
   #earlyBytes = 0
 
+  /** Waits, and is timed, until `begin` is called. */
   constructor(door: Doorway, link: Link) {
     this.#door = door
     this.#endpoint = door.endpoint
     this.#rooms = door.rooms
     this.#link = link
     const address = link.remoteAddress
+    const strange = door.refuseSource(address)
     this.#greeting = this.#rooms.protocol.greet({
       loopback: address === undefined || LOOPBACK.test(address),
       secure: link.encrypted,
+      admit: () => strange ?? this.#turnedAway(),
     })
     this.#greeting.onReady = () => this.#pull()
     this.#deadline = new Deadline(() => this.#refuse('login-timeout', TOO_SLOW))
     this.#rooms.wheel.arm(this.#deadline, door.loginTimeoutMs)
     link.receiver = this
-    link.resume()
+  }
+
+  /** Its place among those who log in is free: it is read from. */
+  begin(): void {
+    this.#link.resume()
   }
 
   data(chunk: Buffer): void {
     if (this.#over) return
     // Whoever keeps it needs its own: the link's buffer is used again.
     const own = Buffer.from(chunk)
-    if (this.#errand === undefined) {
-      this.#greeting.push(own)
-      this.#pull()
-      return
-    }
-    this.#early.push(own)
     this.#earlyBytes += own.length
     if (this.#earlyBytes > EARLY_BYTES) this.#link.pause()
+    if (this.#errand !== undefined) {
+      this.#early.push(own)
+      return
+    }
+    this.#greeting.push(own)
+    if (this.#queued) return
+    this.#queued = true
+    this.#door.turnstile.enter(this)
+  }
+
+  /** Its turn has come to go on with what it was sent. */
+  pass(): void {
+    this.#queued = false
+    if (this.#over) return
+    this.#earlyBytes = 0
+    this.#link.resume()
+    this.#pull()
   }
 
   closed(): void {
@@ -277,12 +312,18 @@ export class Login implements Receiver {
     )
   }
 
+  /** Why no session may begin now. */
+  #turnedAway(): TurnedAway | undefined {
+    const error = this.#door.refuseSession()
+    if (error === undefined) return undefined
+    return { reason: error.sqlstate === '53300' ? 'too-many-clients' : 'draining', error }
+  }
+
   /** Refuses when no session may begin now. */
   #full(): boolean {
-    const full = this.#door.refuseSession()
-    if (full === undefined) return false
-    this.#refuse(full.sqlstate === '53300' ? 'too-many-clients' : 'draining', full)
-    return true
+    const full = this.#turnedAway()
+    if (full !== undefined) this.#refuse(full.reason, full.error)
+    return full !== undefined
   }
 
   #begin(
@@ -293,7 +334,9 @@ export class Login implements Receiver {
     // Others may have come in while the welcome was being fetched.
     if (this.#full()) return
     this.#enterSession(who, (id, rest) => {
-      new ClientSession(this.#rooms, id, this.#link, who, route).begin(parameters, rest)
+      // What it has said by now is given on, and not kept for as long as it stays.
+      const quiet = who.rest.length === 0 ? who : { ...who, rest: NOTHING }
+      new ClientSession(this.#rooms, id, this.#link, quiet, route).begin(parameters, rest)
     })
   }
 

@@ -8,6 +8,7 @@ import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import type { RefusalReason, Refused } from './greet-step.ts'
 import { HTTP_ANSWER, TLS_ALERT } from './greet-stranger.ts'
+import { fatalBytes } from './refusal.ts'
 
 export function refusal(reason: RefusalReason, fields: Omit<ErrorFields, 'severity'>): Refused {
   const bytes = errorResponse({ severity: 'FATAL', ...fields })
@@ -24,6 +25,11 @@ export function refusalFor(error: unknown): Refused {
     return refusal('login-message', { code, message, detail })
   }
   throw error
+}
+
+/** Nobody may come in, whoever it is. */
+export function refuseEntry(reason: RefusalReason, error: WeirError): Refused {
+  return { kind: 'refused', bytes: fatalBytes(error), reason, message: error.message }
 }
 
 export function refuseHttp(): Refused {

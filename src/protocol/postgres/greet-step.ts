@@ -3,6 +3,7 @@
  * form, the same for log, metric and console.
  */
 import type { CredentialLookup } from '../../auth/credential.ts'
+import type { GreetOptions } from '../contract.ts'
 
 export type AuthMethod = 'scram-sha-256' | 'md5' | 'trust'
 
@@ -17,6 +18,8 @@ export interface GreetingOptions {
   readonly secure: boolean
   /** Longest message before login, in bytes. */
   readonly startupLimit: number
+  /** Why nobody may come in now, asked before any proof; see the contract. */
+  readonly admit?: GreetOptions['admit']
   /** That many unpredictable bytes; `crypto.randomBytes` outside tests. */
   readonly random: (n: number) => Buffer
 }
@@ -35,6 +38,10 @@ export type RefusalReason =
   /** A startup parameter we must understand and do not. */
   | 'startup-parameter'
   | 'no-user'
+  /** Too many from there, too many at all, or the proxy stops. */
+  | 'connect-rate'
+  | 'too-many-clients'
+  | 'draining'
   /** No configured method may be used for this client. */
   | 'auth-method'
   /** A wrong or malformed message where a proof was due. */

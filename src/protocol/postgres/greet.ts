@@ -18,6 +18,7 @@ import {
   refusalFor,
   refuseDirectTls,
   refuseEarlyBytes,
+  refuseEntry,
   refuseGoodbye,
   refuseHttp,
   refuseLookup,
@@ -193,6 +194,8 @@ export class Greeting {
     if (this.#options.tls === 'required' && !this.#secure) {
       return this.#refuse(refuseWithoutTls())
     }
+    const away = this.#options.admit?.()
+    if (away !== undefined) return this.#refuse(refuseEntry(away.reason, away.error))
     const request = readStartupRequest(packet)
     if ('reason' in request) {
       const { reason, ...fields } = request
