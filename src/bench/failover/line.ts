@@ -113,6 +113,7 @@ export async function connectTo(url: string, options: ConnectOptions): Promise<p
     ssl: false,
   })
   client.on('error', () => {})
+  options.keys?.lend(client)
   try {
     await client.connect()
   } catch (error) {

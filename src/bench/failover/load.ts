@@ -16,6 +16,7 @@ import type { Plan } from './plan.ts'
 import { IdleClient, judgeNotifications, ListenerClient, Notifier } from './quiet-clients.ts'
 import type { ClientKind, ClientRecord } from './result.ts'
 import { Schedule } from './schedule.ts'
+import { SharedKeys } from './shared-keys.ts'
 import type { Reached } from './subject.ts'
 import { Told } from './told.ts'
 
@@ -53,6 +54,7 @@ export class Load {
         applicationName: 'weir-failover',
         connectTimeoutMs: plan.connectTimeoutMs,
         queryTimeoutMs: plan.clientTimeoutMs,
+        keys: new SharedKeys(),
       },
     }
     let id = 0

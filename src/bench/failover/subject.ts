@@ -5,6 +5,7 @@
  */
 import type pg from 'pg'
 import type { Fault, Timeline } from './result.ts'
+import type { SharedKeys } from './shared-keys.ts'
 
 /** A node as a subject may reach it; in a partition that is a link which can be cut. */
 export interface NodeAddress {
@@ -45,6 +46,8 @@ export interface ConnectOptions {
   readonly connectTimeoutMs: number
   /** No answer in this time is an error at the client, as an application's own timeout is. */
   readonly queryTimeoutMs: number
+  /** Spares this machine what each client's own would do; default: each derives its own. */
+  readonly keys?: SharedKeys
 }
 
 /** Where clients connect. */

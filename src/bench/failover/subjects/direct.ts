@@ -105,6 +105,7 @@ async function connectOne(
   // The caller listens later; until then a lost connection must not end the process.
   const ignore = (): void => {}
   client.on('error', ignore)
+  options.keys?.lend(client)
   // Postgres 14 and newer say it at login, so that no question costs a round trip.
   let recovering: boolean | undefined
   const hear = ({ parameterName, parameterValue }: ParameterStatus): void => {
