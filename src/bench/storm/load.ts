@@ -236,7 +236,10 @@ export class Load {
   }
 
   #lookForPatience(now: number): void {
+    const stoodStill = now - this.#lookedAt > 3 * PATIENCE_EVERY
     this.#lookedAt = now
+    // After a stall of our own there may be answers that nobody has read yet.
+    if (stoodStill) return
     const { timeoutMs } = this.#order.plan
     for (const client of this.#clients) {
       if (client.state === 'idle') continue

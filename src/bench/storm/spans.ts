@@ -22,6 +22,8 @@ const CURVE_AT = [
 
 export class Spans {
   readonly #histogram: Histogram
+  /** Microseconds, exact: what travels knows only the bucket it was in. */
+  #longest = 0
 
   /** @param digits of a value that are kept */
   constructor(digits: 2 | 3 = 3, of?: Histogram) {
@@ -36,8 +38,12 @@ export class Spans {
       })
   }
 
+  /** @param text from `encoded`, not empty */
   static decoded(text: string): Spans {
-    return new Spans(3, decodeFromCompressedBase64(text, 32, false))
+    const cut = text.indexOf(':')
+    const spans = new Spans(3, decodeFromCompressedBase64(text.slice(cut + 1), 32, false))
+    spans.#longest = Number(text.slice(0, cut))
+    return spans
   }
 
   get count(): number {
@@ -46,33 +52,33 @@ export class Spans {
 
   /** A span before its own beginning is the clocks' grain: zero. */
   record(ms: number): void {
-    this.#histogram.recordValue(Math.min(HOUR, Math.max(0, Math.round(ms * 1000))))
+    const value = Math.min(HOUR, Math.max(0, Math.round(ms * 1000)))
+    this.#histogram.recordValue(value)
+    if (value > this.#longest) this.#longest = value
   }
 
   add(other: Spans): void {
-    if (other.count > 0) this.#histogram.add(other.#histogram)
+    if (other.count === 0) return
+    this.#histogram.add(other.#histogram)
+    this.#longest = Math.max(this.#longest, other.#longest)
   }
 
   reset(): void {
     this.#histogram.reset()
+    this.#longest = 0
   }
 
-  /** For another thread. */
+  /** For another thread; empty when nothing was recorded. */
   encoded(): string {
-    return encodeIntoCompressedBase64(this.#histogram)
+    if (this.count === 0) return ''
+    return `${this.#longest}:${encodeIntoCompressedBase64(this.#histogram)}`
   }
 
   /** Milliseconds; undefined when nothing was recorded. */
   percentiles(): Percentiles | undefined {
     if (this.count === 0) return undefined
     const at = (percent: number): number => this.#at(percent)
-    return {
-      n: this.count,
-      p50: at(50),
-      p90: at(90),
-      p99: at(99),
-      max: this.#histogram.maxValue / 1000,
-    }
+    return { n: this.count, p50: at(50), p90: at(90), p99: at(99), max: this.#longest / 1000 }
   }
 
   /** The whole distribution in two dozen points; empty when nothing was recorded. */
@@ -83,7 +89,6 @@ export class Spans {
 
   #at(percent: number): number {
     // A bucket's upper edge may lie above the greatest value there was.
-    const value = Math.min(this.#histogram.getValueAtPercentile(percent), this.#histogram.maxValue)
-    return value / 1000
+    return Math.min(this.#histogram.getValueAtPercentile(percent), this.#longest) / 1000
   }
 }

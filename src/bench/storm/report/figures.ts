@@ -4,10 +4,14 @@
  */
 import { countText, spanText, UNKNOWN } from '../../failover/report/figures.ts'
 
-/** `12 MiB`, `1.4 GiB`. */
+/** `9.4 KiB`, `12 MiB`, `1.4 GiB`. */
 export function memoryText(bytes: number | undefined): string {
   if (bytes === undefined) return UNKNOWN
-  const mib = bytes / 1024 ** 2
+  if (bytes === 0) return '0'
+  const kib = bytes / 1024
+  if (kib < 9.95) return `${kib.toFixed(1)} KiB`
+  if (kib < 1_000) return `${Math.round(kib)} KiB`
+  const mib = kib / 1024
   if (mib < 9.95) return `${mib.toFixed(1)} MiB`
   if (mib < 1_000) return `${Math.round(mib)} MiB`
   return `${(mib / 1024).toFixed(1)} GiB`

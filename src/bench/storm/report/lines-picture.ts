@@ -6,11 +6,12 @@ import { html, type Markup, type Piece, picture } from '../../failover/report/ma
 import { linear, logarithmic } from '../../failover/report/scale.ts'
 import type { Points } from './view.ts'
 
-const WIDTH = 1000
-const LEFT = 74
-const RIGHT = 986
+/** Two stand side by side. */
+const WIDTH = 500
+const LEFT = 58
+const RIGHT = 490
 const TOP = 12
-const HEIGHT = 190
+const HEIGHT = 150
 
 export interface Line {
   readonly name: string
@@ -32,7 +33,7 @@ export function linesPicture(lines: readonly Line[], options: LinesOptions): Mar
   const drawn = lines.filter(({ points }) => points.length > 1)
   if (drawn.length === 0) return undefined
   const bottom = TOP + HEIGHT
-  const time = linear(0, options.until, LEFT, RIGHT, 10)
+  const time = linear(0, options.until, LEFT, RIGHT, 6)
   const values = drawn.flatMap(({ points }) => points.map(([, value]) => value))
   const most = Math.max(...values)
   const up =
