@@ -49,7 +49,9 @@ export class ConnectRates {
     this.#buckets.delete(source)
     if (known === undefined && this.#buckets.size >= MOST_SOURCES) this.#forget(now)
     const taken = tokens >= 1
-    this.#buckets.set(source, { tokens: taken ? tokens - 1 : tokens, at: now })
+    // Who is refused leaves the bucket as it was: small steps of time would add up to too little.
+    const left = taken || known === undefined ? { tokens: tokens - 1, at: now } : known
+    this.#buckets.set(source, left)
     return taken
   }
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseDuration, parseSize, printDuration, printSize } from '../../../src/config/quantity.ts'
+import {
+  parseDuration,
+  parseRate,
+  parseSize,
+  printDuration,
+  printSize,
+} from '../../../src/config/quantity.ts'
 
 test('a duration is read in every unit', () => {
   const read = ['50ms', '5s', '1.5s', '2m', '24h', '1d'].map(parseDuration)
@@ -52,4 +58,14 @@ test('every printed quantity reads back as itself', () => {
       expect(parseSize(printSize(n))).toBe(n)
     }),
   )
+})
+
+test('a rate is read by the second and by the minute', () => {
+  expect(['100/s', '1/s', '30/m'].map(parseRate)).toEqual([100, 1, 0.5])
+})
+
+test('what is no rate is refused', () => {
+  for (const text of ['100', '0/s', '-1/s', '1.5/s', '10/h', '10 /s', '/s', '10/ms']) {
+    expect(parseRate(text), text).toBeUndefined()
+  }
 })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { Secrets } from '../../../src/auth/secrets.ts'
+import { WeirError } from '../../../src/core/errors.ts'
 import { Greeting } from '../../../src/protocol/postgres/greet.ts'
 import type { GreetingOptions, GreetStep } from '../../../src/protocol/postgres/greet-step.ts'
 import { authenticationOk } from '../../../src/wire/postgres/backend.ts'
@@ -421,5 +422,31 @@ describe('misuse', () => {
 
   it('of secured() where no TLS was agreed on is our bug', () => {
     expect(() => door().secured()).toThrow('BUG')
+  })
+})
+
+describe('when nobody may come in', () => {
+  const error = new WeirError('WEIR_TOO_MANY_CLIENTS', 'full', {
+    sqlstate: '53300',
+    hint: 'Try again in a moment.',
+  })
+  const full = { admit: () => ({ reason: 'too-many-clients' as const, error }) }
+
+  it('a client is told when it says who it is, before it has to prove that', () => {
+    const step = next(door(full), startup())
+    expect(step).toMatchObject({ kind: 'refused', reason: 'too-many-clients' })
+    const { bytes } = step as { bytes: Buffer }
+    expect(readErrorFields(bytes.subarray(5))).toMatchObject({
+      ...{ severity: 'FATAL', code: '53300', message: 'full', hint: 'Try again in a moment.' },
+    })
+  })
+
+  it('a cancel request is taken all the same', () => {
+    expect(next(door(full), cancelRequest(7, Buffer.alloc(4)))).toMatchObject({ kind: 'cancel' })
+  })
+
+  it('a client that asks for TLS first gets it, and is told inside', () => {
+    const greeting = door({ ...full, tls: 'allowed' })
+    expect(next(greeting, sslRequest())).toMatchObject({ kind: 'answer' })
   })
 })
