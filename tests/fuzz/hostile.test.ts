@@ -17,6 +17,7 @@ import * as frontend from '../../src/wire/postgres/frontend.ts'
 import { randomOf } from '../support/client-scripts.ts'
 import { freePorts } from '../support/house.ts'
 import { backendBytes, frontendBytes } from '../support/message-text.ts'
+import { testOverrides } from '../support/overrides.ts'
 import { type ScriptedNode, startScriptedNode } from '../support/scripted-node.ts'
 
 const STRANGERS = Number(process.env.FUZZ_RUNS ?? 600)
@@ -43,7 +44,7 @@ beforeAll(async () => {
     admin: { enabled: false },
   }
   await writeFile(file, JSON.stringify(settings))
-  const loaded = loadSettings({ file }).settings
+  const loaded = loadSettings({ file, overrides: testOverrides() }).settings
   app = await startApp({ settings: loaded, log: silentLog, version: '0.0.0-test' })
   await app.whenReady(10_000)
 })

@@ -10,6 +10,7 @@ import type { Cluster } from '../../src/cluster/cluster.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { type Log, silentLog } from '../../src/core/log.ts'
 import { freePorts } from './house.ts'
+import { testOverrides } from './overrides.ts'
 
 /** First and last port of the tests that use fronts. */
 export const FRONT_PORTS = [15_901, 15_949] as const
@@ -83,7 +84,7 @@ export async function startFront(
 ): Promise<Front> {
   const { file, basePort, adminPort, names } = await writeFront(house, options)
   const app = await startApp({
-    settings: loadSettings({ file }).settings,
+    settings: loadSettings({ file, overrides: testOverrides() }).settings,
     log: options.log ?? silentLog,
     version: '0.0.0-test',
     graceMs: 500,

@@ -14,6 +14,7 @@ import { type Cluster, startCluster } from '../../src/cluster/cluster.ts'
 import type { ClusterOptions } from '../../src/cluster/prepare.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { type Log, silentLog } from '../../src/core/log.ts'
+import { testOverrides } from './overrides.ts'
 
 export interface HouseOptions {
   /** Default 1: a writer and no reader. */
@@ -90,7 +91,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   }
   let app: App
   try {
-    const loaded = loadSettings({ file }).settings
+    const loaded = loadSettings({ file, overrides: testOverrides() }).settings
     app = await startApp({ settings: loaded, log: options.log ?? silentLog, version: '0.0.0-test' })
     await app.whenReady(20_000)
   } catch (error) {

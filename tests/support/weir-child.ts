@@ -7,6 +7,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { until } from '../../src/core/until.ts'
+import { testOverrides } from './overrides.ts'
 
 const WEIR = fileURLToPath(new URL('../../scripts/weir.js', import.meta.url))
 
@@ -22,7 +23,10 @@ export interface WeirChild {
 }
 
 export function weir(...args: string[]): WeirChild {
-  const child = spawn(process.execPath, [WEIR, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const set = args[0] === 'serve' ? testOverrides().flatMap((text) => ['--set', text]) : []
+  const child = spawn(process.execPath, [WEIR, ...args, ...set], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let said = ''
   let over = false
   child.stdout.on('data', (chunk) => {

@@ -61,11 +61,16 @@ export class Client {
     const { number, random, role, book } = options
     const marks = role === 'marks'
     this.#program = new Program({ client: number, random, marks, stays: role === 'listens' })
-    this.#model = new Model(number, book.truth)
+    this.#model = new Model(number, book.truth, options.deaths)
   }
 
   get busy(): boolean {
     return this.#asked.length > 0
+  }
+
+  /** Most likely a server is at work for it. */
+  get served(): boolean {
+    return this.busy && (this.#answer !== undefined || this.#model.block !== 'I')
   }
 
   /** Connects; whoever listens does so when this resolves. */
@@ -110,7 +115,7 @@ export class Client {
     const { login, role, book } = this.#o
     const parameters: Record<string, string> =
       role === 'marks' ? { application_name: `client ${this.number}` } : {}
-    this.#model = new Model(this.number, book.truth)
+    this.#model = new Model(this.number, book.truth, this.#o.deaths)
     this.#program.anew()
     this.#history = []
     this.#gone = false
@@ -309,12 +314,12 @@ export class Client {
       this.#amiss('not what had to come')
       return undefined
     }
-    const { severity, code, message } = error
+    const { severity, code, message, detail } = error
     if (item.is === 'error' && item.codes.includes(code) && message.includes(item.says)) {
       return { line }
     }
     if (severity === 'ERROR' && code === CANCELLED && message.startsWith('canceling statement')) {
-      this.#cancelled(code, message)
+      this.#cancelled(code, detail)
       return { code }
     }
     if (this.#mayDie(code)) {
@@ -331,7 +336,7 @@ export class Client {
   }
 
   /** Whether there was a request for that is judged in the end. */
-  #cancelled(code: string, detail: string): void {
+  #cancelled(code: string, detail: string | undefined): void {
     const { book } = this.#o
     const { request, sent } = this.#asked[0]!
     const { number } = request
@@ -359,7 +364,7 @@ export class Client {
   }
 
   #note(line: string): void {
-    this.#history.push(line.length > 300 ? `${line.slice(0, 300)}...` : line)
+    this.#history.push(line.length > 160 ? `${line.slice(0, 160)}...` : line)
     if (this.#history.length > 2 * NOTES) this.#history.splice(0, NOTES)
   }
 

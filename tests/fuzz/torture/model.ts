@@ -25,6 +25,15 @@ interface Portal {
   given: number
 }
 
+interface Savepoint {
+  readonly name: string
+  /** How much had been written by then. */
+  readonly numbers: number
+  readonly notices: number
+  readonly marks: readonly string[]
+  readonly lasting: readonly string[]
+}
+
 /** What may be said of a transaction that was lost and not rolled back yet. */
 const AFTER_LOSS = ['25P02', '40001', '3B001']
 
@@ -32,12 +41,14 @@ export class Model {
   block: 'I' | 'T' | 'E' = 'I'
   #client: number
   #truth: Truth
+  #deaths: boolean
   /** Values the mark may have: more than one when a SET was lost. */
   #marks: readonly string[] = ['']
   #work: Work = newWork()
   #before: readonly string[] = ['']
-  #savepoints: { name: string; numbers: number; notices: number; marks: readonly string[] }[] = []
-  #local = false
+  #savepoints: Savepoint[] = []
+  /** What the mark will be at the end of the transaction: a SET LOCAL hides it. */
+  #lasting: readonly string[] = ['']
   #prepared = new Map<string, Definition>()
   #named = new Map<string, Statement>()
   #lost = false
@@ -47,9 +58,11 @@ export class Model {
   /** The request at hand has a BEGIN. */
   #begins = false
 
-  constructor(client: number, truth: Truth) {
+  /** `deaths`: its transaction may be lost at any time. */
+  constructor(client: number, truth: Truth, deaths: boolean) {
     this.#client = client
     this.#truth = truth
+    this.#deaths = deaths
   }
 
   /** All that answers a request; returns true when it did what it was to do. */
@@ -136,13 +149,14 @@ export class Model {
     this.#work = newWork()
     this.#before = this.#marks
     this.#savepoints = []
-    this.#local = false
+    this.#lasting = this.#marks
   }
 
   #end(fate: 'there' | 'not there' | 'unknown'): void {
     this.#truth.settle(this.#client, this.#work, fate)
-    if (fate === 'not there' || this.#local) this.#marks = this.#before
-    if (fate === 'unknown') this.#marks = [...new Set([...this.#before, ...this.#marks])]
+    if (fate === 'there') this.#marks = this.#lasting
+    else if (fate === 'not there') this.#marks = this.#before
+    else this.#marks = [...new Set([...this.#before, ...this.#lasting])]
     this.#afterLoss = false
     this.#begin()
   }
@@ -214,7 +228,8 @@ export class Model {
       if (this.block === 'I') return yield* this.#fail(['25P01'], '')
       const known = this.#savepoints.some(({ name }) => name === deed.name)
       if (deed.do === 'rollback-to' && !known) {
-        if (this.#afterLoss) return yield* this.#refuse()
+        // Who had failed already is not told of a loss before it goes back to a savepoint.
+        if (this.#afterLoss || this.#deaths) return yield* this.#fail(AFTER_LOSS, '')
         return yield* this.#fail(['3B001'], deed.name)
       }
     }
@@ -252,8 +267,15 @@ export class Model {
     const rest = row.slice(0, -MARK.length)
     const came = yield { is: 'line', lines: this.#marks.map((mark) => `D ${rest}${mark}`) }
     if ('code' in came) this.#strike(came.code)
-    else this.#marks = [came.line.slice(2 + rest.length)]
+    else if (this.#marks.length > 1) this.#knownMark(came.line.slice(2 + rest.length))
     return 'line' in came
+  }
+
+  /** Which of several values it has. */
+  #knownMark(mark: string): void {
+    if (this.#lasting === this.#marks) this.#lasting = [mark]
+    if (this.#before === this.#marks) this.#before = [mark]
+    this.#marks = [mark]
   }
 
   #tag({ tag, columns, copy, deed, rows }: Statement, given: number): string {
@@ -280,16 +302,18 @@ export class Model {
           numbers: numbers.length,
           notices: notices.length,
           marks: this.#marks,
+          lasting: this.#lasting,
         })
         return
       }
       case 'rollback-to': {
         const at = this.#savepoints.findLastIndex(({ name }) => name === deed.name)
-        const { numbers, notices, marks } = this.#savepoints[at]!
+        const { numbers, notices, marks, lasting } = this.#savepoints[at]!
         const taken = { ...newWork(), numbers: this.#work.numbers.splice(numbers) }
         this.#truth.settle(this.#client, taken, 'not there')
         this.#work.notices.splice(notices)
         this.#marks = marks
+        this.#lasting = lasting
         this.#savepoints.splice(at + 1)
         this.block = 'T'
         return
@@ -304,7 +328,7 @@ export class Model {
         // Outside of a transaction it is gone at once.
         if (deed.local && this.block === 'I') return
         this.#marks = [deed.to]
-        if (deed.local) this.#local = true
+        if (!deed.local) this.#lasting = this.#marks
         return
       case 'prepare':
         this.#named.set(deed.name, deed.statement)

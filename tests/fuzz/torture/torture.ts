@@ -86,8 +86,11 @@ async function cancelThem(
   going: () => boolean,
 ): Promise<void> {
   while (going()) {
+    const served = clients.filter((client) => client.served)
     const busy = clients.filter((client) => client.busy)
-    const among = busy.length > 0 && random() < 0.9 ? busy : clients
+    const kind = random()
+    const among =
+      kind < 0.6 && served.length > 0 ? served : kind < 0.9 && busy.length > 0 ? busy : clients
     await among[Math.floor(random() * among.length)]!.cancel(random() >= 0.05)
     await pause(random() * 40)
   }
@@ -105,7 +108,7 @@ async function killThem(
        where pid <> pg_backend_pid() and backend_type = 'client backend' order by random() limit 1)`,
     )
     book.count('killed', rowCount ?? 0)
-    await pause(random() * 300)
+    await pause(random() * 100)
   }
 }
 

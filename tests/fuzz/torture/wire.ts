@@ -17,7 +17,12 @@ import {
 /** `letter` and what matters of the body: `D a|b`, `C SELECT 1`, `Z I`; errors have fields. */
 export interface Told {
   readonly line: string
-  readonly error?: { readonly severity: string; readonly code: string; readonly message: string }
+  readonly error?: {
+    readonly severity: string
+    readonly code: string
+    readonly message: string
+    readonly detail: string | undefined
+  }
 }
 
 export interface Login {
@@ -150,8 +155,9 @@ export class Wire {
         return
       }
       case 'E': {
-        const { severity, code, message } = readErrorFields(body)
-        this.#listener.told({ line: `E ${code} ${message}`, error: { severity, code, message } })
+        const { severity, code, message, detail } = readErrorFields(body)
+        const error = { severity, code, message, detail }
+        this.#listener.told({ line: `E ${code} ${message}`, error })
         return
       }
       default:
