@@ -37,6 +37,7 @@ export interface StormFlags {
   readonly retry?: number
   readonly tls?: TlsMode
   readonly keys: KeyMode
+  readonly warmUp: number
   readonly threads: number
   readonly pool: number
   readonly maxConnections: number
@@ -114,6 +115,12 @@ export function declareStorm(command: Command): Command {
         .choices(KEY_MODES)
         .default(DEFAULT_STORM.keys),
     )
+    .option(
+      '--warm-up <n>',
+      'functions that come before, unmeasured, a thread; 0: a cold start',
+      whole,
+      DEFAULT_STORM.warmUp,
+    )
     .option('--threads <n>', 'that make the load', count, defaultThreads())
     .option('--pool <n>', 'server connections of a pooler that is started', count, 20)
     .option('--max-connections <n>', 'of the node that is started', count, 100)
@@ -173,6 +180,7 @@ export function stormPlanOf(flags: StormFlags): StormPlan {
     timeoutMs: flags.timeout,
     retryMs: flags.retry,
     keys: flags.keys,
+    warmUp: flags.warmUp,
   }
 }
 
@@ -227,9 +235,13 @@ function expectations(text: string, before: Expected[]): Expected[] {
 
 const collected = (text: string, before: string[]): string[] => [...before, text]
 
-function count(text: string): number {
-  if (!/^\d+$/.test(text) || Number(text) === 0) {
-    throw new InvalidArgumentError('It must be a whole number above 0.')
-  }
+function whole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)
+}
+
+function count(text: string): number {
+  const n = whole(text)
+  if (n === 0) throw new InvalidArgumentError('It must be above 0.')
+  return n
 }

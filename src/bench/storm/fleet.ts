@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import { Worker } from 'node:worker_threads'
-import { Load } from './load.ts'
+import { Load, warmUp } from './load.ts'
 import {
   type LoadOrder,
   type LoadWord,
@@ -18,11 +18,16 @@ import type { TargetAddress } from './target-address.ts'
 /** Time for every thread to hear of the start (ms). */
 const LEAD = 100
 
+/** The last sessions of the warm-up end on the node (ms). */
+const SETTLE = 500
+
 export interface FleetOptions {
   readonly plan: StormPlan
   readonly address: TargetAddress
   readonly threads: number
   readonly onSlice: (word: SliceWord) => void
+  /** After the warm-up. */
+  readonly beforeStart?: () => Promise<void>
   /** Told the moment of the start (`StormClock` ms), before it. */
   readonly onStart: (startAt: number) => void
   readonly signal?: AbortSignal
@@ -41,6 +46,11 @@ export async function runFleet(options: FleetOptions): Promise<OverWord[]> {
   signal?.addEventListener('abort', stop)
   try {
     await Promise.all(hands.map((hand) => hand.ready))
+    if (plan.warmUp > 0 && signal?.aborted !== true) {
+      await Promise.all(hands.map((hand) => hand.warmUp()))
+      await new Promise((resolve) => setTimeout(resolve, SETTLE))
+    }
+    await options.beforeStart?.()
     const startAt = new StormClock().now() + LEAD
     options.onStart(startAt)
     if (signal?.aborted === true) stop()
@@ -53,6 +63,7 @@ export async function runFleet(options: FleetOptions): Promise<OverWord[]> {
 
 interface Hand {
   readonly ready: Promise<void>
+  warmUp(): Promise<void>
   run(startAt: number): Promise<OverWord>
   stop(): void
   end(): Promise<void>
@@ -71,6 +82,7 @@ function inline(order: LoadOrder, onSlice: (word: SliceWord) => void): Hand {
   })
   return {
     ready: Promise.resolve(),
+    warmUp: () => warmUp(order),
     run: async (startAt) => {
       await load.run(startAt)
       if (over === undefined) throw new Error('BUG: a load ended without a word')
@@ -84,6 +96,7 @@ function inline(order: LoadOrder, onSlice: (word: SliceWord) => void): Hand {
 function threaded(order: LoadOrder, onSlice: (word: SliceWord) => void): Hand {
   const worker = new Worker(new URL('./load-thread.js', import.meta.url), { workerData: order })
   let isReady = (): void => {}
+  let isWarm = (): void => {}
   let isOver = (_word: OverWord): void => {}
   const ready = new Promise<void>((resolve) => {
     isReady = resolve
@@ -96,13 +109,21 @@ function threaded(order: LoadOrder, onSlice: (word: SliceWord) => void): Hand {
     worker.once('exit', (code) => reject(new Error(`a thread of the load ended (${code})`)))
   })
   died.catch(() => {})
-  worker.on('message', (word: LoadWord | { kind: 'ready' }) => {
+  worker.on('message', (word: LoadWord | { kind: 'ready' } | { kind: 'warm' }) => {
     if (word.kind === 'ready') isReady()
+    else if (word.kind === 'warm') isWarm()
     else if (word.kind === 'slice') onSlice(word)
     else isOver(word)
   })
   return {
     ready: Promise.race([ready, died]),
+    warmUp: () => {
+      const warm = new Promise<void>((resolve) => {
+        isWarm = resolve
+      })
+      worker.postMessage('warm-up')
+      return Promise.race([warm, died])
+    },
     run: (startAt) => {
       worker.postMessage({ start: startAt })
       return Promise.race([over, died])

@@ -7,7 +7,7 @@ import { StallWatch } from '../failover/stall-watch.ts'
 import { type ClientEvents, type ClientHost, StormClient } from './client.ts'
 import { type LoadOrder, type LoadWord, SLICE_MS, StormClock } from './load-words.ts'
 import { query, type ServerError, startup } from './messages.ts'
-import { arrivalsOf, counts, cutOf, dueOf, overBy } from './plan.ts'
+import { arrivalsOf, counts, cutOf, dueOf, overBy, warmUpOf } from './plan.ts'
 import { Ring } from './ring.ts'
 import { KeyRing } from './scram.ts'
 import { Tally } from './tally.ts'
@@ -18,6 +18,13 @@ const ARRIVALS_A_TURN = 64
 const PATIENCE_EVERY = 100
 /** One address has some 28,000 ports for one destination, and used ones rest for a minute. */
 const PORTS_OF_AN_ADDRESS = 20_000
+
+/** A thread's share of what comes before the storm; whatever goes wrong will go wrong again. */
+export async function warmUp(order: LoadOrder): Promise<void> {
+  if (order.plan.warmUp === 0) return
+  const plan = warmUpOf(order.plan, order.threads)
+  await new Load({ ...order, plan }, () => {}).run(new StormClock().now())
+}
 
 export class Load {
   readonly #order: LoadOrder

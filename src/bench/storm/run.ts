@@ -39,6 +39,13 @@ export interface StormOptions {
 /** Connections of the target before must be gone by then (ms). */
 const EMPTY_WITHIN = 30_000
 
+/** What is looked at from outside, from the end of the warm-up on. */
+interface Seen {
+  watch: Watch | undefined
+  sessions: number | undefined
+  overflows: number | undefined
+}
+
 /** Never rejects for what the target does; rejects when the instrument itself fails. */
 export async function stormTarget(target: Target, options: StormOptions): Promise<TargetResult> {
   const { plan, port, directory, pool, lab, progress } = options
@@ -81,14 +88,10 @@ async function storm(
   const clock = new StormClock()
   let startAt = clock.now()
   const nodePid = target.onLab ? lab?.pid : undefined
-  const watch = new Watch(
-    { node, nodePid, proxyPid: reached.proxyPid },
-    () => clock.now() - startAt,
-  )
+  const watched = { node, nodePid, proxyPid: reached.proxyPid }
+  const seen: Seen = { watch: undefined, sessions: undefined, overflows: undefined }
   const slices: SliceWord[] = []
-  const live = liveStanding(target.name, options, watch)
-  const before = await node?.sessions()
-  const overflowsBefore = listenOverflows()
+  const live = liveStanding(target.name, options, () => seen.watch?.last?.server?.load)
   let words: OverWord[]
   try {
     words = await runFleet({
@@ -99,25 +102,31 @@ async function storm(
         slices.push(word)
         live(word)
       },
+      beforeStart: async () => {
+        seen.sessions = await node?.sessions()
+        seen.overflows = listenOverflows()
+        seen.watch = new Watch(watched, () => clock.now() - startAt)
+      },
       onStart: (at) => {
         startAt = at
-        watch.start()
+        seen.watch?.start()
       },
       ...(signal === undefined ? {} : { signal }),
     })
   } catch (error) {
     return failed(target, plan, messageOf(error))
   } finally {
-    await watch.stop()
+    await seen.watch?.stop()
   }
+  const { watch } = seen
   const lastedMs = clock.now() - startAt
-  const opened = await openedSince(before, node)
+  const opened = await openedSince(seen.sessions, node)
   const instrument = {
     threads,
     late: mergedSpans(words.map((word) => word.late)).percentiles(),
     longestStallMs: Math.max(...words.map((word) => word.longestStallMs)),
     busiest: Math.max(0, ...slices.map((word) => word.busy)),
-    machineBusiest: watch.machineBusiest,
+    machineBusiest: watch?.machineBusiest,
     derivations: words.reduce((sum, word) => sum + word.derivations, 0),
   }
   return {
@@ -128,11 +137,11 @@ async function storm(
     ...totalsOf(words),
     lastedMs,
     moments: momentsOf(slices),
-    sights: watch.sights,
-    server: watch.server(opened),
-    proxy: watch.summary('proxy'),
-    node: watch.summary('node'),
-    overflows: overflowed(overflowsBefore),
+    sights: watch?.sights ?? [],
+    server: watch?.server(opened),
+    proxy: watch?.summary('proxy'),
+    node: watch?.summary('node'),
+    overflows: overflowed(seen.overflows),
     instrument: { ...instrument, warnings: warningsOf(instrument) },
   }
 }
@@ -164,7 +173,7 @@ async function emptied({ admin, load, port }: LabNode): Promise<void> {
 function liveStanding(
   target: string,
   { plan, progress }: StormOptions,
-  watch: Watch,
+  server: () => number | undefined,
 ): (word: SliceWord) => void {
   let answered = 0
   let errors = 0
@@ -186,7 +195,7 @@ function liveStanding(
       answered,
       errors,
       perSecond: ((statements.get(whole) ?? 0) * 1000) / SLICE_MS,
-      server: watch.last?.server?.load,
+      server: server(),
     })
   }
 }

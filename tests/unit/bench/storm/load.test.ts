@@ -42,7 +42,7 @@ async function storm(
   const running = runFleet({
     plan: {
       ...DEFAULT_STORM,
-      ...{ clients: 40, rate: 400, holdMs, everyMs: 50, timeoutMs: PATIENCE },
+      ...{ clients: 40, rate: 400, holdMs, everyMs: 50, timeoutMs: PATIENCE, warmUp: 0 },
       ...plan,
     },
     address: addressOf(`postgres://app:secret@127.0.0.1:${mine.port}/shop?sslmode=${tls}`),
@@ -170,7 +170,7 @@ describe('What goes wrong', () => {
     const gone = await startStormServer()
     await gone.close()
     const words = await runFleet({
-      plan: { ...DEFAULT_STORM, clients: 5, rate: 500, holdMs: 10 },
+      plan: { ...DEFAULT_STORM, clients: 5, rate: 500, holdMs: 10, warmUp: 0 },
       address: addressOf(`postgres://app:secret@127.0.0.1:${gone.port}/shop?sslmode=disable`),
       threads: 1,
       onSlice: () => {},
