@@ -379,7 +379,13 @@ export interface Protocol {
   watch(sender: 'client' | 'server'): MessageWatch
   /** A client's conversation after login. */
   converse(who: Introduction, terms: SessionTerms): ClientConversation
-  /** The bytes that end a login well. */
+  /** Equal for clients of one endpoint whose welcome needs the same parameters. */
+  welcomeKey(who: Introduction): string
+  /**
+   * The bytes that end a login well.
+   *
+   * @param parameters as a server connection reported them to somebody with the same key
+   */
   welcome(who: Introduction, parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer
   /** A key for a new client, in the form its protocol version knows. */
   newCancelKey(pid: number, who: Introduction): CancelKey

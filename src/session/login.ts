@@ -22,7 +22,7 @@ import { ReplicationSession } from './replication-session.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
 import type { Passer, Turnstile } from './turnstile.ts'
-import { type Cancellable, welcomeKey } from './welcome.ts'
+import type { Cancellable } from './welcome.ts'
 import { WelcomeErrand } from './welcome-errand.ts'
 
 /** Why nobody may come in just now, or not from there. */
@@ -73,6 +73,8 @@ export class Login implements Receiver, Passer {
   #upgrading = false
   /** Waits for its turn to go on. */
   #queued = false
+  /** What to do with the welcome that has come. */
+  #goOn: (() => void) | undefined
   /** What the client sent on while its welcome was being fetched; its session begins with it. */
   #early: Buffer[] = []
   #earlyBytes = 0
@@ -117,10 +119,14 @@ export class Login implements Receiver, Passer {
     this.#door.turnstile.enter(this)
   }
 
-  /** Its turn has come to go on with what it was sent. */
+  /** Its turn has come to go on with what it was sent, or with its welcome. */
   pass(): void {
     this.#queued = false
     if (this.#over) return
+    if (this.#goOn !== undefined) {
+      this.#guarded(this.#goOn)
+      return
+    }
     this.#earlyBytes = 0
     this.#link.resume()
     this.#pull()
@@ -135,8 +141,12 @@ export class Login implements Receiver, Passer {
   drained(): void {}
 
   #pull(): void {
+    this.#guarded(() => this.#steps())
+  }
+
+  #guarded(work: () => void): void {
     try {
-      this.#steps()
+      work()
     } catch (error) {
       // Our bug: this login ends, everybody else goes on.
       this.#rooms.log.error({ error: messageOf(error) }, 'BUG: a login failed')
@@ -259,7 +269,7 @@ export class Login implements Receiver, Passer {
       this.#replicate(who, route)
       return
     }
-    const key = welcomeKey(this.#endpoint.rule.name, who)
+    const key = `${this.#endpoint.rule.name} ${this.#rooms.protocol.welcomeKey(who)}`
     const known = this.#rooms.welcomes.find(key)
     if (known !== undefined) {
       this.#begin(who, route, known)
@@ -305,9 +315,12 @@ export class Login implements Receiver, Passer {
         return errand
       },
       (outcome) => {
-        if (this.#over) return
-        if (outcome instanceof WeirError) this.#refuse('no-server', outcome)
-        else this.#begin(who, route, outcome)
+        // Thousands may be told at once.
+        this.#goOn = () => {
+          if (outcome instanceof WeirError) this.#refuse('no-server', outcome)
+          else this.#begin(who, route, outcome)
+        }
+        this.#door.turnstile.enter(this)
       },
     )
   }

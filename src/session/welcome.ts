@@ -1,11 +1,10 @@
 /**
  * What a client is told at the end of its login (server_version and the like), learnt from a real
- * server connection the first time and remembered. Rule: only the first login of an endpoint,
- * database, user and set of startup settings borrows a server connection, which also proves that the
- * database exists and the settings are valid; every later one costs the node nothing.
+ * server connection the first time and remembered. Rule: only the first login of its kind (endpoint,
+ * database, user and startup settings, whatever it calls itself) borrows a server connection, which
+ * also proves that the database exists and the settings are valid; later ones cost the node nothing.
  */
 import type { WeirError } from '../core/errors.ts'
-import type { Introduction } from '../protocol/contract.ts'
 
 export type Parameters = ReadonlyMap<string, string>
 
@@ -73,8 +72,4 @@ export class WelcomeBook {
   forget(): void {
     this.#byKey.clear()
   }
-}
-
-export function welcomeKey(endpoint: string, who: Introduction): string {
-  return JSON.stringify([endpoint, who.database, who.user, who.settingsKey])
 }

@@ -18,10 +18,22 @@ export interface Kind {
   readonly realm: string
   /** That, and those of the settings at start that decide about it. */
   readonly meaning: string
+  /** See the contract. */
+  readonly welcome: string
+  /** The name it calls itself, as a server would report it; undefined when only a server can say. */
+  readonly ownName: string | undefined
 }
 
 const MOST_KINDS = 1_000
 const NOTHING = Buffer.alloc(0)
+
+export const OWN_NAME = 'application_name'
+/** What a server cuts short or changes is left to it (guc.c, check_application_name). */
+const PLAIN_NAME = /^[\x20-\x7e]{0,63}$/
+
+function plainName(name: string | undefined): string | undefined {
+  return name !== undefined && PLAIN_NAME.test(name) ? name : undefined
+}
 
 /** What is kept under `key`, made when it is not there; forgets all when there are too many. */
 function found<T>(known: Map<string, T>, key: string, make: () => T): T {
@@ -69,6 +81,12 @@ export class Kinds {
     const key = JSON.stringify([database, user, settingsKey])
     const habits = found(this.#habits, key, () => ({ readsSequences: false, database: minds }))
     const realm = JSON.stringify([database, user])
-    return { habits, realm, meaning: realm + meaningKeyOf(settings) }
+    const meaning = realm + meaningKeyOf(settings)
+    const ownName = plainName(settings.get(OWN_NAME))
+    if (ownName === undefined) return { habits, realm, meaning, welcome: key, ownName }
+    const others = settingsKeyOf(new Map([...settings].filter(([name]) => name !== OWN_NAME)))
+    // One that has a name is told of it, which is not so of one that has none.
+    const welcome = JSON.stringify([database, user, others, 'named'])
+    return { habits, realm, meaning, welcome, ownName }
   }
 }

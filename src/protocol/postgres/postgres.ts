@@ -25,7 +25,7 @@ import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
 import { Greeting } from './greet.ts'
 import type { AuthMethod } from './greet-step.ts'
-import { Kinds, type PostgresIntroduction } from './kinds.ts'
+import { Kinds, OWN_NAME, type PostgresIntroduction } from './kinds.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
@@ -75,8 +75,12 @@ export function postgres(options: PostgresOptions): Protocol {
         rideCosts,
         inspectBytes: options.inspectBytes,
       }),
-    welcome: (_who, parameters, key) => {
-      const pieces = [...parameters].map(([name, value]) => parameterStatus(name, value))
+    welcomeKey: (who) => kinds.of(who).welcome,
+    welcome: (who, parameters, key) => {
+      const { ownName } = kinds.of(who)
+      const pieces = [...parameters].map(([name, value]) =>
+        parameterStatus(name, name === OWN_NAME ? (ownName ?? value) : value),
+      )
       pieces.push(backendKeyData(key.pid, key.secret), readyForQuery('I'))
       return Buffer.concat(pieces)
     },
