@@ -4,45 +4,36 @@
  */
 import type { Admin } from './admin/http.ts'
 import type { Readiness, StatusSnapshot } from './admin/snapshot.ts'
+import type { App, AppOptions } from './app/app.ts'
 import { Control } from './app/control.ts'
 import { OnePlane } from './app/one-plane.ts'
 import { DataPlane, tooManyClients } from './app/plane.ts'
+import { changeOf } from './app/workers/rolling.ts'
+import { SeveralProcesses } from './app/workers/several.ts'
+import { workerCount } from './app/workers/share.ts'
+import { startShell } from './app/workers/shells.ts'
 import type { Settings } from './config/settings.ts'
-import { type Clock, systemClock } from './core/clock.ts'
+import { systemClock } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import { until } from './core/until.ts'
 import { Metrics } from './metrics/metrics.ts'
-import { type Address, Network } from './net/network.ts'
+import { Network } from './net/network.ts'
 import { Sessions } from './session/sessions.ts'
 import { TopologyStore } from './topology/store.ts'
 
-export interface AppOptions {
-  readonly settings: Settings
-  readonly log: Log
-  readonly version: string
-  readonly clock?: Clock
-  /** How long a stop waits for transactions to end (ms). Default 5000. */
-  readonly graceMs?: number
-}
-
-/** A running proxy. */
-export interface App {
-  readonly endpoints: readonly { readonly name: string; readonly addresses: readonly Address[] }[]
-  readonly admin: Admin | undefined
-  snapshot(): StatusSnapshot
-  ready(): Readiness
-  /** Resolves when a writer is known, or rejects after `withinMs`. */
-  whenReady(withinMs: number): Promise<void>
-  /** Ends client sessions at their next boundary, then everything. */
-  stop(): Promise<void>
-}
+export type { App, AppOptions } from './app/app.ts'
 
 /**
  * Builds and starts a proxy.
  * @throws WeirError `WEIR_PORT_TAKEN` and the like, naming port and setting; nothing is left running
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const app = new OneProcess(options)
+  const { workerProgram, settings } = options
+  const count = workerProgram === undefined ? 1 : workerCount(settings)
+  const app =
+    workerProgram === undefined || count === 1
+      ? new OneProcess(options)
+      : new SeveralProcesses({ ...options, count, startShell: () => startShell(workerProgram) })
   try {
     await app.start()
   } catch (error) {
@@ -57,6 +48,8 @@ export async function startApp(options: AppOptions): Promise<App> {
  * a call.
  */
 class OneProcess implements App {
+  #settings: Settings
+  #log: Log
   #graceMs: number
   #plane: DataPlane
   #control: Control
@@ -69,6 +62,8 @@ class OneProcess implements App {
     const store = new TopologyStore(log)
     const sessions = new Sessions(settings.instance.id)
     const most = settings.limits.maxClientConnections
+    this.#settings = settings
+    this.#log = log
     this.#graceMs = graceMs
     const planes = new OnePlane(() => this.#plane, clock.wall())
     const common = { settings, log, clock, store, metrics }
@@ -76,7 +71,6 @@ class OneProcess implements App {
     this.#plane = new DataPlane({
       ...{ ...common, network, sessions },
       hint: (hint) => this.#control.hint(hint),
-      ownBudgets: true,
       full: () => (sessions.size < most ? undefined : tooManyClients(sessions.size, most)),
     })
     store.subscribe(() => this.#control.failovers.acted())
@@ -107,6 +101,20 @@ class OneProcess implements App {
 
   async whenReady(withinMs: number): Promise<void> {
     await until(() => this.ready().ready, withinMs, { what: 'a writer' })
+  }
+
+  /** Users, passwords and the certificate; a process cannot take more over and keep its clients. */
+  async reload(next: Settings): Promise<void> {
+    const { settings, taken, refused } = changeOf(this.#settings, next, false)
+    await this.#plane.renew(settings)
+    this.#settings = settings
+    const what = taken.length === 0 ? 'nothing in them was changed' : `changed: ${taken.join(', ')}`
+    this.#log.info({}, `users, passwords and certificate read anew (${what})`)
+    if (refused.length === 0) return
+    this.#log.warn(
+      { refused },
+      `not changed without a restart: ${refused.join(', ')} (with several workers more can be)`,
+    )
   }
 
   stop(): Promise<void> {

@@ -90,7 +90,7 @@ export class Control {
     const { planes, log, settings } = this.#parts
     if (!settings.admin.enabled) return
     const fresh = async (): Promise<StatusSnapshot> => {
-      await planes.refresh()
+      await planes.refreshWhole()
       return this.snapshot()
     }
     this.admin = await startAdmin({

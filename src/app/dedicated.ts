@@ -122,7 +122,7 @@ export class DedicatedServers implements Dedicated {
     signal: AbortSignal,
     who: Introduction,
   ): Promise<ServerConnection> {
-    const { limit } = this.#options.pools.budget(key.node)
+    const { share: limit } = this.#options.pools.budget(key.node)
     // This one is counted already. Streams last for ever: the last place is for everybody else.
     if (this.places(key.node) >= limit) {
       throw new WeirError(

@@ -33,6 +33,8 @@ export class OnePlane implements Planes {
 
   refresh(): undefined {}
 
+  refreshWhole(): undefined {}
+
   lent(target: PauseTarget): number {
     const { supply, sessions } = this.#plane
     return target.node === undefined ? lentToSessions(sessions, target) : supply.lent(target.node)

@@ -4,7 +4,6 @@
  * nothing about nodes by itself, so there may be several, each in a process of its own.
  */
 import type tls from 'node:tls'
-import { readSecretFile } from '../auth/secret-file.ts'
 import { Secrets } from '../auth/secrets.ts'
 import type { EndpointSettings, Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
@@ -14,12 +13,15 @@ import { sparingLog } from '../core/sparing-log.ts'
 import { TimerWheel } from '../core/timer-wheel.ts'
 import { until } from '../core/until.ts'
 import { type Endpoint, endpointOf } from '../endpoint/router.ts'
+import type { ConnectRates } from '../listener/connect-rates.ts'
 import { Door } from '../listener/door.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address, Network } from '../net/network.ts'
+import type { Budget } from '../pool/budget.ts'
 import type { PausedFor } from '../pool/pools.ts'
 import type { CancelKey, Protocol } from '../protocol/contract.ts'
 import { HeldBytes } from '../session/held-bytes.ts'
+import { Lanes } from '../session/lanes.ts'
 import type { ListenerHub } from '../session/listening.ts'
 import type { Peers } from '../session/peers.ts'
 import type { Rooms } from '../session/rooms.ts'
@@ -29,15 +31,18 @@ import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { FirstAnswers } from './first-answers.ts'
 import { hubFor } from './hub.ts'
+import { loadSecrets } from './load-secrets.ts'
 import { Moves } from './moves.ts'
 import { peersFor } from './peers.ts'
 import { protocolFor } from './protocol.ts'
-import { homeOf, Servers } from './servers.ts'
+import { connectRates } from './rates.ts'
+import { homeOf, Servers, type ServerWatch } from './servers.ts'
 import {
   cannotListen,
   listenPoolSettings,
   poolSettings,
   secureContextFor,
+  sharingRules,
   waitsFor,
 } from './settings.ts'
 import { Supply } from './supply.ts'
@@ -53,8 +58,12 @@ export interface PlaneParts {
   readonly clock: Clock
   readonly log: Log
   readonly hint: (hint: Hint) => void
-  /** False where the budgets of nodes are set by somebody else. */
-  readonly ownBudgets: boolean
+  /** What the salts of users are made with; default something nobody knows. */
+  readonly pepper?: Buffer
+  /** Budgets that somebody else fills; default its own, filled as the nodes tell. */
+  readonly budget?: (node: string) => Budget
+  /** Told of every server connection and its end, with the process id that the node gave it. */
+  readonly onServer?: ServerWatch
   /** Why no session may begin now, besides that the plane stops. */
   readonly full: () => WeirError | undefined
   /** Carries out a cancel request that is not for a session of this plane; undefined: it may be. */
@@ -75,7 +84,7 @@ export class DataPlane {
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly held: HeldBytes
-  readonly secrets = new Secrets()
+  readonly secrets: Secrets
   readonly firstAnswers: FirstAnswers
   readonly places: Place[] = []
   #parts: PlaneParts
@@ -85,6 +94,8 @@ export class DataPlane {
   #servers: Servers | undefined
   #hub: ListenerHub | undefined
   #peers: Peers | undefined
+  #lanes: Lanes | undefined
+  #rates: ConnectRates | undefined
   #secureContext: tls.SecureContext | undefined
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
@@ -92,7 +103,8 @@ export class DataPlane {
 
   constructor(parts: PlaneParts) {
     this.#parts = parts
-    const { settings, sessions, metrics, store, clock, log, ownBudgets } = parts
+    const { settings, sessions, metrics, store, clock, log, budget } = parts
+    this.secrets = new Secrets(parts.pepper)
     this.sessions = sessions
     this.metrics = metrics
     this.held = new HeldBytes(settings.limits.heldBytes)
@@ -107,10 +119,12 @@ export class DataPlane {
       log,
       store,
       waits: waitsFor(settings),
+      ...(budget === undefined ? {} : { budget }),
     })
     const { supply } = this
     this.firstAnswers = new FirstAnswers({ router: supply.router, clock })
     const welcomes = this.#welcomes
+    const ownBudgets = budget === undefined
     this.#moves = new Moves({ settings, store, supply, welcomes, metrics, clock, ownBudgets })
   }
 
@@ -132,7 +146,8 @@ export class DataPlane {
   async prepare(): Promise<void> {
     const { settings, network, metrics, store, log, clock } = this.#parts
     countFromZero(metrics, settings)
-    await this.loadSecrets(settings)
+    await loadSecrets(this.secrets, settings)
+    this.#rates = connectRates(settings, clock)
     this.#secureContext = secureContextFor(settings)
     const protocol = protocolFor(settings, this.secrets, this.#secureContext !== undefined)
     this.#servers = new Servers({
@@ -141,11 +156,15 @@ export class DataPlane {
       hint: (hint) => {
         if (!this.#draining) this.#parts.hint(hint)
       },
+      watch: this.#parts.onServer,
     })
     const { sessions, supply } = this
     const counters = metrics.general
     this.#peers = peersFor(settings, { sessions, network, protocol, counters, log })
     this.#hub = hubFor({ supply, metrics, clock }, protocol, this.#wheel, log)
+    const rules = sharingRules(settings)
+    const { router } = supply
+    if (rules !== undefined) this.#lanes = new Lanes({ rules, clock, router, home: homeOf })
     for (const endpoint of settings.endpoints) this.places.push(this.#place(endpoint, protocol))
   }
 
@@ -157,21 +176,10 @@ export class DataPlane {
     this.#loopWatch = this.metrics.watchLoop(this.#parts.clock)
   }
 
-  /** Reads users and passwords anew; those who are logged in stay so. */
-  async loadSecrets(settings: Settings): Promise<void> {
-    const entries = []
-    for (const source of settings.auth.secrets) {
-      if (source.kind === 'file') entries.push(...(await readSecretFile(source.path)))
-      else {
-        const { username, password } = source
-        entries.push({ username, password, source: 'auth.secrets' })
-      }
-    }
-    await this.secrets.replace(entries)
-  }
-
-  /** Shows another certificate to whoever comes from now on; never one where there was none. */
-  loadCertificate(settings: Settings): void {
+  /** Takes over other users, passwords and another certificate; who is logged in stays so. */
+  async renew(settings: Settings): Promise<void> {
+    await loadSecrets(this.secrets, settings)
+    // Never one where there was none: the greeting was made without it.
     if (this.#secureContext !== undefined) this.#secureContext = secureContextFor(settings)
   }
 
@@ -192,6 +200,7 @@ export class DataPlane {
       counters: metrics.endpoint(settings.name),
       hub: this.#hub!,
       held: this.held,
+      lanes: this.#lanes,
       notificationBytes: limits.notificationBytes,
       home: homeOf,
       idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
@@ -203,6 +212,9 @@ export class DataPlane {
       loginTimeoutMs: limits.loginTimeoutMs,
       backlog: listen.backlog,
       maxLoginsInFlight: limits.maxLoginsInFlight,
+      loginsBeyond: limits.loginsBeyond,
+      maxWaiting: limits.maxClientConnections,
+      rates: this.#rates,
       secureContext: () => this.#secureContext,
       byName: (name) => this.places.find((p) => p.settings.name === name),
       byServerName: (name) =>

@@ -32,6 +32,8 @@ export interface GrantEvents {
 export interface Planes {
   /** Brings the figures below up to date; undefined where they always are. Never rejects. */
   refresh(): Promise<void> | undefined
+  /** Brings `report` and `counted` up to date as well. */
+  refreshWhole(): Promise<void> | undefined
   /** Server connections that are lent: of a node, or to the sessions of one endpoint or of all. */
   lent(target: PauseTarget): number
   /** How many wait for a server connection, of one endpoint or of all. */

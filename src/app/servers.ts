@@ -35,6 +35,13 @@ export interface ServersOptions {
   readonly pools: () => PoolSet<ServerConnection>
   /** Tells the monitor; does nothing once the proxy stops. */
   readonly hint: (hint: Hint) => void
+  readonly watch?: ServerWatch | undefined
+}
+
+/** Hears of every server connection; `backend` is the process id that the node gave it. */
+export interface ServerWatch {
+  opened(node: string, backend: number): void
+  ended(server: ServerConnection, backend: number | undefined): void
 }
 
 /** What is different about a connection that serves one client alone. */
@@ -100,9 +107,13 @@ export class Servers {
         counters.opened++
         connection.latency = counters.response
         this.#live.add(connection)
+        const { watch } = this.#options
+        const backend = connection.conversation.cancelKey?.pid
+        if (backend !== undefined) watch?.opened(node, backend)
         connection.onEnded = () => {
           this.#live.delete(connection)
           addTraffic(counters, connection)
+          watch?.ended(connection, backend)
         }
         connection.home = home
         return connection

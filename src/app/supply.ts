@@ -7,6 +7,7 @@ import type { Log } from '../core/log.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
 import { Router } from '../endpoint/router.ts'
 import type { Waits } from '../endpoint/waits.ts'
+import type { Budget } from '../pool/budget.ts'
 import { type PausedFor, type PoolKey, PoolSet } from '../pool/pools.ts'
 import type { PoolObserver, PoolSettings } from '../pool/settings.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
@@ -27,6 +28,8 @@ export interface SupplyOptions {
   readonly observer: PoolObserver
   readonly log: Log
   readonly waits: Waits
+  /** Default one of its own for each node. */
+  readonly budget?: (node: string) => Budget
 }
 
 export class Supply {

@@ -129,7 +129,7 @@ export class Watching {
 }
 
 /** As whom the control connections log in. */
-function loginOf(settings: Settings, secrets: Secrets): AuroraStatusOptions {
+export function loginOf(settings: Settings, secrets: Secrets): AuroraStatusOptions {
   const { topology, tls } = settings
   const user = topology.user ?? secrets.usernames()[0] ?? 'postgres'
   return {

@@ -1,15 +1,19 @@
 /**
- * `weir serve`: the proxy in front of an existing Postgres. Rule: it says what it listens on, stops
- * on SIGTERM or Ctrl-C after letting transactions end, and exits with 0 then.
+ * `weir serve`: the proxy in front of an existing Postgres. Rule: it says what it listens on, reads
+ * its configuration again on SIGHUP, stops on SIGTERM or Ctrl-C after letting transactions end, and
+ * exits with 0 then.
  */
 import type { Command } from 'commander'
 import { type App, startApp } from '../app.ts'
 import { loadSettings } from '../config/load.ts'
 import type { Settings } from '../config/settings.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
 import type { Address } from '../net/network.ts'
 import { createLogger } from './logger.ts'
 import { stopSignal } from './stop-signal.ts'
 import { version } from './version.ts'
+import { workerProgram } from './worker-program.ts'
 
 interface ServeOptions {
   readonly config: string
@@ -37,20 +41,31 @@ A wrong configuration ends in exit code 2 with every problem listed.`,
       const overrides = [...(options.set ?? [])]
       if (options.portOffset !== undefined)
         overrides.push(`listen.portOffset=${options.portOffset}`)
-      const { settings } = loadSettings({ file: options.config, env: process.env, overrides })
-      await serve(settings)
+      const { config: file } = options
+      await serve(() => loadSettings({ file, env: process.env, overrides }).settings)
     })
 }
 
-async function serve(settings: Settings): Promise<void> {
+async function serve(load: () => Settings): Promise<void> {
+  const settings = load()
   const log = createLogger(settings.log)
-  const stopped = stopSignal()
-  const app = await startApp({ settings, log, version: version() })
+  const stopped = stopSignal(() => void reload(app, load, log))
+  const app = await startApp({ settings, log, version: version(), workerProgram: workerProgram() })
   for (const line of listening(app)) log.info({}, line)
   const signal = await stopped
   log.info({}, `stopping on ${signal}`)
   await app.stop()
   log.info({}, 'stopped')
+}
+
+/** A configuration with a mistake changes nothing. */
+async function reload(app: App, load: () => Settings, log: Log): Promise<void> {
+  log.info({}, 'reloading the configuration on SIGHUP')
+  try {
+    await app.reload(load())
+  } catch (error) {
+    log.error({}, `the configuration was not reloaded: ${messageOf(error)}`)
+  }
 }
 
 /** One line for each endpoint: its name and where it listens. */

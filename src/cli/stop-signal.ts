@@ -1,8 +1,11 @@
 /**
  * Waits for a person or a service manager to say stop. A second signal while stopping ends the
  * process at once, so that nobody has to look for `kill -9`.
+ *
+ * @param onHangUp what SIGHUP means; by default it says stop too, for a terminal that goes away ends
+ *   the lab, or its servers would be orphans
  */
-export function stopSignal(): Promise<NodeJS.Signals> {
+export function stopSignal(onHangUp?: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false
     const on = (signal: NodeJS.Signals): void => {
@@ -12,7 +15,6 @@ export function stopSignal(): Promise<NodeJS.Signals> {
     }
     process.on('SIGINT', on)
     process.on('SIGTERM', on)
-    // A terminal that goes away ends the lab too; otherwise its servers would be orphans.
-    process.on('SIGHUP', on)
+    process.on('SIGHUP', onHangUp ?? on)
   })
 }

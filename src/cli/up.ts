@@ -15,6 +15,7 @@ import { createLogger } from './logger.ts'
 import { DEFAULT_ADMIN } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 import { version } from './version.ts'
+import { workerProgram } from './worker-program.ts'
 
 export interface UpOptions {
   readonly config?: string
@@ -71,7 +72,10 @@ async function up(options: UpOptions): Promise<void> {
     })
     cluster = await starting
     const ready = settingsFor(options, cluster).settings
-    app = await startApp({ settings: ready, log, version: version() })
+    app = await startApp({
+      ...{ settings: ready, log, version: version() },
+      workerProgram: workerProgram(),
+    })
     await app.whenReady(15_000)
     process.stdout.write(summary(ready, cluster, app, options.dir))
     const signal = await stopped

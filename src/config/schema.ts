@@ -8,6 +8,7 @@ import { instance } from './schema-instance.ts'
 import { endpoints, nodes } from './schema-routes.ts'
 import { topology } from './schema-topology.ts'
 import { limits, pool } from './schema-traffic.ts'
+import { rollTimeout, workers } from './schema-workers.ts'
 import { section } from './setting.ts'
 
 export const schema = section(
@@ -20,6 +21,8 @@ export const schema = section(
     auth: auth.prefault({}),
     tls: tls.prefault({}),
     limits: limits.prefault({}),
+    workers: workers.prefault('auto'),
+    rollTimeout: rollTimeout.prefault('unlimited'),
     instance: instance.prefault({}),
     admin: admin.prefault({}),
     log: log.prefault({}),

@@ -30,6 +30,10 @@ export class EndpointCounters {
   queriesTls = 0
   /** Boundaries reached: leases given back, or that would have been if the session were not pinned. */
   transactions = 0
+  /** Of these, requests that shared a server connection with those of other clients. */
+  rides = 0
+  /** Requests that were to, and took the ordinary way after all, by reason. */
+  readonly ridesPutBack = new Reasons()
   /** Cancel requests that named a session of this endpoint. */
   cancels = 0
   /** Clients that listen to a channel now, by the shared listener. */
@@ -106,6 +110,8 @@ export class GeneralCounters {
   listenersLost = 0
   /** Notifications that servers sent to listeners. */
   notificationsReceived = 0
+  /** Worker processes that ended without having been told to. */
+  workersDied = 0
   /** How late timers fire: the delay of everything in this process. */
   readonly loopLag = new LatencyBuckets()
 }

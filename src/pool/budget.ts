@@ -8,6 +8,9 @@
  * - a pool whose waiters got nothing for `patienceMs` is owed the next member that comes back.
  *
  * Hungry pools stand in a FIFO that is checked when read (`wants`), so a stale entry does no harm.
+ *
+ * A governed budget is one process's part of a node's allowance (`Governor`): it asks for more before
+ * it takes an idle member of a sibling, and gives back what it does not need.
  */
 import type { Clock } from '../core/clock.ts'
 
@@ -35,11 +38,20 @@ export const UNKNOWN_LIMIT = 10
 /** Two logins a second at worst is the price of starving nobody. */
 const PATIENCE_MS = 1_000
 
+/** Who shares one node's allowance out among several processes. */
+export interface Governor {
+  /** Places, members and hungry pools are others than before; it looks when it has time. */
+  changed(): void
+}
+
 export class Budget {
   readonly node: string
   #clock: Clock
   #patienceMs: number
   #limit: number
+  #whole: number
+  #share: number
+  #governor: Governor | undefined
   // Changes with no await between check and change: that is the lock.
   #taken = 0
   #members = new Set<Claimant>()
@@ -53,9 +65,27 @@ export class Budget {
     this.#clock = options.clock
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
     this.#limit = atLeastOne(options.limit ?? UNKNOWN_LIMIT)
+    this.#whole = this.#limit
+    this.#share = this.#limit
   }
 
+  /** How many places there are here; at least 1, so that shares of it can be reckoned with. */
   get limit(): number {
+    return Math.max(1, this.#limit)
+  }
+
+  /** What the node gives to all processes together. */
+  get whole(): number {
+    return this.#whole
+  }
+
+  /** What each process would have were they all alike; at least 1. */
+  get share(): number {
+    return this.#share
+  }
+
+  /** The places that may be taken here now; 0 only where a governor gives none. */
+  get allowed(): number {
     return this.#limit
   }
 
@@ -71,9 +101,58 @@ export class Budget {
 
   /** Sets the allowance (at least 1). Lower: idle members go at once, leased ones as they return. */
   setLimit(limit: number): void {
-    this.#limit = atLeastOne(limit)
+    const whole = atLeastOne(limit)
+    this.allow(whole, whole, whole)
+  }
+
+  /** From now on somebody else says how many places there are here. */
+  govern(governor: Governor): void {
+    this.#governor = governor
+  }
+
+  /**
+   * Sets what this process may have, 0 included, of what the node gives to all (`whole`); `share` is
+   * what each would have were they all alike. Lower: as `setLimit`.
+   */
+  allow(limit: number, whole: number, share: number): void {
+    this.#limit = Math.max(0, Math.floor(limit))
+    this.#whole = whole
+    this.#share = atLeastOne(share)
     while (this.#taken > this.#limit && this.#reclaim()) {}
     this.#handOn(undefined)
+    this.#governor?.changed()
+  }
+
+  /** The governor has nothing to give: whoever is hungry gets the place of an idle member here. */
+  denied(): void {
+    for (let next = this.#neediest(undefined); next !== undefined; ) {
+      if (this.#taken >= this.#limit && !this.#reclaim(next)) return
+      const before = this.#taken
+      this.#handOn(next)
+      if (this.#taken <= before) return
+      next = this.#neediest(undefined)
+    }
+  }
+
+  /**
+   * Lowers what this process may have by up to `most` places that nobody uses, closing idle members
+   * for it; nothing while a pool here is hungry.
+   * @returns how many were given up
+   */
+  yield(most: number): number {
+    if (this.hungry > 0) return 0
+    const from = this.#limit
+    const free = Math.min(most, Math.max(0, this.#limit - this.#taken))
+    this.#limit -= free
+    for (let left = most - free; left > 0 && this.#reclaim(); left--) this.#limit--
+    return from - this.#limit
+  }
+
+  /** Pools that would open if they had a place. */
+  get hungry(): number {
+    let hungry = 0
+    for (const pool of this.#hungry) if (pool.wants()) hungry++
+    return hungry
   }
 
   join(pool: Claimant): void {
@@ -97,7 +176,9 @@ export class Budget {
       return this.#take(pool)
     }
     while (this.#taken >= this.#limit) {
-      if (spare || !this.#reclaim(pool)) return this.#queue(pool, spare)
+      // There may be places elsewhere yet; until that is known no idle member is closed here.
+      const asks = this.#governor !== undefined && this.#limit < this.#whole
+      if (spare || asks || !this.#reclaim(pool)) return this.#queue(pool, spare)
     }
     return this.#take(pool)
   }
@@ -107,6 +188,7 @@ export class Budget {
     if (this.#taken === 0) throw new Error(`BUG: more places given back to ${this.node} than taken`)
     this.#taken--
     this.#handOn(heir === 'limit' ? undefined : heir)
+    this.#governor?.changed()
   }
 
   /** To whom `holder` must give up a member it is about to lend (`waiting`) or park; or nobody. */
@@ -126,7 +208,10 @@ export class Budget {
   }
 
   #queue(pool: Claimant, spare: boolean): false {
-    if (!spare) this.#hungry.add(pool)
+    if (!spare) {
+      this.#hungry.add(pool)
+      this.#governor?.changed()
+    }
     return false
   }
 

@@ -16,6 +16,30 @@ export const MOST_SESSION_ID = 0x3f_ffff
 const OURS = 0x40_0000
 const INSTANCE_SHIFT = 23
 
+/**
+ * Where several workers serve clients, the upper five of the 22 bits say which of them: worker 0 has
+ * all ids and is alone, the others up to 131,071 clients each.
+ */
+const WORKER_SHIFT = 17
+export const MOST_WORKERS = 31
+
+export interface SessionIds {
+  readonly first: number
+  readonly last: number
+}
+
+/** The session ids that a worker gives out. */
+export function sessionIdsOf(worker: number): SessionIds {
+  if (worker === 0) return { first: 1, last: MOST_SESSION_ID }
+  const first = worker << WORKER_SHIFT
+  return { first, last: first + (1 << WORKER_SHIFT) - 1 }
+}
+
+/** The worker that gave out a session id, where there are several. */
+export function workerOf(session: number): number {
+  return session >> WORKER_SHIFT
+}
+
 /** The instance of a Weir that was given none. */
 export const NO_INSTANCE = 0
 

@@ -6,7 +6,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { CancelKey, Introduction } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
-import { MOST_SESSION_ID, NO_INSTANCE, processNumber } from './process-numbers.ts'
+import { NO_INSTANCE, processNumber, type SessionIds, sessionIdsOf } from './process-numbers.ts'
 
 /** A client session as the rest of the house sees it. */
 export interface Session {
@@ -34,21 +34,33 @@ export interface Session {
 
 export class Sessions {
   #byId = new Map<number, Session>()
-  #next = 0
+  #ids: SessionIds
+  #next: number
   #instance: number
 
-  /** @param instance number of this Weir among its peers */
-  constructor(instance = NO_INSTANCE) {
+  /**
+   * @param instance number of this Weir among its peers
+   * @param ids those of this worker; default all there are
+   */
+  constructor(instance = NO_INSTANCE, ids = sessionIdsOf(0)) {
     this.#instance = instance
+    this.#ids = ids
+    this.#next = ids.last
   }
 
   get size(): number {
     return this.#byId.size
   }
 
-  /** An id no living session has. */
+  /** How many ids are left. */
+  get room(): number {
+    return this.#ids.last - this.#ids.first + 1 - this.size
+  }
+
+  /** An id no living session has; there must be one. */
   nextId(): number {
-    do this.#next = this.#next >= MOST_SESSION_ID ? 1 : this.#next + 1
+    const { first, last } = this.#ids
+    do this.#next = this.#next >= last ? first : this.#next + 1
     while (this.#byId.has(this.#next))
     return this.#next
   }
