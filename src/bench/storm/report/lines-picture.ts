@@ -9,7 +9,7 @@ import type { Points } from './view.ts'
 /** Two stand side by side. */
 const WIDTH = 500
 const LEFT = 58
-const RIGHT = 490
+const RIGHT = 476
 const TOP = 12
 const HEIGHT = 150
 
