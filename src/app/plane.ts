@@ -34,7 +34,7 @@ import { hubFor } from './hub.ts'
 import { loadSecrets } from './load-secrets.ts'
 import { Moves } from './moves.ts'
 import { peersFor } from './peers.ts'
-import { protocolFor } from './protocol.ts'
+import { type ListenersElsewhere, protocolFor } from './protocol.ts'
 import { connectRates } from './rates.ts'
 import { homeOf, Servers, type ServerWatch } from './servers.ts'
 import {
@@ -62,6 +62,8 @@ export interface PlaneParts {
   readonly pepper?: Buffer
   /** Budgets that somebody else fills; default its own, filled as the nodes tell. */
   readonly budget?: (node: string) => Budget
+  /** Listeners in other processes; default none. */
+  readonly listeners?: ListenersElsewhere
   /** Told of every server connection and its end, with the process id that the node gave it. */
   readonly onServer?: ServerWatch
   /** Why no session may begin now, besides that the plane stops. */
@@ -149,7 +151,8 @@ export class DataPlane {
     await loadSecrets(this.secrets, settings)
     this.#rates = connectRates(settings, clock)
     this.#secureContext = secureContextFor(settings)
-    const protocol = protocolFor(settings, this.secrets, this.#secureContext !== undefined)
+    const encrypts = this.#secureContext !== undefined
+    const protocol = protocolFor(settings, this.secrets, encrypts, this.#parts.listeners)
     this.#servers = new Servers({
       ...{ settings, network, protocol, metrics, store },
       pools: () => this.supply.pools,

@@ -5,8 +5,19 @@ import type { Settings } from '../config/settings.ts'
 import type { Protocol } from '../protocol/contract.ts'
 import { postgres } from '../protocol/postgres/postgres.ts'
 
-/** @param encrypts whether there is a certificate to show to clients */
-export function protocolFor(settings: Settings, secrets: Secrets, encrypts: boolean): Protocol {
+/** Listeners of the same Weir in other processes. */
+export type ListenersElsewhere = NonNullable<Parameters<typeof postgres>[0]['elsewhere']>
+
+/**
+ * @param encrypts whether there is a certificate to show to clients
+ * @param elsewhere of one of several workers
+ */
+export function protocolFor(
+  settings: Settings,
+  secrets: Secrets,
+  encrypts: boolean,
+  elsewhere?: ListenersElsewhere,
+): Protocol {
   const { auth, tls, limits, pool } = settings
   return postgres({
     secrets,
@@ -18,5 +29,6 @@ export function protocolFor(settings: Settings, secrets: Secrets, encrypts: bool
     inspectBytes: limits.inspectBytes,
     preparedPerServer: limits.preparedStatementsPerServer,
     initQuery: pool.initQuery ?? '',
+    elsewhere,
   })
 }

@@ -33,6 +33,7 @@ export class Crew implements Planes {
   #watch: { readonly node: string; readonly events: GrantEvents } | undefined
   /** Counted by workers that are gone. */
   #past: MetricsSnapshot | undefined
+  #listenersPast = 0
   #epoch = 0
   #unacted = new Set<Hand>()
 
@@ -59,6 +60,9 @@ export class Crew implements Planes {
 
   remove(hand: Hand): void {
     this.hands.delete(hand)
+    // It must never go down, or a mark that nobody has read would pass for read.
+    this.#listenersPast += hand.listeners.ever
+    this.#tellOthers(hand)
     this.#figures.delete(hand)
     this.#hasActed(hand, undefined)
     if (hand.whole === undefined) return
@@ -81,8 +85,21 @@ export class Crew implements Planes {
   /** What everybody else has. */
   othersOf(hand: Hand): Others {
     let clients = 0
-    for (const other of this.hands) if (other !== hand) clients += other.pulse.clients
-    return { clients }
+    let listeners = 0
+    let listenersEver = this.#listenersPast
+    for (const other of this.hands) {
+      if (other === hand) continue
+      clients += other.pulse.clients
+      listeners += other.listeners.now
+      listenersEver += other.listeners.ever
+    }
+    return { clients, listeners, listenersEver }
+  }
+
+  #tellOthers(hand: Hand): void {
+    for (const other of this.hands) {
+      if (other !== hand) other.send({ kind: 'others', others: this.othersOf(other) })
+    }
   }
 
   /** True when the message was for the crew. */
@@ -92,12 +109,13 @@ export class Crew implements Planes {
       case 'pulse': {
         const moved = message.pulse.clients !== hand.pulse.clients
         hand.pulse = message.pulse
-        if (!moved) return true
-        for (const other of this.hands) {
-          if (other !== hand) other.send({ kind: 'others', others: this.othersOf(other) })
-        }
+        if (moved) this.#tellOthers(hand)
         return true
       }
+      case 'listeners':
+        hand.listeners = { ever: message.ever, now: message.now }
+        this.#tellOthers(hand)
+        return true
       case 'acted':
         if (message.epoch === this.#epoch) this.#hasActed(hand, time.fromMachine(message.at))
         return true

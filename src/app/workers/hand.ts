@@ -36,6 +36,8 @@ export class Hand {
   doors: Doors = []
   whole: Whole | undefined
   pulse: Pulse = { clients: 0, lastAnswers: {} }
+  /** Connections that listen for many clients: how many there have been, and are. */
+  listeners = { ever: 0, now: 0 }
   /** Process ids of its server connections, by node. */
   readonly backends = new Map<string, Set<number>>()
   /** It was told to end. */

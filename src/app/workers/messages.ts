@@ -17,6 +17,9 @@ import type { PlaneReport } from '../planes.ts'
 /** What the others, all together, have. */
 export interface Others {
   readonly clients: number
+  /** Connections that listen for many clients: how many there have been, and are. */
+  readonly listenersEver: number
+  readonly listeners: number
 }
 
 /** Everything a new worker has to know. */
@@ -144,6 +147,8 @@ export type Up =
   | { readonly kind: 'borrowed'; readonly node: string; readonly at: number }
   | { readonly kind: 'replied'; readonly node: string; readonly at: number }
   | { readonly kind: 'pulse'; readonly pulse: Pulse }
+  /** Connections that listen for many clients: how many there have been, and are. */
+  | { readonly kind: 'listeners'; readonly ever: number; readonly now: number }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'cancel'; readonly id: number; readonly key: CancelKey }
   | { readonly kind: 'cancelled'; readonly id: number }

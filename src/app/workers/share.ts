@@ -30,6 +30,10 @@ export function shareOf(settings: Settings, seat: number, of: number): Settings 
       heldBytes: part(limits.heldBytes),
       maxWaitingClients: Math.max(1, part(limits.maxWaitingClients)),
       maxLoginsInFlight: Math.max(1, part(limits.maxLoginsInFlight)),
+      ...(limits.connectRate === 'off' ? {} : { connectRate: limits.connectRate / of }),
+      ...(limits.connectBurst === undefined
+        ? {}
+        : { connectBurst: Math.max(1, part(limits.connectBurst)) }),
     },
     pool: {
       ...pool,

@@ -27,6 +27,7 @@ import {
   sessionsInTheWay,
   waitingSessions,
 } from '../plane-figures.ts'
+import type { ListenersElsewhere } from '../protocol.ts'
 import { countsNow } from '../tally.ts'
 import { Allowances } from './allowances.ts'
 import { Departure } from './departure.ts'
@@ -112,6 +113,7 @@ class Worker {
       pepper: Buffer.from(begin.pepper),
       hint: (hint) => line.send({ kind: 'hint', hint }),
       budget: (node) => this.#allowances.budget(node),
+      listeners: this.#listeners(),
       full: () => this.#full(),
       cancelElsewhere: (key) => this.#cancelElsewhere(key),
       onServer: {
@@ -225,6 +227,20 @@ class Worker {
       borrowed: (at) => line.send({ kind: 'borrowed', node, at: this.#time.toMachine(at) }),
       replied: (at) => line.send({ kind: 'replied', node, at: this.#time.toMachine(at) }),
     })
+  }
+
+  #listeners(): ListenersElsewhere {
+    const others = (): Others => this.#others
+    const { line } = this.#parts
+    return {
+      get epoch() {
+        return others().listenersEver
+      },
+      get listeners() {
+        return others().listeners
+      },
+      changed: (ever, now) => line.send({ kind: 'listeners', ever, now }),
+    }
   }
 
   #full(): WeirError | undefined {

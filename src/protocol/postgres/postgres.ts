@@ -32,7 +32,7 @@ import { PassingConversation } from './passing-conversation.ts'
 import { fatalBytes, noticeBytes, warningBytes } from './refusal.ts'
 import { RideCosts } from './ride-costs.ts'
 import { SecretBlock } from './secret-block.ts'
-import { Senders } from './senders.ts'
+import { type ListenersElsewhere, Senders } from './senders.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { type Shapes, Statements } from './statements.ts'
 
@@ -49,6 +49,8 @@ export interface PostgresOptions {
   readonly preparedPerServer: number
   /** SQL run on every server connection before its first use; `''` for none. */
   readonly initQuery: string
+  /** Listeners of the same Weir in other processes; default none. */
+  readonly elsewhere?: ListenersElsewhere | undefined
 }
 
 /** What waiting will not mend: wrong credentials, no such database, no right to connect. */
@@ -56,7 +58,7 @@ const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023']
 
 export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
-  const senders = new Senders()
+  const senders = new Senders(options.elsewhere)
   const rideCosts = new RideCosts()
   const kinds = new Kinds()
   const cancelSecrets = new SecretBlock()

@@ -37,20 +37,40 @@ export interface Marked {
   aside(sql: string): Buffer
 }
 
+/** Listeners that other processes of the same Weir have: they read the marks that are sent here. */
+export interface ListenersElsewhere {
+  /** How many there have been, and how many there are. */
+  readonly epoch: number
+  readonly listeners: number
+  /** Told how many there have been and are here. */
+  changed(epoch: number, listeners: number): void
+}
+
 /** The marks of one Weir. */
 export class Senders {
-  /** Grows with each listener, who knows nothing of marks sent before it came. */
-  #epoch = 0
+  #elsewhere: ListenersElsewhere | undefined
+  #opened = 0
   #listeners = 0
+
+  constructor(elsewhere?: ListenersElsewhere) {
+    this.#elsewhere = elsewhere
+  }
+
+  /** Grows with each listener, who knows nothing of marks sent before it came. */
+  get #epoch(): number {
+    return this.#opened + (this.#elsewhere?.epoch ?? 0)
+  }
 
   /** Somebody listens from now on. */
   opened(): void {
-    this.#epoch++
+    this.#opened++
     this.#listeners++
+    this.#elsewhere?.changed(this.#opened, this.#listeners)
   }
 
   closed(): void {
     this.#listeners--
+    this.#elsewhere?.changed(this.#opened, this.#listeners)
   }
 
   /** Bytes to send ahead of a NOTIFY of the client with the number `client`; empty when it is known. */
@@ -76,7 +96,8 @@ export class Senders {
   }
 
   #heardFrom(server: Marked): boolean {
-    return this.#listeners > 0 && server.parameters.get('in_hot_standby') !== 'on'
+    const listeners = this.#listeners + (this.#elsewhere?.listeners ?? 0)
+    return listeners > 0 && server.parameters.get('in_hot_standby') !== 'on'
   }
 }
 
