@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path'
 import { connectTo } from '../bench/failover/line.ts'
+import { makeCertificate } from '../bench/storm/certificate.ts'
 import type { LabNode } from '../bench/storm/target.ts'
 import { type Cluster, startCluster } from '../cluster/cluster.ts'
 
@@ -19,17 +20,29 @@ export interface StormLabOptions {
   readonly port: number
   readonly maxConnections: number
   readonly postgres: string | undefined
+  /** Clients shall be able to speak TLS. */
+  readonly tls: boolean
 }
 
 const LOAD = { user: 'storm', password: 'storm' }
 
 export async function startStormLab(options: StormLabOptions): Promise<StormLab> {
+  const certificate = options.tls ? makeCertificate() : undefined
   const cluster = await startCluster({
     directory: join(options.directory, 'lab'),
     nodes: 1,
     basePort: options.port,
     maxConnections: options.maxConnections,
     fsync: false,
+    ...(certificate === undefined
+      ? {}
+      : {
+          settings: {
+            ssl: 'on',
+            ssl_cert_file: certificate.certFile,
+            ssl_key_file: certificate.keyFile,
+          },
+        }),
     ...(options.postgres === undefined ? {} : { postgresBin: options.postgres }),
   })
   try {
@@ -37,9 +50,20 @@ export async function startStormLab(options: StormLabOptions): Promise<StormLab>
     const { host, port, pid } = cluster.writer()
     const { database } = cluster.login
     return {
-      node: { host, port, pid, admin: cluster.login, load: { ...LOAD, database }, secret },
+      node: {
+        host,
+        port,
+        pid,
+        admin: cluster.login,
+        load: { ...LOAD, database },
+        secret,
+        certificate,
+      },
       description: `a node of the run's own on this machine: Postgres ${version}, max_connections = ${options.maxConnections}`,
-      end: () => cluster.destroy(),
+      end: async () => {
+        await cluster.destroy()
+        certificate?.end()
+      },
     }
   } catch (error) {
     await cluster.destroy()

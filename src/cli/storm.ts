@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { findProgram } from '../bench/failover/subjects/programs.ts'
+import { missingForCertificate } from '../bench/storm/certificate.ts'
 import { judge } from '../bench/storm/expect.ts'
 import { arrivalsOf, describeStorm, type StormPlan } from '../bench/storm/plan.ts'
 import type { StormProgress } from '../bench/storm/progress.ts'
@@ -51,6 +52,7 @@ async function run(flags: StormFlags): Promise<void> {
   const plan = stormPlanOf(flags)
   const targets = targetsOf(flags)
   refuse([tooFewFiles(plan.clients), ...targets.flatMap((target) => target.missing())])
+  if (speaksTls(flags) && targets.some(({ onLab }) => onLab)) refuse(missingForCertificate())
   if (flags.untilFail === true && flags.expect.length === 0) {
     refuse(["--until-fail needs something that can break: --expect 'errors=0 first_reply_p99<1s'"])
   }
@@ -130,8 +132,10 @@ async function labFor(
   if (targets.every((target) => !target.onLab)) return undefined
   progress.say('starting a node')
   const { port, maxConnections, postgres } = flags
-  return startStormLab({ directory, port, maxConnections, postgres })
+  return startStormLab({ directory, port, maxConnections, postgres, tls: speaksTls(flags) })
 }
+
+const speaksTls = ({ tls }: StormFlags): boolean => tls !== undefined && tls !== 'disable'
 
 function targetsOf(flags: StormFlags): Target[] {
   const usual: Wanted[] = ['direct', 'weir']

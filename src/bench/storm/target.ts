@@ -21,6 +21,8 @@ export interface LabNode {
   readonly load: Login
   /** The load's SCRAM secret, as the node has it. */
   readonly secret: string
+  /** For servers whose clients shall speak TLS. */
+  readonly certificate: { readonly certFile: string; readonly keyFile: string } | undefined
 }
 
 export interface TargetStart {

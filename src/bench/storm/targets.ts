@@ -85,7 +85,7 @@ export function weirTarget({ program, set }: WeirTargetOptions): Target {
   }
 }
 
-function weirConfig({ host, port, admin, load }: LabNode, start: TargetStart): object {
+function weirConfig({ host, port, admin, load, certificate }: LabNode, start: TargetStart): object {
   return {
     listen: { host: '127.0.0.1' },
     nodes: [{ name: 'node-1', host, port }],
@@ -97,10 +97,19 @@ function weirConfig({ host, port, admin, load }: LabNode, start: TargetStart): o
     auth: {
       secrets: [admin, load].map(({ user, password }) => ({ username: user, password })),
     },
+    // Between poolers and node there is none, for any of them.
+    ...(certificate === undefined
+      ? {}
+      : { tls: { mode: 'allowed', nodes: 'disable', ...files(certificate) } }),
     admin: { port: start.port + 1 },
     log: { level: 'warn', format: 'json' },
   }
 }
+
+const files = ({ certFile, keyFile }: { certFile: string; keyFile: string }) => ({
+  certFile,
+  keyFile,
+})
 
 export function pgbouncerTarget(): Target {
   let folder: string | undefined
@@ -174,6 +183,14 @@ export function pgbouncerConfig(lab: LabNode, start: TargetStart, users: string)
     `default_pool_size = ${start.pool}`,
     // Its default of 100 would refuse the load.
     `max_client_conn = ${start.clients + 100}`,
+    ...(lab.certificate === undefined
+      ? []
+      : [
+          'client_tls_sslmode = allow',
+          `client_tls_cert_file = ${lab.certificate.certFile}`,
+          `client_tls_key_file = ${lab.certificate.keyFile}`,
+          'server_tls_sslmode = disable',
+        ]),
     // A line for each of thousands of clients says nothing.
     'log_connections = 0',
     'log_disconnections = 0',

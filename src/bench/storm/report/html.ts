@@ -32,6 +32,7 @@ import {
 
 const MORE_STYLE = `
 path.line { fill: none !important; stroke-width: 2; stroke-linejoin: round; }
+@media screen { .cards { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); } }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 0 26px; }
 .two h3 { margin-top: 18px; } .two figure { overflow: visible; } .two figure svg { min-width: 0; }
 .warnings { margin: 12px 0; padding: 0; list-style: none; }

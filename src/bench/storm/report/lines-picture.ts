@@ -28,7 +28,7 @@ export interface LinesOptions {
   readonly until: number
 }
 
-/** Undefined when no line has two points. */
+/** Undefined when no line has two points, or all is zero. */
 export function linesPicture(lines: readonly Line[], options: LinesOptions): Markup | undefined {
   const drawn = lines.filter(({ points }) => points.length > 1)
   if (drawn.length === 0) return undefined
@@ -36,10 +36,11 @@ export function linesPicture(lines: readonly Line[], options: LinesOptions): Mar
   const time = linear(0, options.until, LEFT, RIGHT, 6)
   const values = drawn.flatMap(({ points }) => points.map(([, value]) => value))
   const most = Math.max(...values)
+  if (most === 0) return undefined
   const up =
     options.log === true
       ? logarithmic(Math.max(0.1, Math.min(...values)), most, bottom, TOP)
-      : linear(0, most === 0 ? 1 : most * 1.04, bottom, TOP, 4)
+      : linear(0, most * 1.04, bottom, TOP, 4)
   const grid = [
     up.ticks.map(({ at, ms, named }) => [
       html`<path class="${named ? 'grid' : 'grid faint'}" d="M${LEFT} ${at} H${RIGHT}"/>`,
