@@ -21,10 +21,11 @@ export const listen = section(
     backlog: count(
       { min: 1, max: 65_535, unit: 'connections' },
       {
-        description: 'Connections the kernel may hold before Weir accepts them.',
+        description:
+          'Connections the kernel may hold before Weir accepts them; the kernel has a bound of its own (net.core.somaxconn), and who is dropped there comes again a second later.',
         example: '1024',
       },
-    ).prefault(1024),
+    ).prefault(4096),
     portOffset: count(
       { min: 0, max: 60_000 },
       {

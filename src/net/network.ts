@@ -5,6 +5,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Link } from './link.ts'
+import { type ListeningHandle, listenerCopies } from './listener-copies.ts'
 import { type RawHandle, rawStreams, takeHandle } from './raw.ts'
 import { RawLink } from './raw-link.ts'
 import { StreamLink } from './stream-link.ts'
@@ -24,7 +25,8 @@ export interface TlsAccepted {
   readonly serverName: string | undefined
 }
 
-type ServerHandle = { onconnection: (status: number, handle: RawHandle) => void }
+/** Connections taken from one listening socket in one turn of the event loop, at most. */
+const ACCEPTS_PER_TURN = 8
 
 export class Network {
   readonly turn = new Turn<RawLink>()
@@ -50,32 +52,51 @@ export class Network {
         server.removeListener('error', reject)
         // A failed accept (no descriptors left) must not end the process; the kernel keeps the queue.
         server.on('error', () => {})
-        this.#acceptRaw(server, accept)
         const bound = server.address()
-        resolve({
+        const listener = (copies: ListeningHandle[]): Listener => ({
           address:
             bound !== null && typeof bound === 'object'
               ? { host: bound.address, port: bound.port }
               : address,
           close: () =>
             new Promise((done) => {
+              for (const copy of copies) copy.close()
               for (const socket of open) socket.unref()
               server.close(() => done())
               if (open.size > 0) done()
             }),
         })
+        this.#acceptRaw(server, backlog, accept).then(
+          (copies) => resolve(listener(copies)),
+          () => resolve(listener([])),
+        )
       })
     })
   }
 
-  /** Takes accepted handles before `net.Server` wraps each in a stream. */
-  #acceptRaw(server: net.Server, accept: (link: Link) => void): void {
+  /**
+   * Takes accepted handles before `net.Server` wraps each in a stream, several in a turn. Resolves to
+   * the copies of the server's own handle that do so beside it.
+   */
+  async #acceptRaw(
+    server: net.Server,
+    backlog: number,
+    accept: (link: Link) => void,
+  ): Promise<ListeningHandle[]> {
     const raw = this.#raw
-    const handle = (server as unknown as { _handle?: ServerHandle })._handle
-    if (raw === undefined || typeof handle?.onconnection !== 'function') return
-    handle.onconnection = (status, client) => {
+    const handle = (server as unknown as { _handle?: ListeningHandle })._handle
+    if (raw === undefined || typeof handle?.onconnection !== 'function') return []
+    const onconnection = (status: number, client: RawHandle): void => {
       if (status === 0 && client !== undefined) accept(new RawLink(raw, this.turn, client, false))
     }
+    handle.onconnection = onconnection
+    const copies = await listenerCopies(handle, ACCEPTS_PER_TURN - 1)
+    return copies.filter((copy) => {
+      copy.onconnection = onconnection
+      const failed = copy.listen(backlog) !== 0
+      if (failed) copy.close()
+      return !failed
+    })
   }
 
   /** Connects; the link is paused. Rejects with the system's error or after `timeoutMs`. */
