@@ -269,16 +269,13 @@ export interface ConnectMachine {
   secured(): void
 }
 
+export type EntryRefusal = 'connect-rate' | 'too-many-clients' | 'draining'
+
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean
   /** Asked before a client has to prove anything: why it may not come in, if so. */
-  admit?():
-    | {
-        readonly reason: 'connect-rate' | 'too-many-clients' | 'draining'
-        readonly error: WeirError
-      }
-    | undefined
+  admit?(): { reason: EntryRefusal; error: WeirError } | undefined
 }
 
 export interface ConnectOptions {
@@ -381,11 +378,7 @@ export interface Protocol {
   converse(who: Introduction, terms: SessionTerms): ClientConversation
   /** Equal for clients of one endpoint whose welcome needs the same parameters. */
   welcomeKey(who: Introduction): string
-  /**
-   * The bytes that end a login well.
-   *
-   * @param parameters as a server connection reported them to somebody with the same key
-   */
+  /** The bytes that end a login well; `parameters` are those of somebody with the same key. */
   welcome(who: Introduction, parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer
   /** A key for a new client, in the form its protocol version knows. */
   newCancelKey(pid: number, who: Introduction): CancelKey

@@ -1,10 +1,12 @@
 /**
- * The turnstile that the work of logging in goes through: in one turn of the event loop so many steps
- * of it, the rest in later turns, first come, first served. Rule: thousands who log in at once make
- * each other wait, and nobody who is served already.
+ * The turnstile that the work of logging in goes through: in one turn of the event loop a few steps of
+ * it, or what fits into a third of the time that all else took, the rest in later turns, first come,
+ * first served. Rule: thousands who log in at once make each other wait, and hardly anybody who is
+ * served already.
  *
- *   turn:   | read read | 4 steps |   | read read | 4 steps |   ...
+ *   turn:   | read read | 4 steps |   | read read read read read | 7 steps |   ...
  */
+import { performance } from 'node:perf_hooks'
 
 /** Somebody with a step of a login to do. */
 export interface Passer {
@@ -12,11 +14,12 @@ export interface Passer {
   pass(): void
 }
 
-/**
- * Of one turn; about a quarter of a millisecond. Node accepts one connection in a turn, whose login is
- * three or four steps, so fewer would let logins pile up, and more would gain nothing.
- */
+/** Steps of one turn in any case; about a quarter of a millisecond. */
 const STEPS_PER_TURN = 4
+/** Of the time since the last steps, so that a busy loop, whose turns are long, lets them in too. */
+const SHARE = 1 / 3
+/** Most of that, milliseconds: what lies before may have been idle. */
+const MOST_MS = 5
 
 export class Turnstile {
   #perTurn: number
@@ -26,12 +29,24 @@ export class Turnstile {
   #head = 0
   #turning = false
   #later: (turn: () => void) => void
+  #now: () => number
+  /** When the steps of the last turn were done. */
+  #doneAt: number
 
-  /** @param later calls back in the next turn of the event loop, once its reads are done */
-  constructor(perTurn = STEPS_PER_TURN, later: (turn: () => void) => void = setImmediate) {
+  /**
+   * @param later calls back in the next turn of the event loop, once its reads are done
+   * @param now monotonic milliseconds
+   */
+  constructor(
+    perTurn = STEPS_PER_TURN,
+    later: (turn: () => void) => void = setImmediate,
+    now = () => performance.now(),
+  ) {
     this.#perTurn = perTurn
     this.#left = perTurn
     this.#later = later
+    this.#now = now
+    this.#doneAt = now()
   }
 
   get waiting(): number {
@@ -59,16 +74,23 @@ export class Turnstile {
   #begin = (): void => {
     this.#turning = false
     this.#left = this.#perTurn
-    while (this.#left > 0 && this.waiting > 0) {
-      this.#turn()
-      this.#left--
-      const passer = this.#waiting[this.#head]!
-      this.#waiting[this.#head++] = undefined
-      passer.pass()
-    }
+    if (this.waiting > 0) this.#letPass()
+    this.#doneAt = this.#now()
     if (this.waiting === 0) this.#waiting = []
     else if (this.#head > 1_024) this.#waiting = this.#waiting.slice(this.#head)
     else return
     this.#head = 0
+  }
+
+  #letPass(): void {
+    this.#turn()
+    const now = this.#now()
+    const until = now + Math.min(MOST_MS, (now - this.#doneAt) * SHARE)
+    while (this.waiting > 0 && (this.#left > 0 || this.#now() < until)) {
+      if (this.#left > 0) this.#left--
+      const passer = this.#waiting[this.#head]!
+      this.#waiting[this.#head++] = undefined
+      passer.pass()
+    }
   }
 }

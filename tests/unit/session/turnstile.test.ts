@@ -1,13 +1,17 @@
 /** The turnstile in front of login work: how much in one turn, and in which order. */
 import { expect, it } from 'vitest'
+import { FakeClock } from '../../../src/core/clock.ts'
 import { Turnstile } from '../../../src/session/turnstile.ts'
 
 function loop(perTurn: number) {
   const turns: (() => void)[] = []
   const passed: string[] = []
-  const turnstile = new Turnstile(perTurn, (turn) => turns.push(turn))
+  const clock = new FakeClock()
+  const later = (turn: () => void) => turns.push(turn)
+  const turnstile = new Turnstile(perTurn, later, () => clock.monotonic())
   return {
     turnstile,
+    clock,
     passed,
     come: (...names: string[]) => {
       for (const name of names) turnstile.enter({ pass: () => passed.push(name) })
@@ -80,4 +84,26 @@ it('thousands who wait pass all, each once', () => {
   come(...names)
   while (turn());
   expect(passed).toEqual(names)
+})
+
+it('behind a long turn more pass, for a third of the time it took, but never for long', () => {
+  const { turnstile, clock, passed, turn } = loop(2)
+  for (let i = 0; i < 100; i++) {
+    turnstile.enter({
+      pass: () => {
+        clock.advance(1)
+        passed.push(`${i}`)
+      },
+    })
+  }
+  expect(passed).toHaveLength(2)
+  turn()
+  // Two steps of a millisecond each: less than one more fits into a third of that.
+  expect(passed).toHaveLength(4)
+  clock.advance(12)
+  turn()
+  expect(passed).toHaveLength(8)
+  clock.advance(10_000)
+  turn()
+  expect(passed).toHaveLength(13)
 })
