@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto'
 import type { CredentialLookup, Proof } from '../../auth/credential.ts'
 import type { ScramKeySource } from '../../auth/scram-key-cache.ts'
 import { WeirError } from '../../core/errors.ts'
-import { backendKeyData, parameterStatus, readyForQuery } from '../../wire/postgres/backend.ts'
 import { cancelRequest } from '../../wire/postgres/frontend.ts'
 import type {
   CancelKey,
@@ -25,7 +24,7 @@ import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
 import { Greeting } from './greet.ts'
 import type { AuthMethod } from './greet-step.ts'
-import { Kinds, OWN_NAME, type PostgresIntroduction } from './kinds.ts'
+import { Kinds, type PostgresIntroduction } from './kinds.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
 import { PassingConversation } from './passing-conversation.ts'
@@ -35,6 +34,7 @@ import { SecretBlock } from './secret-block.ts'
 import { type ListenersElsewhere, Senders } from './senders.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { type Shapes, Statements } from './statements.ts'
+import { WelcomeWords } from './welcome-words.ts'
 
 export interface PostgresOptions {
   readonly secrets: CredentialLookup & { proofOf(username: string): Proof | undefined }
@@ -61,31 +61,29 @@ export function postgres(options: PostgresOptions): Protocol {
   const senders = new Senders(options.elsewhere)
   const rideCosts = new RideCosts()
   const kinds = new Kinds()
+  const words = new WelcomeWords()
   const cancelSecrets = new SecretBlock()
   return {
     name: 'postgres',
     greet: (greet) => new Greeter(options, kinds, greet),
     connect: (connect) => new Connector(options, connect, statements.shapes),
     watch: (sender) => new PostgresMessageWatch(sender),
-    converse: (who, terms) =>
-      new PostgresClientConversation({
-        ...kinds.of(who),
+    converse: (who, terms) => {
+      const { habits, realm, meaning } = kinds.of(who)
+      return new PostgresClientConversation({
+        habits,
+        realm,
+        meaning,
         terms,
         senders,
         start: who,
         statements,
         rideCosts,
         inspectBytes: options.inspectBytes,
-      }),
-    welcomeKey: (who) => kinds.of(who).welcome,
-    welcome: (who, parameters, key) => {
-      const { ownName } = kinds.of(who)
-      const pieces = [...parameters].map(([name, value]) =>
-        parameterStatus(name, name === OWN_NAME ? (ownName ?? value) : value),
-      )
-      pieces.push(backendKeyData(key.pid, key.secret), readyForQuery('I'))
-      return Buffer.concat(pieces)
+      })
     },
+    welcomeKey: (who) => kinds.of(who).welcome,
+    welcome: (who, parameters, key) => words.of(parameters, kinds.of(who).ownName, key),
     newCancelKey: (pid, who) => ({
       pid,
       secret: cancelSecrets.take((who as PostgresIntroduction).protocolMinor >= 2 ? 32 : 4),
