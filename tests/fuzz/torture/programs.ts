@@ -56,6 +56,7 @@ export class Program {
       [14, 'pipeline', () => ({ requests: this.#several(2, 8), waits: false })],
       [8, 'prepared', () => ({ requests: this.#prepare(), waits: this.#chance(0.5) })],
       [4, 'sql-prepared', () => ({ requests: this.#prepareSql(), waits: this.#chance(0.5) })],
+      [2, 'bulky', () => ({ requests: [this.#bulky()], waits: true })],
       [8, 'batch', () => ({ requests: [this.#bigBatch()], waits: true })],
       [10, 'transaction', () => ({ requests: this.#transaction(), waits: this.#chance(0.6) })],
       [4, 'copy', () => ({ requests: [this.#copy()], waits: true })],
@@ -163,6 +164,7 @@ export class Program {
   }
 
   #insert(): Statement {
+    if (this.#chance(0.25)) return s.put(this.#o.client, this.#number())
     return s.insert(this.#o.client, this.#number(), this.#chance(0.5))
   }
 
@@ -219,6 +221,13 @@ export class Program {
       else steps.push(...run(s.fixed(this.#read())), { send: 'flush' })
     }
     return batch(this.#number(), ...steps)
+  }
+
+  /** A question that does not come in one read, or just so. */
+  #bulky(): Request {
+    const id = this.#id()
+    const value = `${id}:${'y'.repeat(this.#int(1, 150_000))}`
+    return batch(this.#number(), ...run(s.echo(id), value, this.#chance(0.5)))
   }
 
   #definition(): Definition {

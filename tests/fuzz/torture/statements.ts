@@ -49,6 +49,13 @@ export interface Definition {
   readonly with: (value: string) => Statement
 }
 
+/** The table, and the function that writes to it. */
+export const STAGE = `
+  drop table if exists torture;
+  create table torture (client int, number int);
+  create or replace function torture_put(client int, number int) returns text language sql as
+  $$ insert into torture values (client, number) returning client || '.' || number $$`
+
 export const MARK = '<mark>'
 export const CHANNEL = 'torture'
 export const TABLE = 'torture'
@@ -166,6 +173,18 @@ export function insert(client: number, number: number, returning: boolean): Stat
     row: () => id,
     tag: 'INSERT 0',
     deed,
+  }
+}
+
+/** A SELECT that writes: to send it twice is to write twice. */
+export function put(client: number, number: number): Statement {
+  const id = `${client}.${number}`
+  return {
+    sql: `select ${TABLE}_put(${client}, ${number}) as "${id}"`,
+    columns: [id],
+    row: () => id,
+    tag: 'SELECT',
+    deed: { do: 'insert', numbers: [number] },
   }
 }
 

@@ -9,7 +9,7 @@ import { judge, type Verdict } from '../../support/cancel-judge.ts'
 import { randomOf } from '../../support/client-scripts.ts'
 import { Book } from './book.ts'
 import { Client } from './client.ts'
-import { CHANNEL, TABLE } from './statements.ts'
+import { CHANNEL, STAGE, TABLE } from './statements.ts'
 import type { Login } from './wire.ts'
 
 export interface TortureOptions {
@@ -40,7 +40,7 @@ export async function torture(options: TortureOptions): Promise<Report> {
   const { direct, login, seed, deaths } = options
   const hand = new pg.Client({ connectionString: direct })
   await hand.connect()
-  await hand.query(`drop table if exists ${TABLE}; create table ${TABLE} (client int, number int)`)
+  await hand.query(STAGE)
   const book = new Book()
   const began = performance.now()
   const goesOn = (units: number): boolean =>
