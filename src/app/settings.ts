@@ -10,6 +10,7 @@ import { Waits } from '../endpoint/waits.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSettings } from '../pool/settings.ts'
 import type { NodeAddress } from '../server/opener.ts'
+import { SHARING, type SharingRules } from '../session/rider.ts'
 
 export function poolSettings({ pool }: Settings): PoolSettings {
   return {
@@ -43,6 +44,13 @@ export function listenPoolSettings(settings: Settings): PoolSettings {
     lifetimeSpread: 0,
     rotate: false,
   }
+}
+
+/** How server connections are shared; undefined when they are not. */
+export function sharingRules({ pool }: Settings): SharingRules | undefined {
+  if (!pool.sharing) return undefined
+  const { sharingDepth: depth, sharingConnections: connections = 'auto' } = pool
+  return { ...SHARING, depth, connections }
 }
 
 /** Bounds on those who wait for a server connection. */

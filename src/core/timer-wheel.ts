@@ -1,6 +1,8 @@
 /**
  * Thousands of deadlines behind one interval timer. A deadline fires at most one tick late and
- * never early. Rule: `arm` and `cancel` are O(1) and allocate nothing beyond the entry itself.
+ * never early. Rule: `arm` and `cancel` are O(1) and allocate nothing at all: a Set, which lays its
+ * entries out anew as they come and go, would leave tables behind that keep the dead alive until
+ * the next full collection.
  *
  *   slot:   0    1    2  ...  255        slot = tick at which it is due, modulo slots;
  *           |    |    |        |         an entry further than one lap away stays
@@ -8,6 +10,9 @@
  */
 export class Deadline {
   dueTick = -1
+  /** Its neighbours in the ring of its slot, in the order of arming; itself when it is in none. */
+  previous: Deadline = this
+  next: Deadline = this
   readonly fire: () => void
 
   constructor(fire: () => void) {
@@ -16,10 +21,12 @@ export class Deadline {
 }
 
 const SLOTS = 256
+const nothing = (): void => {}
 
 export class TimerWheel {
   readonly tickMs: number
-  #slots: Set<Deadline>[] = Array.from({ length: SLOTS }, () => new Set())
+  /** Each ring begins and ends with an entry that is never due. */
+  #slots = Array.from({ length: SLOTS }, () => new Deadline(nothing))
   #tick = 0
   #armed = 0
   /** A callback may arm again: the hands must not be set back under a turn that is under way. */
@@ -45,13 +52,20 @@ export class TimerWheel {
     const elapsed = this.#now() - this.#startedAt
     const due = Math.max(this.#tick + 1, Math.ceil((elapsed + ms) / this.tickMs))
     deadline.dueTick = due
-    this.#slots[due % SLOTS]!.add(deadline)
+    const ring = this.#slots[due % SLOTS]!
+    deadline.previous = ring.previous
+    deadline.next = ring
+    ring.previous.next = deadline
+    ring.previous = deadline
     this.#armed++
   }
 
   cancel(deadline: Deadline): void {
     if (deadline.dueTick < 0) return
-    this.#slots[deadline.dueTick % SLOTS]!.delete(deadline)
+    deadline.previous.next = deadline.next
+    deadline.next.previous = deadline.previous
+    deadline.previous = deadline
+    deadline.next = deadline
     deadline.dueTick = -1
     this.#armed--
     if (this.#armed === 0 && !this.#turning) this.#stop()
@@ -64,8 +78,9 @@ export class TimerWheel {
     try {
       while (this.#tick < until && this.#armed > 0) {
         this.#tick++
-        for (const d of this.#slots[this.#tick % SLOTS]!) {
-          if (d.dueTick > this.#tick) continue
+        for (const d of this.#due()) {
+          // One that fired before it may have cancelled it, or armed it for later.
+          if (d.dueTick !== this.#tick) continue
           this.cancel(d)
           d.fire()
         }
@@ -74,6 +89,13 @@ export class TimerWheel {
       this.#turning = false
       if (this.#armed === 0) this.#stop()
     }
+  }
+
+  #due(): Deadline[] {
+    const due: Deadline[] = []
+    const ring = this.#slots[this.#tick % SLOTS]!
+    for (let d = ring.next; d !== ring; d = d.next) if (d.dueTick === this.#tick) due.push(d)
+    return due
   }
 
   #start(): void {

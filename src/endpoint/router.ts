@@ -21,6 +21,7 @@ import { Turns } from './balance.ts'
 import { type Choice, type ChoiceView, choose, type NoneChosen } from './choose.ts'
 import type { EndpointRule } from './endpoint.ts'
 import { type AtGate, Gate } from './gate.ts'
+import { leasesOf } from './leases.ts'
 import { leaves, markOf, NOT_YET } from './leaving.ts'
 import type { Waits } from './waits.ts'
 
@@ -86,7 +87,7 @@ export class Router<M extends Member> {
     const { pools, random } = options
     this.#view = {
       leases: (node) => leasesOf(pools, node),
-      budget: (node) => pools.budget(node).limit,
+      budget: (node) => pools.budget(node).whole,
       random,
       sticky: undefined,
       seenLsn: undefined,
@@ -111,6 +112,13 @@ export class Router<M extends Member> {
     const pool = this.#options.pools.get({ node: choice.node, database, user, purpose })
     route.chosen = { topology, pool }
     return this.#lent(route, pool.tryBorrow(route.prefer, route.last, route.wanted))
+  }
+
+  /** The pool that `route` borrows from, while that is certain: nothing has changed since it last did. */
+  current(route: Route<M>): Pool<M> | undefined {
+    const { chosen } = route
+    if (chosen === undefined || route.endpoint.gate.closed) return undefined
+    return chosen.topology === this.#options.store.current ? chosen.pool : undefined
   }
 
   /**
@@ -169,19 +177,6 @@ export class Router<M extends Member> {
   }
 }
 
-/**
- * Leases out on a node and those waited for: in a burst a node whose first connections are still
- * being opened would look free, and get everybody.
- */
-export function leasesOf<M extends Member>(pools: PoolSet<M>, node: string): number {
-  let sum = 0
-  for (const pool of pools.ofNode(node)) {
-    const { leased, waiting } = pool.stats()
-    sum += leased + waiting
-  }
-  return sum
-}
-
 /** One borrow on its way through the loop. */
 class Errand<M extends Member> implements Wait, AtGate {
   #router: Router<M>
@@ -202,6 +197,8 @@ class Errand<M extends Member> implements Wait, AtGate {
   #why = 'no node'
   #looping = false
   #again = false
+  before: AtGate | undefined
+  behind: AtGate | undefined
 
   constructor(
     router: Router<M>,

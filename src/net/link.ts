@@ -28,6 +28,13 @@ export interface Link {
   receiver: Receiver
   /** Adds bytes to this turn's write. All writes of one turn leave in one call to the kernel. */
   write(chunk: Buffer): void
+  /**
+   * Adds bytes that leave with the next `write`, `send` or `flush`, and not by themselves; they must
+   * stay unchanged until then.
+   */
+  add(chunk: Buffer): void
+  /** What was added leaves at the end of this turn. */
+  send(): void
   /** Sends at once what was written so far, instead of at the end of the turn. */
   flush(): void
   pause(): void

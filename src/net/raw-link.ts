@@ -42,6 +42,8 @@ export class RawLink implements Link {
   #more = NO_MORE
   #pendingBytes = 0
   #marked = false
+  /** Some of it lies in memory that is used again once it was sent, or copied. */
+  #foreign = false
   #reading = false
   #inFlight: WriteRequest | undefined
   #ending = false
@@ -92,8 +94,27 @@ export class RawLink implements Link {
     return undefined
   }
 
+  add(chunk: Buffer): void {
+    if (this.closed || this.#ending || chunk.length === 0) return
+    this.#foreign = true
+    this.#put(chunk)
+  }
+
+  send(): void {
+    if (this.#marked || this.#inFlight !== undefined || this.#pendingBytes === 0) return
+    this.#marked = true
+    this.#turn.mark(this)
+  }
+
   write(chunk: Buffer): void {
     if (this.closed || this.#ending || chunk.length === 0) return
+    this.#put(chunk)
+    if (this.#marked || this.#inFlight !== undefined) return
+    this.#marked = true
+    this.#turn.mark(this)
+  }
+
+  #put(chunk: Buffer): void {
     this.bytesWritten += chunk.length
     // What has to wait for an earlier write outlives this turn, so it must be ours.
     const piece = this.#inFlight === undefined ? chunk : Buffer.from(chunk)
@@ -101,9 +122,6 @@ export class RawLink implements Link {
     else if (this.#more === NO_MORE) this.#more = [piece]
     else this.#more.push(piece)
     this.#pendingBytes += chunk.length
-    if (this.#marked || this.#inFlight !== undefined) return
-    this.#marked = true
-    this.#turn.mark(this)
   }
 
   flush(): void {
@@ -113,7 +131,8 @@ export class RawLink implements Link {
     const reader = turn.reader
     // Whatever is written while a link with memory of its own is read lies either there or in
     // memory nobody uses again, so the kernel may take it from where it is.
-    const inPlace = reader !== undefined && reader.#own !== undefined
+    const inPlace = reader !== undefined && reader.#own !== undefined && !this.#foreign
+    this.#foreign = false
     const first = this.#first!
     const single = this.#more.length === 0
     let held: Buffer | Buffer[]

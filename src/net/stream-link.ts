@@ -65,11 +65,19 @@ export class StreamLink implements Link {
     }
   }
 
-  write(chunk: Buffer): void {
+  add(chunk: Buffer): void {
     if (this.closed || this.#ending || chunk.length === 0) return
     this.bytesWritten += chunk.length
     this.#pending.push(Buffer.from(chunk))
-    if (this.#marked) return
+  }
+
+  write(chunk: Buffer): void {
+    this.add(chunk)
+    this.send()
+  }
+
+  send(): void {
+    if (this.#marked || this.#pending.length === 0) return
     this.#marked = true
     this.#turn.mark(this)
   }

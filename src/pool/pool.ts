@@ -87,6 +87,19 @@ export class Pool<M extends Member> {
     return this.#life.lends
   }
 
+  /** True when nobody waits, so that what is lent may be kept for the next one. */
+  get spares(): boolean {
+    return this.#life.state === 'serving' && this.#line.length === 0 && !this.#roster.rotates
+  }
+
+  /** Somebody is about to wait, or lending ends: whoever keeps members without need gives them back. */
+  recall: (() => void) | undefined
+
+  /** Opens one for those to come, where none is idle, being opened, or too many. */
+  openAhead(): void {
+    if (this.#roster.idle === 0 && this.#growth.opening === 0) this.#growth.stock(1)
+  }
+
   /** True when nothing is left: no member, no opening, no waiter. */
   get empty(): boolean {
     return this.#roster.total + this.#growth.opening + this.#line.length === 0
@@ -146,6 +159,7 @@ export class Pool<M extends Member> {
       waiter.granted(member)
       return SETTLED
     }
+    if (this.recall !== undefined && this.#recalled(waiter)) return SETTLED
     const leftMs = typeof timeout === 'number' ? wait.startedAt + timeout - now : undefined
     if (timeout === 'nowait' || (leftMs !== undefined && leftMs <= 0)) {
       this.#growth.grow(1)
@@ -183,6 +197,7 @@ export class Pool<M extends Member> {
   retire(why: string): void {
     if (!this.#life.retire(why)) return
     this.#tally.retired(why)
+    this.recall?.()
     this.#growth.abort(new WeirError('WEIR_POOL_RETIRED', `pool ${this.name} retired: ${why}`))
     this.#evictIdle('retired')
     this.#line.refuseAll('retired')
@@ -192,12 +207,14 @@ export class Pool<M extends Member> {
   /** Replaces every member without refusing anybody: idle ones now, leased ones on return. */
   renew(): void {
     this.#life.renew()
+    this.recall?.()
     this.#evictIdle('retired')
   }
 
   /** Borrowers wait and nothing is opened; what is leased goes on. */
   pause(): void {
     this.#life.pause()
+    this.recall?.()
   }
 
   resume(): void {
@@ -208,6 +225,7 @@ export class Pool<M extends Member> {
   /** New borrowers are refused, those in line are served; resolves when every member is gone. */
   drain(): Promise<void> {
     this.#life.drain()
+    this.recall?.()
     this.#lending.lendIdle()
     this.#closeIfDone()
     return this.#life.closed()
@@ -259,6 +277,14 @@ export class Pool<M extends Member> {
       oldestWaitMs: this.#line.oldestWaitMs,
       ...this.#tally.snapshot(),
     }
+  }
+
+  /** Whether what was given back serves `waiter` now. */
+  #recalled(waiter: Waiter<M>): boolean {
+    this.recall?.()
+    const member = this.tryBorrow()
+    if (member !== undefined) waiter.granted(member)
+    return member !== undefined
   }
 
   #settle(slot: Slot<M>): void {

@@ -74,6 +74,8 @@ export interface RideReader {
   sign: string | undefined
   /** True when the bytes given out so far end inside a message. */
   readonly midMessage: boolean
+  /** True when nothing of a message is at hand. */
+  readonly atEnd: boolean
   /** The ride whose answer comes next; undefined when nobody rides. */
   first: Ride | undefined
   push(chunk: Buffer): void

@@ -22,6 +22,8 @@ export interface Holder {
    * that tells nobody leaves it out.
    */
   halted?(): void
+  /** Reads all that arrives itself, instead of the conversation. */
+  arrived?(chunk: Buffer): void
   /** The connection is gone; the holder must not release it. */
   serverLost(error: WeirError): void
 }
@@ -127,6 +129,11 @@ export class ServerConnection implements Member {
 
   #data(chunk: Buffer): void {
     try {
+      const holder = this.#holder
+      if (holder?.arrived !== undefined) {
+        holder.arrived(chunk)
+        return
+      }
       this.conversation.push(chunk)
       this.pump()
     } catch (error) {
@@ -147,8 +154,7 @@ export class ServerConnection implements Member {
         case 'starved':
           conversation.keep()
           this.#noteSign()
-          this.#cancelling.look()
-          this.#lookFinished()
+          this.looked()
           return
         case 'forward':
           if (this.#holder?.reply(conversation.bytes) === true) this.link.pause()
@@ -164,12 +170,7 @@ export class ServerConnection implements Member {
           return
         case 'broken':
           this.#noteSign()
-          this.#lost(
-            conversation.error ??
-              new WeirError('WEIR_SERVER_PROTOCOL', 'the server broke the protocol', {
-                sqlstate: '08P01',
-              }),
-          )
+          this.broken(conversation.error)
           return
       }
       if (this.#closed) return
@@ -201,7 +202,33 @@ export class ServerConnection implements Member {
     const sign = this.conversation.sign
     if (sign === undefined) return
     this.conversation.sign = undefined
-    this.#events.sign(this, sign)
+    this.signed(sign)
+  }
+
+  /** An error reply with this SQLSTATE has come by. */
+  signed(sqlstate: string): void {
+    this.#events.sign(this, sqlstate)
+  }
+
+  /** All that has arrived was read. */
+  looked(): void {
+    this.#cancelling.look()
+    this.#lookFinished()
+  }
+
+  /** What was owed was answered; for a holder that reads by itself. */
+  passed(): void {
+    this.#boundaries++
+  }
+
+  /** What arrives cannot be trusted, or said that this is the end; the same. */
+  broken(error: WeirError | undefined): void {
+    this.#lost(
+      error ??
+        new WeirError('WEIR_SERVER_PROTOCOL', 'the server broke the protocol', {
+          sqlstate: '08P01',
+        }),
+    )
   }
 
   #boundary(): void {

@@ -4,13 +4,12 @@
  * and a lease nothing of the client's bytes has gone anywhere, so waiting, moving to another node and
  * failing are all safe there.
  *
- *   welcoming ──> idle <──> waiting ──> leased ──> idle        any ──> closed
+ *   welcoming ──> idle <──> waiting ──> leased ──> idle <──> riding        any ──> closed
  */
 import type { WeirError } from '../core/errors.ts'
 import { Machine } from '../core/machine.ts'
-import type { Route, RouteWaiter } from '../endpoint/router.ts'
+import type { Route } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
-import type { Wait } from '../pool/member.ts'
 import type {
   CancelKey,
   ClientConversation,
@@ -18,19 +17,21 @@ import type {
   TransactionStatus,
 } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
+import { type Borrower, Borrowing } from './borrowing.ts'
 import type { CloseReason } from './close-reason.ts'
 import { Ears } from './ears.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { NO_PINS, notePins } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
+import { Riding } from './riding.ts'
 import { handBack, type Rooms } from './rooms.ts'
-import { bookBegin, bookEnd } from './session-books.ts'
+import { bookBegin, bookLeave } from './session-books.ts'
 import { CANCELLED_WHILE_WAITING, INTERNAL, SHUT_DOWN, sessionLost } from './session-errors.ts'
 import { MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
 import type { Session } from './sessions.ts'
 
-export class ClientSession implements Session, Receiver, Holder, RouteWaiter<ServerConnection> {
+export class ClientSession implements Session, Receiver, Holder, Borrower {
   readonly id: number
   readonly who: Introduction
   readonly cancelKey: CancelKey
@@ -42,14 +43,13 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   #machine = new Machine<SessionState>('client session', MOVES, 'welcoming')
   #conversation: ClientConversation
   #lease: ServerConnection | undefined
-  #wait: Wait | undefined
-  #waitingSince = 0
+  #borrowing: Borrowing | undefined
   #requests: RequestWatch
-  #acquiring = false
   #pausedForServer = false
   #idleWatch: IdleWatch
   #closeAtBoundary: CloseReason | undefined
   #ears: Ears
+  #riding: Riding | undefined
 
   constructor(
     rooms: Rooms,
@@ -85,12 +85,12 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   /** The node whose server connection it holds now. */
   get leasedNode(): string | undefined {
-    return this.#lease?.node
+    return this.#lease?.node ?? this.#riding?.node
   }
 
   /** Milliseconds it has been waiting for a server connection; 0 when it is not. */
   get waitedMs(): number {
-    return this.#machine.is('waiting') ? this.#rooms.clock.monotonic() - this.#waitingSince : 0
+    return this.#borrowing?.waitedMs ?? 0
   }
 
   /** Login is over: the client may speak. `early` is what it has said already. */
@@ -109,14 +109,30 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   data(chunk: Buffer): void {
     if (this.#machine.state === 'closed') return
     this.lastActive = this.#rooms.clock.monotonic()
+    if (this.#rooms.lanes !== undefined) {
+      this.#riding ??= new Riding(this.#rooms, this, this.#conversation, this.#requests)
+      if (this.#riding.takes(chunk)) return
+    }
     this.#conversation.push(chunk)
     this.goOn()
+  }
+
+  rides(on: boolean): void {
+    this.#machine.to(on ? 'riding' : 'idle')
+  }
+
+  rode(): void {
+    if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
+    else if (this.#conversation.waitingBytes > 0) {
+      this.#rooms.held.release(this)
+      this.goOn()
+    }
   }
 
   #pump(): void {
     const conversation = this.#conversation
     // While it waits nothing may be pulled: order would be lost.
-    while (!this.#waits && this.#machine.state !== 'closed') {
+    while (!this.#waits() && this.#machine.state !== 'closed') {
       switch (conversation.next()) {
         case 'starved':
           return
@@ -143,12 +159,17 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
           return
       }
     }
-    if (this.#waits) this.#rooms.held.note(this, conversation.waitingBytes)
+    if (this.#waits()) this.#rooms.held.note(this, conversation.waitingBytes)
   }
 
-  /** For a server connection, or for a channel to be listened to. */
-  get #waits(): boolean {
-    return this.#ears.waits || this.#machine.state === 'waiting'
+  /** For a server connection, for a channel to be listened to, or for the end of its ride. */
+  #waits(): boolean {
+    const { state } = this.#machine
+    return state === 'waiting' || state === 'riding' || this.#ears.waits
+  }
+
+  get rests(): boolean {
+    return this.#machine.state === 'idle' && !this.#ears.waits
   }
 
   #forward(bytes: Buffer): void {
@@ -167,22 +188,18 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   /** Gets a server connection, is refused one, or waits from now on. */
   #acquire(): void {
-    const { router, clock, counters } = this.#rooms
     const { wants } = this.#conversation
     this.route.wanted = wants && (({ conversation }) => conversation === wants)
-    const ready = router.tryBorrow(this.route)
-    if (ready !== undefined) {
-      counters.borrow.record(0)
-      this.#attach(ready)
+    const ready = this.#rooms.router.tryBorrow(this.route)
+    if (ready === undefined) {
+      this.#borrowing = new Borrowing(this.#rooms, this)
+      this.#requests.asked(this.lastActive)
+      this.#machine.to('waiting')
+      this.#borrowing.begin()
       return
     }
-    this.#waitingSince = clock.monotonic()
-    this.#requests.asked(this.lastActive)
-    this.#machine.to('waiting')
-    this.#acquiring = true
-    const wait = router.borrow(this.route, this)
-    this.#acquiring = false
-    if (this.#machine.is('waiting')) this.#wait = wait
+    this.#rooms.counters.borrow.record(0)
+    this.#attach(ready)
   }
 
   subscribed(error: WeirError | undefined, waited: boolean): void {
@@ -192,35 +209,23 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     this.goOn()
   }
 
-  granted(server: ServerConnection): void {
-    this.#wait = undefined
-    this.lastActive = this.#rooms.clock.monotonic()
-    this.#rooms.counters.borrow.record(this.lastActive - this.#waitingSince)
+  lent(server: ServerConnection, atOnce: boolean): void {
+    this.#borrowing = undefined
     this.#attach(server)
     this.#rooms.held.release(this)
-    if (this.#acquiring) return
+    if (atOnce) return
     this.goOn()
     // Hundreds may be granted in one turn, or be told to wait on: the first need not wait for the last.
     this.#lease?.link.flush()
   }
 
-  stillWaits(notice: WeirError): void {
-    this.link.write(this.#rooms.protocol.notice(notice))
-  }
-
-  refused(error: WeirError): void {
-    this.#wait = undefined
-    this.#rooms.counters.borrowsRefused.add(error.code)
-    this.#rooms.log.warn({ client: this.id, reason: error.code }, error.message)
-    this.#failPending(error)
-  }
-
-  #failPending(error: WeirError): void {
+  refused(error: WeirError, atOnce: boolean): void {
+    this.#borrowing = undefined
     this.#machine.to('idle')
     this.#requests.dropped()
     this.#conversation.failRequest(error)
     this.#rooms.held.release(this)
-    if (!this.#acquiring) this.goOn()
+    if (!atOnce) this.goOn()
   }
 
   goOn(): void {
@@ -251,7 +256,8 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
 
   drained(): void {
     this.#lease?.link.resume()
-    if (!this.#pausedForServer && !this.#waits) this.link.resume()
+    this.#riding?.drained()
+    if (!this.#pausedForServer && !this.#waits()) this.link.resume()
     this.#ears.drained()
   }
 
@@ -324,13 +330,11 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   /** Cancels what the client is doing now: a running request, or its wait for a server connection. */
   cancel(): Promise<void> | undefined {
     this.#rooms.counters.cancels++
-    if (this.#machine.is('waiting')) {
-      this.#wait?.cancel()
-      this.#wait = undefined
-      this.#rooms.counters.borrowsRefused.add(CANCELLED_WHILE_WAITING.code)
-      this.#failPending(CANCELLED_WHILE_WAITING)
+    if (this.#borrowing !== undefined) {
+      this.#borrowing.cancel()
       return undefined
     }
+    if (this.#machine.is('riding')) return this.#riding!.cancel()
     if (this.#ears.giveUp()) {
       this.subscribed(CANCELLED_WHILE_WAITING, true)
       return undefined
@@ -348,19 +352,21 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
   /** Ends it now, telling the client why unless it is in the middle of a message. */
   cut(reason: CloseReason, error = SHUT_DOWN): void {
     if (this.#machine.is('closed')) return
-    if (this.#lease?.conversation.midMessage === true) this.close(reason)
+    const midway = this.#lease?.conversation.midMessage ?? this.#riding?.midMessage
+    if (midway === true) this.close(reason)
     else this.#refuse(error, reason)
   }
 
   /** Waiting, in a transaction, or owed a reply. */
   get busy(): boolean {
-    return this.#waits || !this.quiet
+    return this.#waits() || !this.quiet
   }
 
   /** No transaction is open and no answer is owed. */
   get quiet(): boolean {
     const server = this.#lease?.conversation
-    return server === undefined || (!server.owing && server.status === 'idle')
+    if (server === undefined) return !this.#machine.is('riding')
+    return !server.owing && server.status === 'idle'
   }
 
   #refuse(error: WeirError, reason: CloseReason): void {
@@ -377,19 +383,16 @@ export class ClientSession implements Session, Receiver, Holder, RouteWaiter<Ser
     if (this.#machine.is('closed')) return
     this.#requests.count(this.#conversation.requests)
     const torn = reason === 'internal-error' || !this.#conversation.atMessageEnd
-    if (this.#wait !== undefined) this.#rooms.counters.borrowsRefused.add('WEIR_CLIENT_LEFT')
-    this.#wait?.cancel()
-    this.#wait = undefined
+    this.#borrowing?.leave()
+    this.#borrowing = undefined
     this.#pausedForServer = false
     const server = this.#unlease()
+    this.#riding?.leave()
     this.#machine.to('closed')
     this.#idleWatch.end()
     this.#ears.leave()
-    this.#rooms.held.forget(this)
-    this.#rooms.sessions.delete(this)
-    bookEnd(this.#rooms.counters, this.link, reason)
+    bookLeave(this.#rooms, this, reason)
     this.link.end()
-    this.#rooms.log.debug({ client: this.id, reason }, 'client session closed')
     if (server !== undefined) handBack(this.#rooms, server, torn)
   }
 }

@@ -28,6 +28,8 @@ export interface IdleWatchRooms {
 /** It is its own deadline, for each client has one. */
 export class IdleWatch implements Deadline {
   dueTick = -1
+  previous: Deadline = this
+  next: Deadline = this
   #rooms: IdleWatchRooms
   #client: Watched
 

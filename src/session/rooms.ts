@@ -9,6 +9,7 @@ import type { Introduction, Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { HeldBytes } from './held-bytes.ts'
 import type { ListenerHub } from './listening.ts'
+import type { Places } from './rider.ts'
 import type { Sessions } from './sessions.ts'
 import type { WelcomeBook } from './welcome.ts'
 
@@ -58,6 +59,8 @@ export interface Rooms {
   readonly counters: EndpointCounters
   /** Where clients listen to channels, whoever's connection that is. */
   readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave' | 'barrier'>
+  /** Where requests that only read share server connections; undefined when they do not. */
+  readonly lanes: Places | undefined
   /** What clients send on while they wait for a server connection. */
   readonly held: HeldBytes
   /** Most that may wait for one client, bytes. */

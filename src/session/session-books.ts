@@ -5,11 +5,26 @@
 import type { EndpointCounters } from '../metrics/counters.ts'
 import type { Link } from '../net/link.ts'
 import type { CloseReason } from './close-reason.ts'
+import type { Held } from './held-bytes.ts'
+import type { Rooms } from './rooms.ts'
+import type { Session } from './sessions.ts'
 
 export function bookBegin(counters: EndpointCounters, link: Link): void {
   counters.established++
   counters.clients++
   if (link.encrypted) counters.clientsTls++
+}
+
+/** All rooms forget the session. */
+export function bookLeave(
+  rooms: Rooms,
+  session: Session & Held & { readonly link: Link },
+  reason: CloseReason,
+): void {
+  rooms.held.forget(session)
+  rooms.sessions.delete(session)
+  bookEnd(rooms.counters, session.link, reason)
+  rooms.log.debug({ client: session.id, reason }, 'client session closed')
 }
 
 export function bookEnd(counters: EndpointCounters, link: Link, reason: CloseReason): void {

@@ -94,6 +94,25 @@ export class ByteCursor {
     return this.buffer.subarray(this.pos, this.pos + length)
   }
 
+  /**
+   * Length of the message at `pos`, which is `total` long, with all of the same type that follow it
+   * and are here whole. A length that cannot be right ends it, for the caller to see.
+   */
+  alike(type: number, total: number): number {
+    const { buffer, end, pos } = this
+    let next = pos + total
+    while (end - next >= HEADER && buffer[next] === type) {
+      const length =
+        (buffer[next + 1]! << 24) |
+        (buffer[next + 2]! << 16) |
+        (buffer[next + 3]! << 8) |
+        buffer[next + 4]!
+      if (length < 4 || length >= end - next) break
+      next += length + 1
+    }
+    return next - pos
+  }
+
   /** Puts `bytes` ahead of what was not looked at yet; nothing waits to be given out. */
   unread(bytes: Buffer): void {
     this.reads++

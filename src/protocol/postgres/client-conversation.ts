@@ -122,11 +122,11 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   get rides(): RideSource {
-    this.#rides ??= new ClientRides(this.#desk, this.#rideCosts, () => this.#rests)
+    this.#rides ??= new ClientRides(this.#desk, this.#rideCosts, () => this.#rests())
     return this.#rides
   }
 
-  get #rests(): boolean {
+  #rests(): boolean {
     const { rests, following } = this.#desk
     if (!rests || this.#server !== undefined || this.#lost !== undefined) return false
     if (this.#discarding.active || following.alert || following.holds) return false

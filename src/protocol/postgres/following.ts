@@ -89,15 +89,15 @@ export class Following {
   /** True when every statement has to be read, because it may end or clear something. */
   get alert(): boolean {
     const { temporary } = this.settings
-    return this.#unsettled || temporary || this.channels.size > 0 || this.#terms.pinning === 'aws'
+    return this.#unsettled() || temporary || this.channels.size > 0 || this.#terms.pinning === 'aws'
   }
 
-  get #unsettled(): boolean {
+  #unsettled(): boolean {
     return this.#doubts !== 0 || this.#asked !== 0 || this.pins.size > 0
   }
 
   get holds(): boolean {
-    return this.#unsettled || this.#listening.unlisten
+    return this.#unsettled() || this.#listening.unlisten
   }
 
   /** True when nothing distinguishes the session from one that has just begun. */

@@ -53,21 +53,23 @@ export class Replies {
     switch (type) {
       case BACKEND.DATA_ROW:
         if (ledger.head === OWED.ASK) return this.#answerRow(total)
-        return stream.pass(total, this.#hushed)
+        // Rows come by the thousand and share one fate.
+        return stream.pass(stream.in.alike(type, total), this.#hushed())
       case BACKEND.COPY_DATA:
+        return stream.pass(stream.in.alike(type, total), this.#hushed())
       case BACKEND.COPY_DONE:
       case BACKEND.COPY_OUT_RESPONSE:
       case BACKEND.COPY_BOTH_RESPONSE:
       case BACKEND.FUNCTION_CALL_RESPONSE:
       case BACKEND.NOTICE_RESPONSE:
-        return stream.pass(total, this.#hushed)
+        return stream.pass(total, this.#hushed())
       case BACKEND.ROW_DESCRIPTION:
       case BACKEND.NO_DATA:
         return this.#description(type, total)
       case BACKEND.PARAMETER_DESCRIPTION:
         return stream.pass(total, ledger.head === OWED.DESCRIBE_INJECTED)
       case BACKEND.COPY_IN_RESPONSE: {
-        const step = stream.pass(total, this.#hushed)
+        const step = stream.pass(total, this.#hushed())
         if (step === undefined) ledger.copyStarted()
         return step
       }
@@ -75,7 +77,7 @@ export class Replies {
         return this.#commandComplete(total)
       case BACKEND.EMPTY_QUERY_RESPONSE:
       case BACKEND.PORTAL_SUSPENDED: {
-        const step = stream.pass(total, this.#hushed)
+        const step = stream.pass(total, this.#hushed())
         if (step === undefined && ledger.head === OWED.EXECUTE) ledger.executed()
         return step
       }
@@ -102,7 +104,7 @@ export class Replies {
   }
 
   /** What arrives now answers something that the client never asked. */
-  get #hushed(): boolean {
+  #hushed(): boolean {
     const { head } = this.#ledger
     if (head === OWED.QUERY) {
       return this.#ours || this.#ledger.headUndo?.instead !== undefined
@@ -114,7 +116,7 @@ export class Replies {
     const ledger = this.#ledger
     const { head } = ledger
     if (head !== OWED.DESCRIBE && head !== OWED.DESCRIBE_INJECTED) {
-      return this.#stream.pass(total, this.#hushed)
+      return this.#stream.pass(total, this.#hushed())
     }
     const described = ledger.headUndo?.described
     const cursor = this.#stream.in
@@ -150,7 +152,7 @@ export class Replies {
         server.settingsKey = ''
         server.sequencesOf = undefined
       }
-      if (!this.#hushed && !this.#stream.abandoned) server.onDeallocated?.()
+      if (!this.#hushed() && !this.#stream.abandoned) server.onDeallocated?.()
     } else if (effect === 'rolled-back') {
       server.rolledBack = true
     } else if (effect === 'reshaped' && !server.dirty) {
@@ -165,7 +167,7 @@ export class Replies {
       ledger.executed()
       return this.#stream.replace(total, headUndo.instead)
     }
-    const step = this.#stream.pass(total, this.#hushed)
+    const step = this.#stream.pass(total, this.#hushed())
     if (step !== undefined) return step
     ledger.copyIn = false
     if (headUndo !== undefined && head !== OWED.ASK) {

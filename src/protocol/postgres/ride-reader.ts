@@ -45,6 +45,10 @@ export class PostgresRideReader implements RideReader {
     return this.#left > 0
   }
 
+  get atEnd(): boolean {
+    return this.#left === 0 && this.#rest.length === 0 && this.#pos === this.#buffer.length
+  }
+
   push(chunk: Buffer): void {
     const rest = this.#rest
     this.#buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])

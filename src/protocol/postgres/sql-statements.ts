@@ -236,7 +236,11 @@ class Work {
       // Whether it is there, and for how long, is known when this is carried out.
       const done = (): void => {
         prepared.dropped(statement)
-        if (names.get(name) === named) names.delete(name)
+        // What was contested meanwhile may stand there as what it became, or come back for good.
+        const outcome = outcomeOf(named)
+        if (outcome !== undefined) outcome.gone = true
+        const now = names.get(name)
+        if (now === named || now === outcome) names.delete(name)
       }
       this.#change({ undo: () => {}, done })
       this.#sql.replace(action, statement.serverName, name)

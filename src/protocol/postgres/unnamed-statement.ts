@@ -57,14 +57,14 @@ export class UnnamedStatement {
   }
 
   get statement(): Statement | undefined {
-    return this.#change.to
+    return this.#change().to
   }
 
   get face(): Face | undefined {
-    return this.#change.to === undefined ? undefined : this.#change.face
+    return this.#change().to === undefined ? undefined : this.#change().face
   }
 
-  get #change(): Change {
+  #change(): Change {
     let change = this.#last
     while (change.skipped) change = change.before!
     this.#last = change
@@ -89,7 +89,7 @@ export class UnnamedStatement {
 
   /** Books another one here and on the server; returns how to put both back. */
   set(server: PostgresServerConversation, statement: Statement | undefined, face?: Face): Undo {
-    const before = this.#change
+    const before = this.#change()
     const { prepared, ledger } = server
     if (ledger.certain) before.before = undefined
     const change = new Change(prepared, statement, this.#names.realm, before)
@@ -104,7 +104,7 @@ export class UnnamedStatement {
 
   /** A simple query takes it away. Undefined when there is nothing to put back. */
   drop(server: PostgresServerConversation): Undo | undefined {
-    const change = this.#change
+    const change = this.#change()
     if (change.to === undefined && server.prepared.unnamed === undefined) {
       if (change.before === undefined) return undefined
       if (server.ledger.certain) {
@@ -118,7 +118,7 @@ export class UnnamedStatement {
   /** Makes sure that the server connection has it. */
   bring(server: PostgresServerConversation, emit: (bytes: Buffer) => void): void {
     const { prepared, ledger } = server
-    const change = this.#change
+    const change = this.#change()
     if (change.to !== undefined && change.realm !== undefined && prepared.unnamed !== change.to) {
       // It would be parsed under other settings than where others use it.
       const strange = change.realm !== this.#names.realm || inDoubt(server)

@@ -1,0 +1,193 @@
+/**
+ * The server connections that are shared, by pool and by the settings they have. Rule: an idle
+ * connection comes before a place behind somebody, up to as many as the node can use at once; and a
+ * pool that is short of connections has back whatever nobody rides on, at once.
+ */
+import { availableParallelism } from 'node:os'
+import type { Clock } from '../core/clock.ts'
+import type { Router } from '../endpoint/router.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { Passer, Places, SharingRules } from './rider.ts'
+import { handBack, type Rooms } from './rooms.ts'
+import { type Lane, SharedServer } from './shared-server.ts'
+
+export interface LanesOptions {
+  readonly rules: SharingRules
+  readonly clock: Clock
+  readonly home: Rooms['home']
+  readonly router: Router<ServerConnection>
+}
+
+/** All of this process. */
+export class Lanes implements Places {
+  readonly options: LanesOptions
+  #byPool = new Map<Pool<ServerConnection>, Map<string, OneLane>>()
+  #servers = new Set<SharedServer>()
+  #late: SharedServer[] = []
+  #flushing = false
+  #ticking: NodeJS.Timeout | undefined
+
+  constructor(options: LanesOptions) {
+    this.options = options
+  }
+
+  board(passer: Passer, chunk: Buffer): SharedServer | undefined {
+    const pool = this.options.router.current(passer.route)
+    if (pool === undefined || !pool.spares) return undefined
+    const ride = passer.rides.find(chunk)
+    if (ride === undefined) return undefined
+    const { settingsKey } = passer
+    let lane = passer.place instanceof OneLane ? passer.place : undefined
+    if (lane === undefined || lane.pool !== pool || lane.key !== settingsKey || lane.over) {
+      lane = this.#laneOf(pool, settingsKey)
+      passer.place = lane
+    }
+    const { cost } = ride
+    const { quickMs, smallBytes } = this.options.rules
+    const quick = cost.known && cost.ms <= quickMs && cost.bytes <= smallBytes
+    const server = lane.place(passer, quick)
+    return server?.board(passer, ride, quick) === true ? server : undefined
+  }
+
+  #laneOf(pool: Pool<ServerConnection>, key: string): OneLane {
+    let lanes = this.#byPool.get(pool)
+    if (lanes === undefined) {
+      lanes = new Map()
+      this.#byPool.set(pool, lanes)
+      pool.recall = () => this.#recall(pool)
+    }
+    let lane = lanes.get(key)
+    if (lane === undefined) {
+      lane = new OneLane(this, pool, key)
+      lanes.set(key, lane)
+    }
+    return lane
+  }
+
+  /** The pool is short, or stops lending. */
+  #recall(pool: Pool<ServerConnection>): void {
+    for (const lane of this.#byPool.get(pool)?.values() ?? []) {
+      for (const server of [...lane.servers]) server.recall()
+    }
+  }
+
+  added(server: SharedServer): void {
+    this.#servers.add(server)
+    if (this.#ticking !== undefined) return
+    this.#ticking = setInterval(() => this.#tick(), this.options.rules.tickMs)
+    this.#ticking.unref()
+  }
+
+  removed(server: SharedServer): void {
+    this.#servers.delete(server)
+  }
+
+  #tick(): void {
+    for (const server of [...this.#servers]) server.tick()
+    if (this.#servers.size > 0) return
+    clearInterval(this.#ticking)
+    this.#ticking = undefined
+    for (const lanes of this.#byPool.values()) for (const lane of lanes.values()) lane.over = true
+    for (const pool of this.#byPool.keys()) pool.recall = undefined
+    this.#byPool.clear()
+  }
+
+  flushLater(server: SharedServer): void {
+    this.#late.push(server)
+    if (this.#flushing) return
+    this.#flushing = true
+    // All that can be read now is read first, so that it leaves together.
+    setImmediate(() => {
+      this.#flushing = false
+      for (const { server } of this.#late.splice(0)) server.link.flush()
+    })
+  }
+}
+
+/** Server connections of one pool that have the same settings. */
+export class OneLane implements Lane {
+  readonly pool: Pool<ServerConnection>
+  readonly key: string
+  readonly rules: SharingRules
+  readonly servers: SharedServer[] = []
+  /** Nobody has used it for a while: look for another. */
+  over = false
+  #lanes: Lanes
+  #most = 1
+
+  constructor(lanes: Lanes, pool: Pool<ServerConnection>, key: string) {
+    this.#lanes = lanes
+    this.pool = pool
+    this.key = key
+    this.rules = lanes.options.rules
+  }
+
+  /** Where the next one may board: who is not known to be quick only where nobody rides. */
+  place(passer: Passer, quick: boolean): SharedServer | undefined {
+    let best: SharedServer | undefined
+    for (const server of this.servers) {
+      if (server.open && (best === undefined || server.depth < best.depth)) best = server
+    }
+    if (best?.depth === 0) return best
+    const more = this.servers.length < this.#most ? this.#more(passer) : undefined
+    return more ?? (quick ? best : undefined)
+  }
+
+  /** One that lies idle in the pool, when it has these settings. */
+  #more({ route }: Passer): SharedServer | undefined {
+    const { pool } = this
+    const server = pool.tryBorrow(route.prefer)
+    if (server === undefined) {
+      if (this.servers.length > 0) pool.openAhead()
+      return undefined
+    }
+    const { conversation } = server
+    if (!conversation.bare || conversation.settingsKey !== this.key) {
+      pool.release(server)
+      return undefined
+    }
+    const shared = new SharedServer(server, this)
+    this.servers.push(shared)
+    this.#most = mostOf(server, this.rules)
+    this.#lanes.added(shared)
+    return shared
+  }
+
+  now(): number {
+    return this.#lanes.options.clock.monotonic()
+  }
+
+  flushLater(server: SharedServer): void {
+    this.#lanes.flushLater(server)
+  }
+
+  free(shared: SharedServer): void {
+    this.#remove(shared)
+    handBack(this.#lanes.options, shared.server, false)
+  }
+
+  gone(shared: SharedServer): void {
+    this.#remove(shared)
+    this.#lanes.options.home(shared.server).discard(shared.server, 'broken')
+  }
+
+  #remove(shared: SharedServer): void {
+    shared.end()
+    const at = this.servers.indexOf(shared)
+    if (at >= 0) this.servers.splice(at, 1)
+    this.#lanes.removed(shared)
+  }
+}
+
+/**
+ * A node on this machine works on as many statements at once as there are processors, and gains
+ * nothing by more connections than keep those busy. Of one elsewhere nothing is known: there only
+ * those ride behind others for whom no connection is idle.
+ */
+function mostOf({ link }: ServerConnection, { connections }: SharingRules): number {
+  if (connections !== 'auto') return connections
+  const { remoteAddress } = link
+  const local = remoteAddress === undefined || /^(?:127\.|::1$|::ffff:127\.)/.test(remoteAddress)
+  return local ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
+}
