@@ -6,7 +6,7 @@ import { failoverRows } from './failovers.ts'
 import { Html, html } from './html.ts'
 import { SCRIPT, STYLE } from './page-style.ts'
 import type { EndpointStatus, NodeStatus, PoolStatus, StatusSnapshot } from './snapshot.ts'
-import { healthWord, lag, orDash, outOf, poolNode, sourceLine, span } from './words.ts'
+import { healthWord, lag, mebibytes, orDash, outOf, poolNode, sourceLine, span } from './words.ts'
 
 /** The whole document. */
 export function page(status: StatusSnapshot): string {
@@ -59,7 +59,7 @@ ${table(
 <h2>Clients</h2>
 <p>${clients.total} connected: ${clients.active} with a server connection, ${clients.waiting} waiting, ${clients.pinned} pinned.</p>
 ${table(['state', '#clients'], pairs(clients.byState), 'No client is connected.')}
-<h2>Failovers</h2>
+${workersHtml(s)}<h2>Failovers</h2>
 ${table(
   ['#no', 'since (UTC)', 'writer', 'steps', '#whole', '#held', '#waited', 'clients told'],
   failoverRows(s.failovers),
@@ -93,6 +93,21 @@ function pausesHtml(s: StatusSnapshot): Html {
   )
   return html`<h2>Paused</h2>
 ${table(['what', 'for', 'ends in', '#still lent', '#waiting'], rows, '')}
+`
+}
+
+/** Nothing while Weir is one process. */
+function workersHtml(s: StatusSnapshot): Html {
+  if (s.workers.length < 2) return html``
+  const now = s.startedAt + s.uptimeMs
+  const rows = s.workers.map(
+    (w) => html`<tr><td class="n">${w.number}</td><td class="n">${w.pid}</td>
+<td class="${w.state === 'serving' ? 'good' : 'warn'}">${w.state}</td><td>${span(Math.max(0, now - w.since))}</td>
+<td class="n">${w.clients}</td><td class="n">${span(w.cpuSeconds * 1_000)}</td>
+<td class="n">${mebibytes(w.memoryBytes)}</td></tr>`,
+  )
+  return html`<h2>Workers</h2>
+${table(['#no', '#process', 'state', 'for', '#clients', '#CPU', '#memory'], rows, '')}
 `
 }
 

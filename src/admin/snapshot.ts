@@ -49,6 +49,9 @@ export interface WorkerStatus {
   /** `leaving`: takes no new clients and stays until its last one has left. */
   readonly state: 'starting' | 'serving' | 'leaving'
   readonly clients: number
+  /** User and system, since its start. */
+  readonly cpuSeconds: number
+  readonly memoryBytes: number
 }
 
 export interface EndpointStatus {

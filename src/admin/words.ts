@@ -63,3 +63,7 @@ export function sourceLine({ kind, ok, because, since }: SourceStatus): string |
   const time = new Date(since).toISOString().slice(0, 19).replace('T', ' ')
   return `found by ${kind}, which has not answered since ${time} UTC: ${because}`
 }
+
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1_048_576)} MiB`
+}

@@ -12,6 +12,7 @@ import {
   lentToSessions,
   planeReport,
   sessionsInTheWay,
+  usageNow,
   waitingSessions,
 } from './plane-figures.ts'
 import type { GrantEvents, PlaneReport, Planes } from './planes.ts'
@@ -71,7 +72,8 @@ export class OnePlane implements Planes {
 
   workers(): WorkerStatus[] {
     const clients = this.#plane.sessions.size
-    return [{ number: 0, pid: process.pid, since: this.#since, state: 'serving', clients }]
+    const since = this.#since
+    return [{ number: 0, pid: process.pid, since, state: 'serving', clients, ...usageNow() }]
   }
 
   inTheWay(target: PauseTarget, most: number): InTheWay[] {

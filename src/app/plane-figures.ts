@@ -11,7 +11,7 @@ import type { PoolKey, PoolSet } from '../pool/pools.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { SessionState } from '../session/session-state.ts'
 import type { Session, Sessions } from '../session/sessions.ts'
-import type { PlaneReport } from './planes.ts'
+import type { PlaneReport, Usage } from './planes.ts'
 
 export interface FigureSources {
   readonly supply: {
@@ -58,6 +58,12 @@ export function planeReport(from: FigureSources): PlaneReport {
     clients: clientsStatus(sessions, from.held.total),
     pins,
   }
+}
+
+/** What this process has used. */
+export function usageNow(): Usage {
+  const { user, system } = process.cpuUsage()
+  return { cpuSeconds: (user + system) / 1_000_000, memoryBytes: process.memoryUsage.rss() }
 }
 
 function clientsStatus(sessions: Sessions, heldBytes: number): ClientsStatus {

@@ -23,6 +23,12 @@ export interface PlaneReport {
   readonly pins: Readonly<Record<string, number>>
 }
 
+/** What a process has used. */
+export interface Usage {
+  readonly cpuSeconds: number
+  readonly memoryBytes: number
+}
+
 /** Told of the first grant and the first answer of a new writer. Monotonic milliseconds. */
 export interface GrantEvents {
   borrowed(at: number): void

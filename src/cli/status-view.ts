@@ -14,6 +14,7 @@ import {
   fineSpan,
   healthWord,
   lag,
+  mebibytes,
   orDash,
   outOf,
   poolNode,
@@ -49,6 +50,7 @@ export function statusText(s: StatusSnapshot, colours: Colours): string {
     section('Endpoints', endpoints(s.endpoints), colours),
     section('Pools', pools(s.pools, colours), colours),
     section('Clients', [counts, ...reasons(s)], colours),
+    ...(s.workers.length < 2 ? [] : [section('Workers', workers(s, colours), colours)]),
     ...(s.failovers.length === 0 ? [] : [section('Failovers', failovers(s.failovers), colours)]),
   ]
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
@@ -129,6 +131,23 @@ function pools(all: readonly PoolStatus[], colours: Colours): string[] {
       number(p.opening),
       { ...number(p.waiting), paint: p.waiting > 0 ? colours.warn : undefined },
       number(p.waiting > 0 ? span(p.longestWaitMs) : '-'),
+    ]),
+  )
+}
+
+/** Nothing of them while Weir is one process. */
+function workers(s: StatusSnapshot, colours: Colours): string[] {
+  const now = s.startedAt + s.uptimeMs
+  return alignedTable(
+    ['NO', 'PROCESS', 'STATE', 'FOR', 'CLIENTS', 'CPU', 'MEMORY'],
+    s.workers.map((w) => [
+      number(w.number),
+      number(w.pid),
+      { text: w.state, paint: w.state === 'serving' ? colours.good : colours.warn },
+      number(span(Math.max(0, now - w.since))),
+      number(w.clients),
+      number(span(w.cpuSeconds * 1_000)),
+      number(mebibytes(w.memoryBytes)),
     ]),
   )
 }

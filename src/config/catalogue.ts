@@ -145,35 +145,39 @@ export function settingsPage(): string {
   const all = catalogue()
   const sections = all
     .filter((e) => e.settings.length > 0)
-    .map((section) => {
-      const rows = all
-        .filter((e) => section.settings.includes(e.setting) && e.settings.length === 0)
-        .map((e) => {
-          const about = [e.description, e.unit === undefined ? '' : `Unit: ${e.unit}.`]
-          const cells = [
-            `\`${e.setting.split('.').at(-1)}\``,
-            about.join(' ').trim(),
-            e.type,
-            e.default,
-            e.range ?? '',
-            e.aws ?? '',
-          ]
-          return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-        })
-      return [
-        `## ${section.setting}`,
-        '',
-        section.description + (section.aws === undefined ? '' : ` AWS: ${section.aws}.`),
-        '',
-        `Default: ${section.default}. For example \`${exampleOf(section)}\`.`,
-        '',
-        '| setting | meaning | type | default | range | AWS name |',
-        '| --- | --- | --- | --- | --- | --- |',
-        ...rows,
-        '',
-      ].join('\n')
-    })
-  return [PAGE_HEAD, ...sections].join('\n')
+    .map((section) => [
+      `## ${section.setting}`,
+      '',
+      section.description + (section.aws === undefined ? '' : ` AWS: ${section.aws}.`),
+      '',
+      `Default: ${section.default}. For example \`${exampleOf(section)}\`.`,
+      '',
+      ...table(all.filter((e) => section.settings.includes(e.setting) && e.settings.length === 0)),
+      '',
+    ])
+  const alone = all.filter((e) => e.settings.length === 0 && !e.setting.includes('.'))
+  const top = ['## In no section', '', ...table(alone), '']
+  return [PAGE_HEAD, ...[...sections, top].map((lines) => lines.join('\n'))].join('\n')
+}
+
+function table(entries: readonly CatalogueEntry[]): string[] {
+  const rows = entries.map((e) => {
+    const about = [e.description, e.unit === undefined ? '' : `Unit: ${e.unit}.`]
+    const cells = [
+      `\`${e.setting.split('.').at(-1)}\``,
+      about.join(' ').trim(),
+      e.type,
+      e.default,
+      e.range ?? '',
+      e.aws ?? '',
+    ]
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  })
+  return [
+    '| setting | meaning | type | default | range | AWS name |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ]
 }
 
 function exampleOf(entry: CatalogueEntry): string {

@@ -16,6 +16,7 @@ import {
   perNode,
   perNodeReason,
   perPool,
+  perWorker,
   poolStates,
   poolsOfNode,
   type Reader,
@@ -41,6 +42,7 @@ const E = ['endpoint'] as const
 const ER = ['endpoint', 'reason'] as const
 const N = ['node'] as const
 const NR = ['node', 'reason'] as const
+const W = ['worker'] as const
 const P = ['node', 'database', 'user'] as const
 
 function row(
@@ -202,6 +204,16 @@ export const CATALOGUE: readonly MetricRow[] = [
   // Weir itself.
   row('event_loop_lag_seconds', 'histogram', 'seconds', [], undefined,
     'How late timers fire: the delay of everything else.', single((s) => s.counted.general.loopLag)),
+  row('workers', 'gauge', 'count', [], undefined,
+    'Processes that serve clients now; those that only stay for their last clients are not counted.', single((s) => s.control.workers.filter((w) => w.state === 'serving').length)),
+  row('workers_died_total', 'counter', 'count', [], undefined,
+    'Processes that served clients and ended without having been told to; each was replaced.', single((s) => s.counted.general.workersDied)),
+  row('worker_clients', 'gauge', 'clients', W, undefined,
+    'Client sessions of each process that serves clients; 0 is Weir as one process.', perWorker((w) => w.clients)),
+  row('worker_cpu_seconds_total', 'counter', 'seconds', W, undefined,
+    'CPU time of each process that serves clients, user and system.', perWorker((w) => w.cpuSeconds)),
+  row('worker_memory_bytes', 'gauge', 'bytes', W, undefined,
+    'Memory that each process that serves clients holds.', perWorker((w) => w.memoryBytes)),
   row('start_time_seconds', 'gauge', 'seconds', [], undefined,
     'When Weir started, in seconds since 1970.', single((s) => s.control.startedAt / 1000)),
 ]

@@ -27,6 +27,14 @@ export interface PoolSample {
   readonly longestWaitMs: number
 }
 
+export interface WorkerSample {
+  readonly number: number
+  readonly state: 'starting' | 'serving' | 'leaving'
+  readonly clients: number
+  readonly cpuSeconds: number
+  readonly memoryBytes: number
+}
+
 export interface ControlSample {
   readonly version: string
   /** Wall-clock milliseconds. */
@@ -34,6 +42,7 @@ export interface ControlSample {
   readonly epoch: number
   /** Where the nodes come from; `ok` is null before its first answer. */
   readonly source: { readonly kind: string; readonly ok: boolean | null }
+  readonly workers: readonly WorkerSample[]
   readonly nodes: readonly NodeSample[]
   readonly pools: readonly PoolSample[]
   readonly clients: {

@@ -3,7 +3,7 @@
  * control plane's sample. Rule: readers are pure and look at nothing else.
  */
 import type { LatencyCounts } from './buckets.ts'
-import type { ControlSample, NodeSample, PoolSample } from './control-sample.ts'
+import type { ControlSample, NodeSample, PoolSample, WorkerSample } from './control-sample.ts'
 import type { EndpointCounts, GeneralCounts, MetricsSnapshot, NodeCounts } from './snapshot.ts'
 
 export interface Source {
@@ -67,6 +67,11 @@ export function poolsOfNode(pick: (pool: PoolSample) => number): Reader {
 
 export function perPool(pick: (pool: PoolSample) => number): Reader {
   return ({ control }) => together(control.pools).flatMap((p) => one(poolLabels(p), pick(p)))
+}
+
+/** Each process that serves clients. */
+export function perWorker(pick: (worker: WorkerSample) => number): Reader {
+  return ({ control }) => control.workers.flatMap((w) => one({ worker: String(w.number) }, pick(w)))
 }
 
 /** Each pool once per state, so that a graph can stack them. */

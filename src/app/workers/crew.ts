@@ -12,7 +12,7 @@ import type { GrantEvents, PlaneReport, Planes } from '../planes.ts'
 import type { Hand } from './hand.ts'
 import type { MachineTime } from './machine-time.ts'
 import { mergeCounted, mergeReports, outlasting, sums } from './merge.ts'
-import type { Down, Figures, Others, Up } from './messages.ts'
+import type { Down, Figures, Others, Pulse, Up } from './messages.ts'
 
 export interface CrewParts {
   readonly time: MachineTime
@@ -96,6 +96,12 @@ export class Crew implements Planes {
     return { clients, listeners, listenersEver }
   }
 
+  #felt(hand: Hand, pulse: Pulse): void {
+    const moved = pulse.clients !== hand.pulse.clients
+    hand.pulse = pulse
+    if (moved) this.#tellOthers(hand)
+  }
+
   #tellOthers(hand: Hand): void {
     for (const other of this.hands) {
       if (other !== hand) other.send({ kind: 'others', others: this.othersOf(other) })
@@ -106,12 +112,9 @@ export class Crew implements Planes {
   heard(hand: Hand, message: Up): boolean {
     const { time } = this.#parts
     switch (message.kind) {
-      case 'pulse': {
-        const moved = message.pulse.clients !== hand.pulse.clients
-        hand.pulse = message.pulse
-        if (moved) this.#tellOthers(hand)
+      case 'pulse':
+        this.#felt(hand, message.pulse)
         return true
-      }
       case 'listeners':
         hand.listeners = { ever: message.ever, now: message.now }
         this.#tellOthers(hand)
@@ -144,7 +147,7 @@ export class Crew implements Planes {
     const figures = await hand.ask({ what: 'figures' })
     if (figures === undefined || !this.hands.has(hand)) return
     this.#figures.set(hand, figures)
-    hand.pulse = figures
+    this.#felt(hand, figures)
   }
 
   async refreshWhole(): Promise<void> {
@@ -154,7 +157,7 @@ export class Crew implements Planes {
         const whole = await hand.ask({ what: 'whole' })
         if (whole === undefined || !this.hands.has(hand)) return
         hand.whole = whole
-        hand.pulse = whole.figures
+        this.#felt(hand, whole.figures)
         this.#figures.set(hand, whole.figures)
       }),
     )

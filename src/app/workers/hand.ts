@@ -66,7 +66,9 @@ export class Hand {
 
   get status(): WorkerStatus {
     const { number, since, state } = this
-    return { number, pid: this.shell.pid, since, state, clients: this.pulse.clients }
+    const { cpuSeconds = 0, memoryBytes = 0 } = this.whole?.usage ?? {}
+    const { clients } = this.pulse
+    return { number, pid: this.shell.pid, since, state, clients, cpuSeconds, memoryBytes }
   }
 
   /** Whether a client with that process number is one of its. */

@@ -12,7 +12,7 @@ import type { PausedFor } from '../../pool/pools.ts'
 import type { CancelKey } from '../../protocol/contract.ts'
 import type { ObservedTopology } from '../../topology/observed.ts'
 import type { Hint } from '../../topology/topology.ts'
-import type { PlaneReport } from '../planes.ts'
+import type { PlaneReport, Usage } from '../planes.ts'
 
 /** What the others, all together, have. */
 export interface Others {
@@ -103,6 +103,7 @@ export interface Whole {
   readonly figures: Figures
   readonly report: PlaneReport
   readonly counted: MetricsSnapshot
+  readonly usage: Usage
 }
 
 export interface Answers {

@@ -25,6 +25,7 @@ import {
   lentToSessions,
   planeReport,
   sessionsInTheWay,
+  usageNow,
   waitingSessions,
 } from '../plane-figures.ts'
 import type { ListenersElsewhere } from '../protocol.ts'
@@ -51,10 +52,9 @@ export interface WorkerParts {
   readonly exit: (code: number) => void
 }
 
-/** How often the control plane is told how many clients there are; more often near the bound (ms). */
+/** How often the control plane is told how many clients there are (ms). */
 const PULSE_MS = 50
-const QUICK_PULSE_MS = 5
-/** From this part of the bound on. */
+/** From this part of the bound on it is told of each new one. */
 const NEARLY_FULL = 0.8
 
 /** Waits for `begin`, and from then on does as it is told. */
@@ -94,6 +94,8 @@ class Worker {
   #time = machineTime(this.#clock)
   #others: Others
   #pulse: NodeJS.Timeout | undefined
+  #soon: NodeJS.Immediate | undefined
+  #told = ''
   #cancels = new Map<number, () => void>()
   #lastCancel = 0
 
@@ -160,6 +162,7 @@ class Worker {
 
   async stop(graceMs: number): Promise<void> {
     clearTimeout(this.#pulse)
+    clearImmediate(this.#soon)
     this.#departure.stop()
     await this.#plane.stop(graceMs)
     this.#allowances.stop()
@@ -246,6 +249,8 @@ class Worker {
   #full(): WeirError | undefined {
     const here = this.#sessions.size + this.#others.clients
     const most = this.#sessions.room > 0 ? this.#begin.maxClients : here
+    // Whoever begins now is told to the others at once, or they would let too many in.
+    if (here >= most * NEARLY_FULL - 1) this.#soon ??= setImmediate(() => this.#beat())
     return here < most ? undefined : tooManyClients(here, most)
   }
 
@@ -288,7 +293,12 @@ class Worker {
 
   #whole(): Whole {
     const counted = countsNow(this.#metrics, this.#sessions, this.#plane.servers.live)
-    return { figures: this.#figures(), report: planeReport(this.#plane), counted }
+    return {
+      figures: this.#figures(),
+      report: planeReport(this.#plane),
+      counted,
+      usage: usageNow(),
+    }
   }
 
   #figures(): Figures {
@@ -316,17 +326,15 @@ class Worker {
   }
 
   #beat(): void {
-    let told = ''
-    const beat = (): void => {
-      const pulse = this.#pulseNow()
-      const text = JSON.stringify(pulse)
-      if (text !== told) this.#parts.line.send({ kind: 'pulse', pulse })
-      told = text
-      const full = (this.#sessions.size + this.#others.clients) / this.#begin.maxClients
-      this.#pulse = setTimeout(beat, full > NEARLY_FULL ? QUICK_PULSE_MS : PULSE_MS)
-      this.#pulse.unref()
-    }
-    beat()
+    clearTimeout(this.#pulse)
+    clearImmediate(this.#soon)
+    this.#soon = undefined
+    const pulse = this.#pulseNow()
+    const text = JSON.stringify(pulse)
+    if (text !== this.#told) this.#parts.line.send({ kind: 'pulse', pulse })
+    this.#told = text
+    this.#pulse = setTimeout(() => this.#beat(), PULSE_MS)
+    this.#pulse.unref()
   }
 }
 

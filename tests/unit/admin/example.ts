@@ -20,7 +20,17 @@ export function exampleStatus(some: Partial<StatusSnapshot> = {}): StatusSnapsho
     startedAt: 1_700_000_000_000,
     uptimeMs: 754_000,
     epoch: 5,
-    workers: [{ number: 0, pid: 4711, since: 1_767_225_600_000, state: 'serving', clients: 3 }],
+    workers: [
+      {
+        number: 0,
+        pid: 4711,
+        since: 1_700_000_000_000,
+        state: 'serving',
+        clients: 3,
+        cpuSeconds: 1.5,
+        memoryBytes: 104_857_600,
+      },
+    ],
     source: {
       kind: 'static',
       place: 'the configuration',

@@ -17,6 +17,10 @@ const CLOUDWATCH = `AvailabilityPercentage ClientConnections ClientConnectionsCl
 const control: ControlSample = {
   version: '0.1.0',
   startedAt: 1_700_000_000_000,
+  workers: [
+    { number: 1, state: 'serving', clients: 2, cpuSeconds: 3, memoryBytes: 4 },
+    { number: 2, state: 'leaving', clients: 1, cpuSeconds: 5, memoryBytes: 6 },
+  ],
   epoch: 7,
   source: { kind: 'patroni', ok: false },
   clients: { waiting: 5, heldBytes: 4_096 },
@@ -195,7 +199,7 @@ describe('the catalogue', () => {
     for (const row of CATALOGUE) {
       expect(row.name).toMatch(/^weir_[a-z_]+$/)
       expect(row.name.endsWith('_total')).toBe(row.type === 'counter')
-      expect(row.name.endsWith('_seconds')).toBe(row.unit === 'seconds')
+      expect(/_seconds(_total)?$/.test(row.name)).toBe(row.unit === 'seconds')
     }
   })
 })

@@ -25,7 +25,15 @@ test('the page names every metric', () => {
 })
 
 test.runIf(process.platform === 'linux')('the process metrics it promises exist', async () => {
-  const control = { version: '', startedAt: 0, epoch: 0, nodes: [], pools: [], ...QUIET }
+  const control = {
+    version: '',
+    startedAt: 0,
+    epoch: 0,
+    workers: [],
+    nodes: [],
+    pools: [],
+    ...QUIET,
+  }
   const text = await exposition(() => ({ counted: new Metrics().snapshot(), control }))()
   for (const { name } of PROCESS_METRICS) expect(text).toContain(`# TYPE ${name} `)
 })
