@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectNode } from '../../src/bench/failover/control.ts'
 import { DEFAULT_PLAN, splitClients } from '../../src/bench/failover/plan.ts'
 import { silentProgress } from '../../src/bench/failover/progress.ts'
 import type { FailoverResult, Round } from '../../src/bench/failover/result.ts'
@@ -16,6 +17,7 @@ import type { FaultDriver } from '../../src/bench/failover/subject.ts'
 import { directSubject } from '../../src/bench/failover/subjects/direct.ts'
 import { WallClock } from '../../src/bench/failover/wall-clock.ts'
 import { labDriver } from '../../src/cli/failover-lab.ts'
+import { until } from '../../src/core/until.ts'
 import { connect } from '../support/clients.ts'
 import { type FailoverHouse, startFailoverHouse } from '../support/failover-house.ts'
 import { freePorts } from '../support/house.ts'
@@ -27,6 +29,14 @@ import { weir } from '../support/weir-child.ts'
  * exact the instrument is, is for it to measure on a quiet machine, not for a test on a busy one.
  */
 const BY_ITS_ANSWER = 15_000
+
+/** The event loop of the load, and of this test, stands still. */
+const standFor = (ms: number): void => {
+  const from = performance.now()
+  while (performance.now() - from < ms) {
+    // Nothing else happens.
+  }
+}
 
 let lab: FailoverHouse
 let directory: string
@@ -79,21 +89,47 @@ describe('A round', () => {
     expect(promoted).toBeLessThan(reply!)
   })
 
-  it('in which the instrument itself stood still does not count, and says why', async () => {
+  it('in which the instrument itself stood still after the promotion does not count, and says why', async () => {
     const real = driver()
+    const nodes = await real.nodes()
     const standStill: FaultDriver = {
       ...real,
       promote: async (fault) => {
-        const from = performance.now()
-        while (performance.now() - from < 900) {
-          // The loop of the load stands still.
+        const writer = await real.writer()
+        const heirs = await Promise.all(
+          nodes.filter(({ name }) => name !== writer).map((node) => connectNode(node, real.login)),
+        )
+        const promotion = real.promote(fault)
+        // Nobody has connected again in the few milliseconds since.
+        const writes = 'select where not pg_is_in_recovery()'
+        const promoted = async (): Promise<boolean> => {
+          const answers = await Promise.all(heirs.map((heir) => heir.query(writes)))
+          return answers.some(({ rowCount }) => rowCount === 1)
         }
-        return real.promote(fault)
+        await until(promoted, 60_000, { everyMs: 1, what: 'the promotion' })
+        standFor(3_000)
+        for (const heir of heirs) await heir.end()
+        return promotion
       },
     }
     const round = await oneRound(standStill, 800)
     expect(round.invalid).toMatch(/the instrument itself stood still for \d{3,} ms/)
-    expect(round.instrument.longestStallMs).toBeGreaterThan(890)
+    expect(round.instrument.lateStallMs).toBeGreaterThan(2_990)
+  })
+
+  it('in which it stood still before the promotion says that reading gaps are blurred', async () => {
+    const real = driver()
+    const standStill: FaultDriver = {
+      ...real,
+      promote: async (fault) => {
+        standFor(3_000)
+        return real.promote(fault)
+      },
+    }
+    const round = await oneRound(standStill, 800)
+    expect(round.instrument.longestStallMs).toBeGreaterThan(2_990)
+    expect(round.instrument.lateStallMs).toBeLessThan(round.instrument.longestStallMs)
+    expect(round.instrument.readsBlurred).toBe(true)
   })
 
   it('that cannot be promoted says so and does not count', async () => {

@@ -48,7 +48,7 @@ export function summarise(
     rounds: rounds.length,
     invalid: mine.length - rounds.length,
     writeGap: gapsOf('writer'),
-    readGap: gapsOf('reader'),
+    readGap: percentiles(readGapsOf(rounds)),
     transactionGap: gapsOf('transaction'),
     firstWrite: percentiles(rounds.flatMap((round) => defined(firstWriteOf(round.clients)))),
     everyWrite: percentiles(
@@ -70,6 +70,14 @@ export function summarise(
 export function firstWriteOf(clients: readonly ClientRecord[]): number | undefined {
   const values = clients.flatMap((c) => (c.kind === 'writer' ? defined(c.afterPromotionMs) : []))
   return values.length === 0 ? undefined : Math.min(...values)
+}
+
+/** Of the rounds in which the instrument did not stand in the readers' way. */
+function readGapsOf(rounds: readonly Round[]): number[] {
+  return rounds
+    .filter(({ instrument }) => !instrument.readsBlurred)
+    .flatMap(({ clients }) => clients.filter(({ kind }) => kind === 'reader'))
+    .map(({ longestGapMs }) => longestGapMs)
 }
 
 function outageOf(round: Round): number | undefined {

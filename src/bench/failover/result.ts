@@ -104,6 +104,16 @@ export interface Round {
 export interface InstrumentRecord {
   /** Longest time the load's own event loop stood still between the fault and the recovery (ms). */
   readonly longestStallMs: number
+  /**
+   * Of these, the longest that lasted into the time after the promotion (ms). One that was over
+   * before it made no writer wait: nobody can be answered earlier. Without a promotion, the longest.
+   */
+  readonly lateStallMs: number
+  /**
+   * The longest was too long for what is measured before the promotion too: the reading gaps of this
+   * round are too long by up to as much, and do not count.
+   */
+  readonly readsBlurred: boolean
   /** The promotion was seen at most so long after it happened (ms); undefined without one. */
   readonly promotedWithinMs: number | undefined
   /** Time the promotion command itself took, from being asked to the new writer (ms). */

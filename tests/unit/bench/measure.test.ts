@@ -30,6 +30,18 @@ describe('The summary of a subject', () => {
     expect(summary.verdict.acknowledged).toBe(5)
   })
 
+  it('takes no reading gap from a round in which the instrument stood in the readers’ way', () => {
+    const rounds = [
+      round({ gaps: [10], kind: 'reader' }),
+      round({ gaps: [600], kind: 'reader', blurred: true }),
+      round({ gaps: [700], blurred: true }),
+    ]
+    const { readGap, writeGap } = summarise('weir', 'kill', '', rounds)
+    expect(readGap).toMatchObject({ n: 1, max: 10 })
+    expect(writeGap).toMatchObject({ n: 1, max: 700 })
+    expect(summarise('weir', 'kill', '', rounds.slice(1)).readGap).toBeUndefined()
+  })
+
   it('takes no round of another subject or fault', () => {
     const other: Round = { ...round({ gaps: [50] }), subject: 'direct' }
     const freeze: Round = { ...round({ gaps: [60] }), fault: 'freeze' }
@@ -54,11 +66,17 @@ describe('The summary of a subject', () => {
   })
 })
 
-function round(of: { gaps: number[]; after?: number[]; invalid?: string }): Round {
+function round(of: {
+  gaps: number[]
+  after?: number[]
+  invalid?: string
+  kind?: ClientRecord['kind']
+  blurred?: boolean
+}): Round {
   const clients = of.gaps.map(
     (longestGapMs, i): ClientRecord => ({
       id: i + 1,
-      kind: 'writer',
+      kind: of.kind ?? 'writer',
       due: 10,
       answered: 10,
       failed: 0,
@@ -83,6 +101,8 @@ function round(of: { gaps: number[]; after?: number[]; invalid?: string }): Roun
     invalid: of.invalid,
     instrument: {
       longestStallMs: 0,
+      lateStallMs: 0,
+      readsBlurred: of.blurred ?? false,
       promotedWithinMs: undefined,
       promotionMs: undefined,
       ownWriteMs: undefined,

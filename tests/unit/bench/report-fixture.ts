@@ -164,6 +164,8 @@ function roundOf(
     invalid: subject === 'direct' && number === 4 ? 'the lab could not promote in 30 s' : undefined,
     instrument: {
       longestStallMs: 4 + 9 * random(),
+      lateStallMs: 4,
+      readsBlurred: false,
       promotedWithinMs: 1 + random(),
       promotionMs: promoted,
       ownWriteMs: 9 + 4 * random(),

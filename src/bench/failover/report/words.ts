@@ -122,7 +122,10 @@ export const MEANINGS: readonly (readonly [string, string])[] = [
     'write gap',
     'For one writing client in one round: the longest time between two good answers, counted from when the later one was due. Requests fall due on a fixed schedule; a request that had to wait counts from its due time, so a stall cannot hide behind requests that were never sent. p99 means: 99 of 100 such clients had a shorter gap.',
   ],
-  ['read gap', 'The same for clients that read on the reader endpoint.'],
+  [
+    'read gap',
+    'The same for clients that read on the reader endpoint. A round in which the instrument itself stood still before the promotion does not count here: readers were meant to be answered all the time.',
+  ],
   ['transaction gap', 'The same for clients in transactions of several statements.'],
   [
     'promotion to first write',
@@ -156,6 +159,10 @@ export const MEANINGS: readonly (readonly [string, string])[] = [
   ],
   [
     'instrument stall',
-    'How long the measuring program itself stood still. Gaps shorter than that say nothing.',
+    'How long the measuring program itself stood still. Gaps shorter than that say nothing. A long stall that reaches into the time after the promotion makes a round void; one that was over before has kept no writer waiting, as nobody could be answered yet.',
+  ],
+  [
+    'logins',
+    'Clients log in with SCRAM as always. Only the slow step from the password to the key is done once for all of them and not by each, because a thousand clients would not do it on one machine.',
   ],
 ]
