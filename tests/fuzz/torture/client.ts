@@ -8,6 +8,7 @@ import * as frontend from '../../../src/wire/postgres/frontend.ts'
 import { exchange } from '../../support/raw-session.ts'
 import { type Book, CANCELLED, LOSSES } from './book.ts'
 import { type Answer, type Came, type Item, Model } from './model.ts'
+import { Notes, printed } from './notes.ts'
 import { Program, type Unit } from './programs.ts'
 import type { Request } from './requests.ts'
 import { CHANNEL } from './statements.ts'
@@ -35,8 +36,6 @@ interface Asked {
 /** However busy the machine is, by then every answer has begun to come. */
 const PATIENCE_MS = 60_000
 const LOOK_MS = 500
-/** Lines that are told of what led to a wrong one. */
-const NOTES = Number(process.env.WEIR_TORTURE_NOTES ?? 30)
 /** A stalled client goes on when the others have had so many answers. */
 const OTHERS = 40
 
@@ -52,8 +51,7 @@ export class Client {
   #gone = false
   #leaving = false
   #wake: (() => void) | undefined
-  /** What was told last, for the report. */
-  #history: string[] = []
+  #notes = new Notes()
 
   constructor(options: ClientOptions) {
     this.#o = options
@@ -70,7 +68,7 @@ export class Client {
 
   /** Most likely a server is at work for it. */
   get served(): boolean {
-    return this.busy && (this.#answer !== undefined || this.#model.block !== 'I')
+    return this.busy && (this.#answer !== undefined || !this.#model.rests)
   }
 
   /** Connects; whoever listens does so when this resolves. */
@@ -117,7 +115,7 @@ export class Client {
       role === 'marks' ? { application_name: `client ${this.number}` } : {}
     this.#model = new Model(this.number, book.truth, this.#o.deaths)
     this.#program.anew()
-    this.#history = []
+    this.#notes = new Notes()
     this.#gone = false
     this.#leaving = false
     book.count('sessions')
@@ -261,7 +259,7 @@ export class Client {
   #told({ line, error }: Told): void {
     const { book } = this.#o
     if (this.#leaving || book.over) return
-    this.#note(line)
+    this.#notes.told(line)
     if (line.startsWith('A ')) {
       this.#heard(line)
       return
@@ -281,10 +279,7 @@ export class Client {
       return
     }
     if (this.#answer === undefined) {
-      // The line that is judged was noted already.
-      const first = this.#history.pop()!
-      this.#note(`> ${asked.what}, ${asked.request.how}: ${printed(asked.request.bytes)}`)
-      this.#history.push(first)
+      this.#notes.begins(printed(asked.what, asked.request))
       this.#answer = this.#model.answer(asked.request)
     }
     this.#item ??= next(this.#answer)
@@ -363,34 +358,12 @@ export class Client {
     this.#wake?.()
   }
 
-  #note(line: string): void {
-    this.#history.push(line.length > 160 ? `${line.slice(0, 160)}...` : line)
-    if (this.#history.length > 2 * NOTES) this.#history.splice(0, NOTES)
-  }
-
   #amiss(what: string): void {
     const { book, role } = this.#o
     if (book.over) return
-    const item = this.#item
-    const due =
-      item === undefined
-        ? 'nothing'
-        : item.is === 'line'
-          ? item.lines.join(' or ').slice(0, 200)
-          : JSON.stringify(item)
-    const asked = this.#asked
-      .slice(0, 4)
-      .map(({ request: { bytes, how }, what }) => `  ${what}, ${how}: ${printed(bytes)}`)
-    book.amiss(
-      [
-        `client ${this.number} (${role}): ${what}`,
-        `wanted: ${due}`,
-        `asked and not answered (${this.#asked.length}):`,
-        ...asked,
-        `told last:`,
-        ...this.#history.slice(-NOTES).map((line) => `  ${line}`),
-      ].join('\n'),
-    )
+    const asked = this.#asked.map(({ what: unit, request }) => printed(unit, request))
+    const where = `client ${this.number} (${role})`
+    book.amiss(this.#notes.report(`${where}: ${what}`, this.#item, asked))
     this.#wake?.()
   }
 }
@@ -399,10 +372,6 @@ function next(answer: Answer): Item {
   const { value, done } = answer.next({ line: '' })
   if (done) throw new Error('BUG: an answer without a message')
   return value
-}
-
-function printed(bytes: Buffer): string {
-  return bytes.toString('latin1', 0, 300).replace(/[^\x20-\x7e]+/g, '·')
 }
 
 async function turns(count: number): Promise<void> {

@@ -6,7 +6,8 @@
  */
 import { type Request, type Step, statementsOf } from './requests.ts'
 import { type Deed, type Definition, type Failure, MARK, type Statement } from './statements.ts'
-import { newWork, type Truth, type Work } from './truth.ts'
+import { Transaction } from './transaction.ts'
+import type { Truth } from './truth.ts'
 
 /** One message that has to come. */
 export type Item =
@@ -25,34 +26,16 @@ interface Portal {
   given: number
 }
 
-interface Savepoint {
-  readonly name: string
-  /** How much had been written by then. */
-  readonly numbers: number
-  readonly notices: number
-  readonly marks: readonly string[]
-  readonly lasting: readonly string[]
-}
-
 /** What may be said of a transaction that was lost and not rolled back yet. */
 const AFTER_LOSS = ['25P02', '40001', '3B001']
 
 export class Model {
-  block: 'I' | 'T' | 'E' = 'I'
-  #client: number
-  #truth: Truth
+  readonly #transaction: Transaction
   #deaths: boolean
-  /** Values the mark may have: more than one when a SET was lost. */
-  #marks: readonly string[] = ['']
-  #work: Work = newWork()
-  #before: readonly string[] = ['']
-  #savepoints: Savepoint[] = []
-  /** What the mark will be at the end of the transaction: a SET LOCAL hides it. */
-  #lasting: readonly string[] = ['']
   #prepared = new Map<string, Definition>()
   #named = new Map<string, Statement>()
+  /** The request at hand was told of a loss. */
   #lost = false
-  #afterLoss = false
   /** A COMMIT was struck, or a BEGIN. */
   #ending = false
   /** The request at hand has a BEGIN. */
@@ -60,27 +43,23 @@ export class Model {
 
   /** `deaths`: its transaction may be lost at any time. */
   constructor(client: number, truth: Truth, deaths: boolean) {
-    this.#client = client
-    this.#truth = truth
+    this.#transaction = new Transaction(client, truth)
     this.#deaths = deaths
+  }
+
+  /** No transaction is open. */
+  get rests(): boolean {
+    return this.#transaction.block === 'I'
   }
 
   /** All that answers a request; returns true when it did what it was to do. */
   *answer(request: Request): Answer {
+    const transaction = this.#transaction
     this.#lost = false
     this.#ending = false
     this.#begins = statementsOf(request).some(({ deed }) => deed?.do === 'begin')
-    if (this.block === 'I') this.#begin()
-    let done = true
-    if (request.how === 'simple') {
-      // A simple query ends the unnamed statement.
-      this.#prepared.delete('')
-      if (request.statements.length === 0) done = yield* this.#line('I')
-      for (const statement of request.statements) {
-        done = yield* this.#run(statement, true)
-        if (!done) break
-      }
-    } else done = yield* this.#batch(request.steps)
+    if (this.rests) transaction.begin()
+    let done = yield* request.how === 'simple' ? this.#query(request) : this.#batch(request.steps)
     let came: Came = yield this.#ready()
     while ('code' in came) {
       // Too late for the statements, not for their end.
@@ -89,17 +68,18 @@ export class Model {
       came = yield this.#ready()
     }
     const told = came.line.slice(2) as 'I' | 'T' | 'E'
-    if (told === 'E' && (this.#lost || this.block === 'I')) this.#afterLoss = true
-    if (this.block !== 'I' && told === 'I') this.#end('not there')
-    this.block = told
-    if (this.block === 'I') this.#end('there')
+    if (told === 'E' && (this.#lost || this.rests)) transaction.lost = true
+    if (!this.rests && told === 'I') transaction.end('not there')
+    transaction.block = told
+    if (this.rests) transaction.end('there')
     return done
   }
 
   /** Nobody is told any more what becomes of these. */
   abandon(requests: readonly Request[]): void {
-    let block = this.block !== 'I'
-    let aborted = this.block === 'E'
+    const transaction = this.#transaction
+    let block = transaction.block !== 'I'
+    let aborted = transaction.block === 'E'
     for (const { deed, fails } of requests.flatMap(statementsOf)) {
       switch (fails === undefined ? deed?.do : undefined) {
         case 'begin':
@@ -107,78 +87,50 @@ export class Model {
           break
         case 'savepoint':
         case 'rollback-to':
-          this.#work.savepoints = true
+          transaction.mayGoBack()
           aborted = false
-          break
-        case 'insert':
-        case 'notify':
-          this.#mayHaveDone(deed!)
           break
         case 'commit':
         case 'rollback':
-          this.#end(deed?.do === 'commit' && !aborted ? 'unknown' : 'not there')
+          transaction.end(deed?.do === 'commit' && !aborted ? 'unknown' : 'not there')
           block = false
           aborted = false
       }
-      if (!block) this.#end('unknown')
+      // Part of the request under way may have been answered already.
+      if (fails === undefined && deed?.do === 'insert') transaction.mayHaveWritten(deed.numbers)
+      if (fails === undefined && deed?.do === 'notify') transaction.mayHaveNotified(deed.text)
+      if (!block) transaction.end('unknown')
     }
-    this.#end(block ? 'not there' : 'unknown')
-  }
-
-  /** Part of the request under way may have been answered already. */
-  #mayHaveDone(deed: Deed): void {
-    const { numbers, notices } = this.#work
-    if (deed.do === 'notify' && !notices.includes(deed.text)) notices.push(deed.text)
-    if (deed.do !== 'insert') return
-    for (const number of deed.numbers) {
-      const settled = this.#truth.knows(this.#client, number)
-      if (!settled && !numbers.includes(number)) numbers.push(number)
-    }
+    transaction.end(block ? 'not there' : 'unknown')
   }
 
   #ready(): Item {
     if (this.#lost) return { is: 'ready', statuses: 'ITE' }
     // Whoever is hit in a COMMIT may be out of it already, and what is behind a BEGIN that was hit
     // must not run as if there had been none.
-    return { is: 'ready', statuses: this.#ending ? 'EI' : this.block }
-  }
-
-  // The transaction
-
-  #begin(): void {
-    this.#work = newWork()
-    this.#before = this.#marks
-    this.#savepoints = []
-    this.#lasting = this.#marks
-  }
-
-  #end(fate: 'there' | 'not there' | 'unknown'): void {
-    this.#truth.settle(this.#client, this.#work, fate)
-    if (fate === 'there') this.#marks = this.#lasting
-    else if (fate === 'not there') this.#marks = this.#before
-    else this.#marks = [...new Set([...this.#before, ...this.#lasting])]
-    this.#afterLoss = false
-    this.#begin()
-  }
-
-  /** An error of the statement at hand. */
-  #hurt(): void {
-    if (this.block === 'I') this.#end('not there')
-    else this.block = 'E'
+    return { is: 'ready', statuses: this.#ending ? 'EI' : this.#transaction.block }
   }
 
   /** An error that comes for reasons of its own. */
   #strike(code: string): void {
     if (code === '57014') {
-      if (this.block === 'I' && this.#begins) this.#ending = true
-      this.#hurt()
+      if (this.rests && this.#begins) this.#ending = true
+      this.#transaction.hurt()
       return
     }
     this.#lost = true
-    this.#end(code === '08007' ? 'unknown' : 'not there')
+    this.#transaction.end(code === '08007' ? 'unknown' : 'not there')
   }
 
   // Statements
+
+  *#query({ statements }: Request): Answer {
+    // A simple query ends the unnamed statement.
+    this.#prepared.delete('')
+    if (statements.length === 0) return yield* this.#line('I')
+    for (const statement of statements) if (!(yield* this.#run(statement, true))) return false
+    return true
+  }
 
   *#line(...lines: string[]): Answer {
     const came = yield { is: 'line', lines }
@@ -189,16 +141,16 @@ export class Model {
   *#fail(codes: readonly string[], says: string): Answer {
     const came = yield { is: 'error', codes, says }
     if ('code' in came) this.#strike(came.code)
-    else this.#hurt()
+    else this.#transaction.hurt()
     return false
   }
 
   *#refuse(): Answer {
-    return yield* this.#fail(this.#afterLoss ? AFTER_LOSS : ['25P02'], '')
+    return yield* this.#fail(this.#transaction.lost ? AFTER_LOSS : ['25P02'], '')
   }
 
   #refused(statement: Statement): boolean {
-    if (this.block !== 'E') return false
+    if (this.#transaction.block !== 'E') return false
     const ends = ['commit', 'rollback', 'rollback-to'].includes(statement.deed?.do ?? '')
     return !ends
   }
@@ -225,11 +177,11 @@ export class Model {
     const { statement } = portal
     const { fails, notice, copy, deed } = statement
     if (deed?.do === 'savepoint' || deed?.do === 'rollback-to') {
-      if (this.block === 'I') return yield* this.#fail(['25P01'], '')
-      const known = this.#savepoints.some(({ name }) => name === deed.name)
+      if (this.rests) return yield* this.#fail(['25P01'], '')
+      const known = this.#transaction.has(deed.name)
       if (deed.do === 'rollback-to' && !known) {
         // Who had failed already is not told of a loss before it goes back to a savepoint.
-        if (this.#afterLoss || this.#deaths) return yield* this.#fail(AFTER_LOSS, '')
+        if (this.#transaction.lost || this.#deaths) return yield* this.#fail(AFTER_LOSS, '')
         return yield* this.#fail(['3B001'], deed.name)
       }
     }
@@ -253,7 +205,7 @@ export class Model {
     if (copy === 'out' && !(yield* this.#line('c'))) return false
     const tag = this.#tag(statement, portal.given - first)
     if (!(yield* this.#line(`C ${tag}`))) {
-      if (statement.deed?.do === 'commit' && this.block === 'E') this.#ending = true
+      if (statement.deed?.do === 'commit' && this.#transaction.block === 'E') this.#ending = true
       return false
     }
     this.#do(statement.deed)
@@ -265,70 +217,47 @@ export class Model {
     if (statement.copy === 'out') return yield* this.#line(`d ${row}`)
     if (!row.endsWith(MARK)) return yield* this.#line(`D ${row}`)
     const rest = row.slice(0, -MARK.length)
-    const came = yield { is: 'line', lines: this.#marks.map((mark) => `D ${rest}${mark}`) }
+    const came = yield {
+      is: 'line',
+      lines: this.#transaction.marks.map((mark) => `D ${rest}${mark}`),
+    }
     if ('code' in came) this.#strike(came.code)
-    else if (this.#marks.length > 1) this.#knownMark(came.line.slice(2 + rest.length))
+    else if (this.#transaction.marks.length > 1)
+      this.#transaction.knownMark(came.line.slice(2 + rest.length))
     return 'line' in came
   }
 
-  /** Which of several values it has. */
-  #knownMark(mark: string): void {
-    if (this.#lasting === this.#marks) this.#lasting = [mark]
-    if (this.#before === this.#marks) this.#before = [mark]
-    this.#marks = [mark]
-  }
-
   #tag({ tag, columns, copy, deed, rows }: Statement, given: number): string {
-    if (deed?.do === 'commit' && this.block === 'E') return 'ROLLBACK'
+    if (deed?.do === 'commit' && this.#transaction.block === 'E') return 'ROLLBACK'
     if (copy === 'out') return `${tag} ${rows}`
     return columns === undefined ? tag : `${tag} ${given}`
   }
 
   #do(deed: Deed | undefined): void {
+    const transaction = this.#transaction
     switch (deed?.do) {
       case 'begin':
-        this.block = 'T'
+        transaction.block = 'T'
         return
       case 'commit':
       case 'rollback':
-        this.#end(deed.do === 'commit' && this.block !== 'E' ? 'there' : 'not there')
-        this.block = 'I'
+        transaction.end(deed.do === 'commit' && transaction.block !== 'E' ? 'there' : 'not there')
+        transaction.block = 'I'
         return
-      case 'savepoint': {
-        const { numbers, notices } = this.#work
-        this.#work.savepoints = true
-        this.#savepoints.push({
-          name: deed.name,
-          numbers: numbers.length,
-          notices: notices.length,
-          marks: this.#marks,
-          lasting: this.#lasting,
-        })
+      case 'savepoint':
+        transaction.savepoint(deed.name)
         return
-      }
-      case 'rollback-to': {
-        const at = this.#savepoints.findLastIndex(({ name }) => name === deed.name)
-        const { numbers, notices, marks, lasting } = this.#savepoints[at]!
-        const taken = { ...newWork(), numbers: this.#work.numbers.splice(numbers) }
-        this.#truth.settle(this.#client, taken, 'not there')
-        this.#work.notices.splice(notices)
-        this.#marks = marks
-        this.#lasting = lasting
-        this.#savepoints.splice(at + 1)
-        this.block = 'T'
+      case 'rollback-to':
+        transaction.rollBackTo(deed.name)
         return
-      }
       case 'insert':
-        this.#work.numbers.push(...deed.numbers)
+        transaction.insert(deed.numbers)
         return
       case 'notify':
-        this.#work.notices.push(deed.text)
+        transaction.notify(deed.text)
         return
       case 'mark':
-        // Outside of a transaction it is gone at once.
-        if (deed.local && this.block === 'I') return
-        this.#marks = [deed.to]
-        if (!deed.local) this.#lasting = this.#marks
+        transaction.mark(deed.to, deed.local)
         return
       case 'prepare':
         this.#named.set(deed.name, deed.statement)
@@ -377,7 +306,7 @@ export class Model {
         const definition = this.#prepared.get(step.name)
         if (definition === undefined) return yield* this.#fail(['26000'], step.name)
         const { columns } = definition.with('')
-        if (this.block === 'E' && columns !== undefined) return yield* this.#refuse()
+        if (this.#transaction.block === 'E' && columns !== undefined) return yield* this.#refuse()
         return (yield* this.#line('t')) && (yield* this.#line(shape(columns)))
       }
       case 'describe-portal':

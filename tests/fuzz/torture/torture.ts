@@ -22,8 +22,8 @@ export interface TortureOptions {
   readonly units: number
   /** Goes on so long, at least. */
   readonly seconds: number
-  /** Kills server connections meanwhile. */
-  readonly deaths: boolean
+  /** Kills a server connection, now and then; how it did. */
+  readonly kill?: (random: () => number) => Promise<string>
 }
 
 export interface Report {
@@ -37,7 +37,8 @@ export interface Report {
 const CANCEL_HANDS = 2
 
 export async function torture(options: TortureOptions): Promise<Report> {
-  const { direct, login, seed, deaths } = options
+  const { direct, login, seed, kill } = options
+  const deaths = kill !== undefined
   const hand = new pg.Client({ connectionString: direct })
   await hand.connect()
   await hand.query(STAGE)
@@ -64,7 +65,7 @@ export async function torture(options: TortureOptions): Promise<Report> {
   const going = (): boolean => living > 0 && !book.over
   const random = randomOf(seed)
   const cancels = Array.from({ length: CANCEL_HANDS }, () => cancelThem(clients, random, going))
-  const kills = deaths ? killThem(hand, book, random, going) : undefined
+  const kills = kill === undefined ? undefined : killThem(kill, book, random, going)
   await Promise.all([...lives, ...cancels, kills])
   if (!book.over && !deaths) await judgeHeard(book, clients)
   for (const client of clients) client.end()
@@ -97,17 +98,13 @@ async function cancelThem(
 }
 
 async function killThem(
-  hand: pg.Client,
+  kill: (random: () => number) => Promise<string>,
   book: Book,
   random: () => number,
   going: () => boolean,
 ): Promise<void> {
   while (going()) {
-    const { rowCount } = await hand.query(
-      `select pg_terminate_backend(pid) from (select pid from pg_stat_activity
-       where pid <> pg_backend_pid() and backend_type = 'client backend' order by random() limit 1)`,
-    )
-    book.count('killed', rowCount ?? 0)
+    book.count(await kill(random))
     await pause(random() * 100)
   }
 }
