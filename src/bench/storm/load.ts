@@ -15,7 +15,7 @@ import { Tally } from './tally.ts'
 /** Sockets opened in one turn of the event loop; the answers of others are read in between. */
 const ARRIVALS_A_TURN = 64
 /** How often clients are looked through for those that have waited too long (ms). */
-const PATIENCE_EVERY = 100
+const PATIENCE_EVERY = 200
 /** One address has some 28,000 ports for one destination, and used ones rest for a minute. */
 const PORTS_OF_AN_ADDRESS = 20_000
 

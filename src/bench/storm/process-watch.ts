@@ -10,8 +10,11 @@ import type { Usage } from './result.ts'
 /** Of the clock in which /proc counts; the same on every Linux that Node.js runs on. */
 const TICKS_A_SECOND = 100
 
-/** Undefined when the process is not there. CPU is counted from the process's own beginning. */
-export function usageOf(pid: number): Usage | undefined {
+/**
+ * Undefined when the process is not there. CPU is counted from the process's own beginning.
+ * @param known memory; undefined: is looked up; else taken for it, because the kernel goes through all pages
+ */
+export function usageOf(pid: number, known?: number): Usage | undefined {
   let cpu = 0
   let memory = 0
   const family = familyOf(pid)
@@ -22,9 +25,9 @@ export function usageOf(pid: number): Usage | undefined {
       continue
     }
     cpu += own
-    memory += memoryOf(member)
+    if (known === undefined) memory += memoryOf(member)
   }
-  return { cpu, memory }
+  return { cpu, memory: known ?? memory }
 }
 
 /** Itself first. Children of a process's main thread only: whom else does a server start? */

@@ -81,6 +81,8 @@ export interface InstrumentSummary {
   readonly busiest: number
   /** Most of the machine that was busy at once, 0 to 1. */
   readonly machineBusiest: number | undefined
+  /** CPU of the whole instrument, from the first arrival to the end (s). */
+  readonly cpuSeconds: number
   /** SCRAM keys derived from the password. */
   readonly derivations: number
   /** Why the figures say more of the instrument than of the target; empty when they do not. */

@@ -89,6 +89,7 @@ async function storm(
   let startAt = clock.now()
   const nodePid = target.onLab ? lab?.pid : undefined
   const watched = { node, nodePid, proxyPid: reached.proxyPid }
+  let cpuBefore = process.cpuUsage()
   const seen: Seen = { watch: undefined, sessions: undefined, overflows: undefined }
   const slices: SliceWord[] = []
   const live = liveStanding(target.name, options, () => seen.watch?.last?.server?.load)
@@ -109,6 +110,7 @@ async function storm(
       },
       onStart: (at) => {
         startAt = at
+        cpuBefore = process.cpuUsage()
         seen.watch?.start()
       },
       ...(signal === undefined ? {} : { signal }),
@@ -120,6 +122,7 @@ async function storm(
   }
   const { watch } = seen
   const lastedMs = clock.now() - startAt
+  const { user, system } = process.cpuUsage(cpuBefore)
   const opened = await openedSince(seen.sessions, node)
   const instrument = {
     threads,
@@ -127,6 +130,7 @@ async function storm(
     longestStallMs: Math.max(...words.map((word) => word.longestStallMs)),
     busiest: Math.max(0, ...slices.map((word) => word.busy)),
     machineBusiest: watch?.machineBusiest,
+    cpuSeconds: (user + system) / 1e6,
     derivations: words.reduce((sum, word) => sum + word.derivations, 0),
   }
   return {
@@ -216,7 +220,14 @@ function overflowed(before: number | undefined): number | undefined {
 }
 
 function failed(target: Target, plan: StormPlan, failure: string): TargetResult {
-  const instrument = { threads: 0, late: undefined, longestStallMs: 0, busiest: 0, derivations: 0 }
+  const instrument = {
+    threads: 0,
+    late: undefined,
+    longestStallMs: 0,
+    busiest: 0,
+    cpuSeconds: 0,
+    derivations: 0,
+  }
   const zero = { arrived: 0, loggedIn: 0, answered: 0, statements: 0, overdue: 0, dropped: 0 }
   return {
     target: target.name,

@@ -7,6 +7,8 @@ import { MachineWatch, usageOf } from './process-watch.ts'
 import type { ServerSummary, Sight, Usage, UsageSummary } from './result.ts'
 
 const EVERY = 500
+/** Memory grows slowly, and to look at it costs the processes something: every so many looks. */
+const MEMORY_EVERY = 4
 /** CPU is counted in hundredths of a second; over less than this it is not a rate (ms). */
 const RATE_OVER = 900
 
@@ -39,7 +41,7 @@ export class Watch {
   /** Takes a last look. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#look()
+    await this.#look(true)
   }
 
   get last(): Sight | undefined {
@@ -74,14 +76,16 @@ export class Watch {
     return shares.length === 0 ? undefined : Math.max(...shares)
   }
 
-  async #look(): Promise<void> {
+  async #look(last = false): Promise<void> {
     const { node, nodePid, proxyPid } = this.#watched
+    const fresh = last || this.sights.length % MEMORY_EVERY === 0
+    const before = this.sights.at(-1)
     const server = await node?.count()
     this.sights.push({
       at: this.#now(),
       server,
-      proxy: since(usage(proxyPid), this.#first.proxy),
-      node: since(usage(nodePid), this.#first.node),
+      proxy: since(usage(proxyPid, fresh ? undefined : before?.proxy?.memory), this.#first.proxy),
+      node: since(usage(nodePid, fresh ? undefined : before?.node?.memory), this.#first.node),
       machine: this.#machine.share(),
     })
   }
@@ -100,8 +104,8 @@ export function cpuRates(sights: readonly Sight[], whose: 'proxy' | 'node'): [nu
   return rates
 }
 
-const usage = (pid: number | undefined): Usage | undefined =>
-  pid === undefined ? undefined : usageOf(pid)
+const usage = (pid: number | undefined, memory?: number): Usage | undefined =>
+  pid === undefined ? undefined : usageOf(pid, memory)
 
 function since(now: Usage | undefined, first: Usage | undefined): Usage | undefined {
   if (now === undefined || first === undefined) return undefined

@@ -143,7 +143,7 @@ export function facts(result: StormResult): Markup {
     Object.entries(entries).map(([name, value]) => html`<dt>${name}</dt><dd>${String(value)}</dd>`)
   const trust = result.targets.map(
     ({ target, instrument: i }) =>
-      html`<dt>${target}</dt><dd>${i.threads} threads; what was due was begun within ${spanText(i.late?.p99)} (p99), ${spanText(i.late?.max)} at worst; longest stall ${spanText(i.longestStallMs)}; the busiest thread ${share(i.busiest)}, the machine ${share(i.machineBusiest)} busy at most; SCRAM keys derived ${countText(i.derivations)} times</dd>`,
+      html`<dt>${target}</dt><dd>${i.threads} threads; what was due was begun within ${spanText(i.late?.p99)} (p99), ${spanText(i.late?.max)} at worst; longest stall ${spanText(i.longestStallMs)}; the busiest thread ${share(i.busiest)}, the machine ${share(i.machineBusiest)} busy at most; CPU of the instrument ${cpuText(i.cpuSeconds)}; SCRAM keys derived ${countText(i.derivations)} times</dd>`,
   )
   return html`<pre><code>${result.command}</code></pre><h3>Settings</h3><dl class="pairs">${pairs(result.settings)}</dl><h3>Machine</h3><dl class="pairs">${pairs(result.machine)}<dt>began</dt><dd>${momentText(result.began)}</dd><dt>lasted</dt><dd>${lastedText(result.ended - result.began)}</dd></dl><h3>How far to trust it</h3><dl class="pairs">${trust}</dl>`
 }

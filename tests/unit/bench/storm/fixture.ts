@@ -67,6 +67,7 @@ export function madeUpTarget(changes: Partial<TargetResult> = {}): TargetResult 
       longestStallMs: 14,
       busiest: 0.6,
       machineBusiest: 0.8,
+      cpuSeconds: 3.2,
       derivations: 2,
       warnings: [],
     },

@@ -76,7 +76,14 @@ describe('A storm raised until it fails', () => {
 })
 
 describe('The instrument', () => {
-  const good = { threads: 1, derivations: 1, longestStallMs: 20, busiest: 0.7, machineBusiest: 0.8 }
+  const good = {
+    threads: 1,
+    derivations: 1,
+    cpuSeconds: 1,
+    longestStallMs: 20,
+    busiest: 0.7,
+    machineBusiest: 0.8,
+  }
   const late = { n: 9, p50: 1, p90: 2, p99: 10, max: 30 }
 
   it('has nothing to say against itself when it kept up', () => {
