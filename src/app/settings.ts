@@ -48,7 +48,7 @@ export function listenPoolSettings(settings: Settings): PoolSettings {
 
 /** How server connections are shared; undefined when they are not. */
 export function sharingRules({ pool }: Settings): SharingRules | undefined {
-  if (!pool.sharing) return undefined
+  if (pool.sharing === 'off') return undefined
   const { sharingDepth: depth, sharingConnections: connections = 'auto' } = pool
   return { ...SHARING, depth, connections }
 }

@@ -134,12 +134,12 @@ export const pool = section(
       example: "SET statement_timeout = '30s'",
       otherwise: 'none',
     }).optional(),
-    sharing: yesNo({
+    sharing: oneOf(['off', 'on'], {
       description:
         'Requests that provably only read and are answered quickly share server connections, one behind the other, instead of waiting for one of their own. Nobody sees a difference but in speed. Off for endpoints with retryReads: false.',
       aws: 'none',
-      example: 'false',
-    }).prefault(false),
+      example: 'on',
+    }).prefault('off'),
     sharingDepth: count(
       { min: 2, max: 256, unit: 'requests' },
       {
