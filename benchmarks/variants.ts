@@ -15,13 +15,13 @@ export interface Variant {
 
 /** What the short names stand for. */
 export const KNOWN_VARIANTS: Readonly<Record<string, Omit<Variant, 'name'>>> = {
-  sharing: { settings: ['pool.sharing=true'], environment: {} },
-  alone: { settings: ['pool.sharing=false'], environment: {} },
+  sharing: { settings: ['pool.sharing=on'], environment: {} },
+  alone: { settings: ['pool.sharing=off'], environment: {} },
   workers: { settings: ['workers=2'], environment: {} },
   streams: { settings: [], environment: { WEIR_NET: 'streams' } },
 }
 
-/** `sharing`, or `deep:pool.sharing=true+pool.sharingDepth=32`. Throws UsageError. */
+/** `sharing`, or `deep:pool.sharing=on+pool.sharingDepth=32`. Throws UsageError. */
 export function parseVariant(text: string): Variant {
   const [, name, rest] = /^([\w-]+)(?::(.+))?$/.exec(text) ?? []
   if (name === undefined) throw wrong(text)

@@ -40,11 +40,11 @@ test('large results are measured when asked for, beside other modes or alone', (
 })
 
 test('a variant is a known name or settings of its own, and may be who is judged', () => {
-  const argv = ['--variants', 'streams,deep:pool.sharing=true+workers=2', '--judge', 'weir+deep']
+  const argv = ['--variants', 'streams,deep:pool.sharing=on+workers=2', '--judge', 'weir+deep']
   expect(parseOptions([...argv, '--expect', 'goals'])).toMatchObject({
     variants: [
       { name: 'streams', settings: [], environment: { WEIR_NET: 'streams' } },
-      { name: 'deep', settings: ['pool.sharing=true', 'workers=2'], environment: {} },
+      { name: 'deep', settings: ['pool.sharing=on', 'workers=2'], environment: {} },
     ],
     judge: 'weir+deep',
     expectGoals: true,
