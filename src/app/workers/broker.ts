@@ -143,6 +143,7 @@ export class Broker {
       account.asked = false
       account.denied = false
     } else if (account.wants === 0) account.hungrySince = this.#clock.monotonic()
+    if (wants > account.wants) account.asked = false
     account.wants = wants
     this.#settle()
   }
@@ -221,7 +222,12 @@ export class Broker {
     if (!account.asked) {
       account.asked = true
       for (const other of this.#accounts.values()) {
-        if (other === account || other.limit === 0 || other.lowering > 0) continue
+        if (other === account || other.limit === 0) continue
+        if (other.lowering > 0) {
+          // It has not answered the last time yet.
+          account.asked = false
+          continue
+        }
         other.order++
         other.lowering++
         other.debtor.yield(this.node, other.order, account.wants)

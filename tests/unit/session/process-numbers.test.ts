@@ -2,8 +2,11 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import {
   MOST_SESSION_ID,
+  MOST_WORKERS,
   processNumber,
   readProcessNumber,
+  sessionIdsOf,
+  workerOf,
 } from '../../../src/session/process-numbers.ts'
 import { Sessions } from '../../../src/session/sessions.ts'
 
@@ -45,4 +48,22 @@ it('ids of sessions stay small, and the number clients see is another', () => {
     session: 1,
     forwarded: false,
   })
+})
+
+it('the ids of no two workers meet, and each names its worker', () => {
+  const workers = Array.from({ length: MOST_WORKERS }, (_, i) => i + 1)
+  let last = 0
+  for (const worker of workers) {
+    const ids = sessionIdsOf(worker)
+    expect(ids.first).toBeGreaterThan(last)
+    expect([workerOf(ids.first), workerOf(ids.last)]).toEqual([worker, worker])
+    last = ids.last
+  }
+  expect(last).toBe(MOST_SESSION_ID)
+})
+
+it('a worker gives out its own ids, from the first again after the last', () => {
+  const sessions = new Sessions(0, { first: 7, last: 8 })
+  expect(sessions.room).toBe(2)
+  expect([sessions.nextId(), sessions.nextId(), sessions.nextId()]).toEqual([7, 8, 7])
 })
