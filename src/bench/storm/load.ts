@@ -10,15 +10,13 @@ import { query, type ServerError, startup } from './messages.ts'
 import { arrivalsOf, counts, cutOf, dueOf, overBy, warmUpOf } from './plan.ts'
 import { Ring } from './ring.ts'
 import { KeyRing } from './scram.ts'
+import { sourceOf } from './source-address.ts'
 import { Tally } from './tally.ts'
 
 /** Sockets opened in one turn of the event loop; the answers of others are read in between. */
 const ARRIVALS_A_TURN = 64
 /** How often clients are looked through for those that have waited too long (ms). */
 const PATIENCE_EVERY = 200
-/** One address has some 28,000 ports for one destination, and used ones rest for a minute. */
-const PORTS_OF_AN_ADDRESS = 20_000
-
 /** A thread's share of what comes before the storm; whatever goes wrong will go wrong again. */
 export async function warmUp(order: LoadOrder): Promise<void> {
   if (order.plan.warmUp === 0) return
@@ -138,10 +136,7 @@ export class Load {
 
   #arrive(number: number, due: number): void {
     const { ip, plan } = this.#order
-    const many = arrivalsOf(plan) > PORTS_OF_AN_ADDRESS && ip === '127.0.0.1'
-    const from = many
-      ? `127.0.0.${1 + (Math.floor(number / PORTS_OF_AN_ADDRESS) % 250)}`
-      : undefined
+    const from = sourceOf(number, arrivalsOf(plan), ip)
     const client = new StormClient(number, due, this.#host, this.#events, from)
     client.stepAt = this.#now()
     this.#clients.add(client)

@@ -71,6 +71,12 @@ export interface ServerSummary {
   readonly opened: number | undefined
 }
 
+/** What an instrument has to say against itself. `busy` alone does not put a limit in doubt. */
+export interface Warning {
+  readonly kind: 'late' | 'stall' | 'machine' | 'busy'
+  readonly text: string
+}
+
 /** How far the instrument itself is to be trusted. */
 export interface InstrumentSummary {
   readonly threads: number
@@ -86,7 +92,7 @@ export interface InstrumentSummary {
   /** SCRAM keys derived from the password. */
   readonly derivations: number
   /** Why the figures say more of the instrument than of the target; empty when they do not. */
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
 }
 
 export interface TargetResult {
@@ -129,7 +135,7 @@ export interface Step {
   readonly clients: number
   readonly rate: number
   readonly expectations: readonly Expectation[]
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
 }
 
 /** What `--until-fail` found of one target. */

@@ -12,7 +12,7 @@ import { runFleet } from './fleet.ts'
 import { type OverWord, SLICE_MS, type SliceWord, StormClock } from './load-words.ts'
 import { mergedSpans, momentsOf, totalsOf } from './merge.ts'
 import { type NodeWatch, watchNode } from './node-watch.ts'
-import { arrivedBy, overBy, type StormPlan, type TlsMode } from './plan.ts'
+import { arrivalsOf, arrivedBy, overBy, type StormPlan, type TlsMode } from './plan.ts'
 import { listenOverflows } from './process-watch.ts'
 import type { StormProgress } from './progress.ts'
 import type { TargetResult } from './result.ts'
@@ -49,7 +49,8 @@ interface Seen {
 /** Never rejects for what the target does; rejects when the instrument itself fails. */
 export async function stormTarget(target: Target, options: StormOptions): Promise<TargetResult> {
   const { plan, port, directory, pool, lab, progress } = options
-  const clients = plan.clients
+  // Those of one wave may still be there when the next one comes.
+  const clients = arrivalsOf(plan)
   progress.at(standingOf(target.name, 'starting', plan))
   const folder = join(directory, target.name)
   mkdirSync(folder, { recursive: true })

@@ -1,5 +1,6 @@
 /**
- * Raises a storm until something that is expected breaks. Rule: clients and rate grow together, so the
+ * Raises a storm until something that is expected breaks; when the first one breaks it, lowers it
+ * until that holds. Rule: clients and rate grow together, so the
  * storm stays as long as it was; the last step that held and the first that did not are halved between
  * a few times; and a limit that may be the instrument's own is never called the target's.
  */
@@ -11,6 +12,8 @@ import { cameText } from './report/figures.ts'
 import type { Limit, Step, TargetResult } from './result.ts'
 
 const GROWTH = 1.5
+/** Who breaks with so few has no limit worth a name. */
+const LEAST = 10
 /** Steps between the last that held and the first that broke. */
 const HALVINGS = 2
 
@@ -60,6 +63,9 @@ export async function raiseUntilFail(options: RaiseOptions): Promise<Raised> {
     if (clients >= most) break
     clients = Math.min(most, Math.round(clients * GROWTH))
   }
+  while (held === undefined && broke !== undefined && broke > LEAST && !ended()) {
+    await step(Math.round(broke / 2))
+  }
   for (let i = 0; i < HALVINGS && held !== undefined && broke !== undefined && !ended(); i++) {
     const middle = Math.round((held.clients + broke) / 2)
     if (middle === held.clients || middle === broke) break
@@ -79,8 +85,8 @@ function verdictOf({ target, steps, held, broke }: Omit<Limit, 'verdict'>, most:
   const step = steps.findLast(({ clients }) => clients === broke)
   const missed = (step?.expectations ?? []).filter(({ met }) => !met)
   const came = missed.map(({ text, actual }) => `${text} was ${cameText(text, actual)}`).join(', ')
-  const own = step?.warnings.find((warning) => /bottleneck|stood still|all cores/.test(warning))
-  const doubt = own === undefined ? '' : `; but that may be the instrument's limit: ${own}`
+  const own = step?.warnings.find(({ kind }) => kind !== 'busy')
+  const doubt = own === undefined ? '' : `; but that may be the instrument's limit: ${own.text}`
   const upTo = held === undefined ? 'it never held' : `held with ${held}`
   return `${target} broke at ${broke} clients (${came || 'it could not be started'}), ${upTo}${doubt}`
 }

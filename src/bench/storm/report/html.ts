@@ -135,7 +135,7 @@ function cards(views: readonly TargetView[]): Markup {
 function warnings(views: readonly TargetView[]): Piece {
   const all = views.flatMap(({ result: r }) =>
     r.instrument.warnings.map(
-      (warning) => html`<li class="note"><b>${r.target}</b>: ${warning}</li>`,
+      ({ text }) => html`<li class="note"><b>${r.target}</b>: ${text}</li>`,
     ),
   )
   return all.length > 0 && html`<ul class="warnings">${all}</ul>`

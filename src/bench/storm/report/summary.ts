@@ -22,7 +22,7 @@ export function summaryText(result: StormResult, options: { colour?: boolean } =
   lines.push(...targets.flatMap((target) => errorLines(target, paint)))
   lines.push(...targets.map(({ target, description }) => printable(`${target}: ${description}`)))
   for (const { target, instrument } of targets) {
-    for (const warning of instrument.warnings) lines.push(printable(`mind, ${target}: ${warning}`))
+    for (const { text } of instrument.warnings) lines.push(printable(`mind, ${target}: ${text}`))
   }
   if (result.limits.length > 0) lines.push('')
   for (const { verdict } of result.limits) lines.push(paint.strong(printable(verdict)))

@@ -35,7 +35,7 @@ export function terminalStorm(
       const line = targetLine(result)
       const bad = result.failure !== undefined || errorsOf(result) > 0
       stay(bad ? paint.bad(line) : line)
-      for (const warning of result.instrument.warnings) stay(printable(`  ${warning}`))
+      for (const { text } of result.instrument.warnings) stay(printable(`  ${text}`))
     },
     say: (sentence) => stay(paint.soft(printable(sentence))),
   }

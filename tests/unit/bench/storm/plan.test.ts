@@ -11,6 +11,7 @@ import {
   overBy,
   type StormPlan,
 } from '../../../../src/bench/storm/plan.ts'
+import { sourceOf } from '../../../../src/bench/storm/source-address.ts'
 
 const plan = (changes: Partial<StormPlan>): StormPlan => ({
   ...DEFAULT_STORM,
@@ -62,6 +63,18 @@ describe('The arrivals', () => {
       const all = dues(plan({ shape }))
       expect(all).toEqual([...all].sort((a, b) => a - b))
     }
+  })
+})
+
+describe('The address a client comes from', () => {
+  it('is the kernel’s choice as long as one address has ports enough', () => {
+    expect(sourceOf(4_999, 5_000, '127.0.0.1')).toBeUndefined()
+    expect(sourceOf(59_999, 60_000, '10.0.0.1')).toBeUndefined()
+  })
+
+  it('changes every 20,000 arrivals where there are more', () => {
+    const from = [0, 19_999, 20_000, 59_999].map((i) => sourceOf(i, 60_000, '127.0.0.1'))
+    expect(from).toEqual(['127.0.0.1', '127.0.0.1', '127.0.0.2', '127.0.0.3'])
   })
 })
 

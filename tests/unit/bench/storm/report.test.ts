@@ -26,7 +26,10 @@ describe('The table at the end', () => {
 
   it('tells what could not be measured, and what the instrument says against itself', () => {
     const broken = madeUpTarget({ target: 'pgbouncer', failure: 'PgBouncer ended at once' })
-    const instrument = { ...madeUpTarget().instrument, warnings: ['the instrument was late'] }
+    const instrument = {
+      ...madeUpTarget().instrument,
+      warnings: [{ kind: 'late', text: 'the instrument was late' }] as const,
+    }
     const text = summaryText(madeUpStorm([broken, madeUpTarget({ instrument })]))
     expect(text).toContain('pgbouncer: PgBouncer ended at once')
     expect(text).toMatch(/pgbouncer +not measured +–/)

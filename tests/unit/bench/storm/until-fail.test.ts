@@ -53,9 +53,16 @@ describe('A storm raised until it fails', () => {
     expect(limit.verdict).toContain('as many as this machine can make; nothing broke')
   })
 
+  it('is lowered when already the first breaks', async () => {
+    const { limit, plans } = await raise(breaksAt(40))
+    expect(plans.map(({ clients }) => clients)).toEqual([100, 50, 25, 38, 44])
+    expect(limit).toMatchObject({ held: 38, broke: 44 })
+  })
+
   it('says so when it never held', async () => {
-    const { limit } = await raise(breaksAt(0))
-    expect(limit).toMatchObject({ held: undefined, broke: 100 })
+    const { limit, plans } = await raise(breaksAt(0))
+    expect(plans.map(({ clients }) => clients)).toEqual([100, 50, 25, 13, 7])
+    expect(limit).toMatchObject({ held: undefined, broke: 7 })
     expect(limit.verdict).toContain('it never held')
   })
 
@@ -92,7 +99,7 @@ describe('The instrument', () => {
 
   it('says when it was late, stood still, was busy all the time, or shared a full machine', () => {
     const first = (changes: object): string | undefined =>
-      warningsOf({ ...good, late, ...changes })[0]
+      warningsOf({ ...good, late, ...changes })[0]?.text
     expect(first({ late: { ...late, p99: 51 } })).toContain('the instrument was the bottleneck')
     expect(first({ longestStallMs: 251 })).toContain('stood still for 251 ms')
     expect(first({ busiest: 0.99 })).toContain('busy all the time')
