@@ -11,7 +11,8 @@ import { DataPlane, tooManyClients } from './app/plane.ts'
 import { changeOf } from './app/workers/rolling.ts'
 import { SeveralProcesses } from './app/workers/several.ts'
 import { workerCount } from './app/workers/share.ts'
-import { startShell } from './app/workers/shells.ts'
+import { lineToPrimary, startShell } from './app/workers/shells.ts'
+import { runWorker } from './app/workers/worker.ts'
 import type { Settings } from './config/settings.ts'
 import { systemClock } from './core/clock.ts'
 import type { Log } from './core/log.ts'
@@ -41,6 +42,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     throw error
   }
   return app
+}
+
+/**
+ * Makes this process one of several that serve clients: it does as the one that started it says, and
+ * ends when that one is gone.
+ */
+export function startWorker(log: (settings: Settings, number: number) => Log): void {
+  runWorker({ log, line: lineToPrimary(), exit: (code) => process.exit(code) })
 }
 
 /**
