@@ -39,6 +39,8 @@ export class SharedServer implements Holder, Shared {
   /** Who rides now is not known to be quick: nobody boards behind. */
   #solo = false
   #over = false
+  /** Nothing is read, because the first does not read what it was given. */
+  #paused = false
   /** When the answer before the one at hand ended. */
   #since = 0
   /** Bytes of the answer at hand. */
@@ -133,7 +135,9 @@ export class SharedServer implements Holder, Shared {
     const rider = this.#riders[this.#first]
     const slow = rider?.reply(bytes) === true
     if (slow || this.#given > this.#lane.rules.largeBytes) this.#alone('large')
-    if (slow) this.server.link.pause()
+    if (!slow) return
+    this.#paused = true
+    this.server.link.pause()
   }
 
   #answered(): void {
@@ -155,6 +159,8 @@ export class SharedServer implements Holder, Shared {
     this.#riders[at] = undefined
     this.#given = 0
     this.#solo = false
+    // Whoever did not read all of it at once is nobody's business here any more.
+    this.resume()
     this.server.passed()
     if (this.#first === this.#end) {
       this.#first = 0
@@ -196,6 +202,8 @@ export class SharedServer implements Holder, Shared {
   }
 
   resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
     this.server.link.resume()
   }
 
