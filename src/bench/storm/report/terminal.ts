@@ -26,7 +26,8 @@ export function terminalStorm(
   return {
     at: (standing) => {
       if (!live) return
-      const line = standingLine(standing, (out.columns ?? 80) - 1)
+      // Some terminals do not know how wide they are and say 0.
+      const line = standingLine(standing, (out.columns || 80) - 1)
       if (line === shown) return
       shown = line
       out.write(`${HOME}${line}`)

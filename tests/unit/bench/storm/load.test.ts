@@ -82,6 +82,7 @@ describe('A burst', () => {
     expect(came).toMatchObject({ arrived: 41, loggedIn: 41, answered: 41, errors: {} })
     expect(came.server.logins).toBe(41)
     expect(came.words).toHaveLength(3)
+    expect(came.spans.firstReply?.figures.n).toBe(41)
   })
 
   it('loses nothing between the slices and the whole', async () => {

@@ -4,7 +4,7 @@ import { formatVerifier, parseVerifier } from '../../../../src/auth/scram-keys.t
 import { ScramServer } from '../../../../src/auth/scram-server.ts'
 import { KeyRing, md5Proof, ScramLogin } from '../../../../src/bench/storm/scram.ts'
 
-/** Salt and signature of the example in RFC 7677. */
+/** Password `pencil` and this salt are the example of RFC 7677. */
 const SALT = 'W22ZaJ0SNY7soEsUEjb6gQ=='
 
 async function verifierOf(password: string): Promise<string> {
@@ -14,8 +14,7 @@ async function verifierOf(password: string): Promise<string> {
 }
 
 describe('Keys', () => {
-  it('are those that Postgres derives', async () => {
-    // From `create role x password 'pencil'` with this salt.
+  it('are those of the example, in the form in which Postgres keeps them', async () => {
     expect(await verifierOf('pencil')).toBe(
       `SCRAM-SHA-256$4096:${SALT}$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=`,
     )
