@@ -49,8 +49,12 @@ A wrong configuration ends in exit code 2 with every problem listed.`,
 async function serve(load: () => Settings): Promise<void> {
   const settings = load()
   const log = createLogger(settings.log)
-  const stopped = stopSignal(() => void reload(app, load, log))
+  let running: App | undefined
+  const stopped = stopSignal(() => {
+    if (running !== undefined) void reload(running, load, log)
+  })
   const app = await startApp({ settings, log, version: version(), workerProgram: workerProgram() })
+  running = app
   for (const line of listening(app)) log.info({}, line)
   const signal = await stopped
   log.info({}, `stopping on ${signal}`)

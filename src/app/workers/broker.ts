@@ -101,15 +101,12 @@ export class Broker {
     this.#tell(account, first)
   }
 
-  /**
-   * A worker is gone.
-   * @param ghost its server connections may still be there: `release` says when they are not
-   */
-  leave(worker: number, ghost: boolean): void {
+  /** A worker is gone, and its server connections may not be: `release` says when they are. */
+  leave(worker: number): void {
     const account = this.#accounts.get(worker)
     if (account === undefined) return
     this.#accounts.delete(worker)
-    if (ghost && account.held > 0) this.#ghosts.set(worker, account.held)
+    if (account.held > 0) this.#ghosts.set(worker, account.held)
     for (const other of this.#accounts.values()) this.#tell(other, other.limit)
     this.#settle()
   }

@@ -40,12 +40,11 @@ export class Purse {
     for (const broker of this.#brokers.values()) this.#open(broker, hand)
   }
 
-  /** @param killed what it held is given to nobody until the nodes say that it is gone */
-  leave(hand: Hand, killed: boolean): void {
+  /** What it held is given to nobody until the nodes say that it is gone, however it ended. */
+  leave(hand: Hand): void {
     this.#hands.delete(hand)
     for (const [node, broker] of this.#brokers) {
-      broker.leave(hand.number, killed)
-      if (!killed) continue
+      broker.leave(hand.number)
       const backends = hand.backends.get(node) ?? new Set<number>()
       void this.#parts.ghosts.gone(node, backends).then(() => broker.release(hand.number))
     }

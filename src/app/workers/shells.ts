@@ -39,7 +39,7 @@ export function startShell(exec: string): Shell {
     for (const one of early) say(one)
     line.receive(message as Up)
   })
-  worker.once('error', () => {})
+  worker.on('error', () => {})
   worker.process.once('exit', (code, signal) => shell.ended(code, signal))
   return shell
 }

@@ -121,7 +121,7 @@ export class Staff {
     hand.gone(how)
     crew.remove(hand)
     const orderly = hand.dismissed && code === 0
-    purse.leave(hand, !orderly)
+    purse.leave(hand)
     this.#numbers.delete(hand.number)
     if (this.#stopping) return
     if (orderly) {

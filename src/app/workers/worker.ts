@@ -93,6 +93,8 @@ class Worker {
   #clock = { ...systemClock, monotonic: () => this.#network.turn.now() }
   #time = machineTime(this.#clock)
   #others: Others
+  /** The gates themselves are there only when the plane is made ready. */
+  #closedGates: readonly string[]
   #pulse: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
   #told = ''
@@ -106,6 +108,7 @@ class Worker {
     this.#parts = parts
     this.#begin = begin
     this.#others = begin.others
+    this.#closedGates = begin.closedGates
     this.#store = new TopologyStore(log)
     this.#sessions = new Sessions(settings.instance.id, sessionIdsOf(number))
     this.#allowances = new Allowances({ clock, tell: (need) => line.send(need) })
@@ -142,11 +145,11 @@ class Worker {
   }
 
   async start(): Promise<void> {
-    const { topology, paused, closedGates, watched } = this.#begin
-    await this.#plane.prepare()
+    const { topology, paused, watched } = this.#begin
     for (const [node, whom] of paused) this.#plane.pauseNode(node, whom)
-    this.#plane.closeGates(closedGates)
     if (watched !== undefined) this.#watch(watched)
+    await this.#plane.prepare()
+    this.#plane.closeGates(this.#closedGates)
     // What was told while the plane was made ready is newer.
     if (topology.epoch > this.#store.current.epoch) this.#store.put(topology, [])
     await this.#plane.open()
@@ -192,6 +195,7 @@ class Worker {
         this.#plane.resumeNode(message.node)
         return
       case 'gates':
+        this.#closedGates = message.closed
         this.#plane.closeGates(message.closed)
         return
       case 'watch':

@@ -143,7 +143,7 @@ describe('what all workers have together', () => {
         else if (what < 0.98) {
           // Killed: its backends stay for a while.
           worker.alive = false
-          broker.leave(worker.number, true)
+          broker.leave(worker.number)
           ghosts.set(worker, step)
           workers = [...workers.filter((w) => w !== worker), new PaperWorker(broker, ++next)]
         } else {
@@ -245,7 +245,7 @@ describe('a place', () => {
     settle(broker, workers)
     expect([a.busy, b.busy]).toEqual([2, 2])
     a.alive = false
-    broker.leave(a.number, true)
+    broker.leave(a.number)
     pass(5_000)
     expect(b.busy).toBe(2)
     expect(broker.haunts(a.number)).toBe(true)
