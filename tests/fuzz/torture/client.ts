@@ -9,7 +9,7 @@ import { exchange } from '../../support/raw-session.ts'
 import { type Book, CANCELLED, LOSSES } from './book.ts'
 import { type Answer, type Came, type Item, Model } from './model.ts'
 import { Notes, printed } from './notes.ts'
-import { Program, type Unit } from './programs.ts'
+import { Program, type Role, type Unit } from './programs.ts'
 import type { Request } from './requests.ts'
 import { CHANNEL } from './statements.ts'
 import { type Login, type Told, Wire } from './wire.ts'
@@ -19,8 +19,7 @@ export interface ClientOptions {
   readonly login: Omit<Login, 'parameters'>
   readonly book: Book
   readonly random: () => number
-  /** `listens`: hears of every notification, and stays. `marks`: has settings of its own. */
-  readonly role: 'plain' | 'marks' | 'listens'
+  readonly role: Role
   /** Servers are killed meanwhile. */
   readonly deaths: boolean
   /** Whether to go on after so many units. */
@@ -36,6 +35,8 @@ interface Asked {
 /** However busy the machine is, by then every answer has begun to come. */
 const PATIENCE_MS = 60_000
 const LOOK_MS = 500
+/** Others than readers do nothing for so long at most, between two units. */
+const REST_MS = 100
 /** A stalled client goes on when the others have had so many answers. */
 const OTHERS = 40
 
@@ -57,8 +58,7 @@ export class Client {
     this.#o = options
     this.number = options.number
     const { number, random, role, book } = options
-    const marks = role === 'marks'
-    this.#program = new Program({ client: number, random, marks, stays: role === 'listens' })
+    this.#program = new Program({ client: number, random, role })
     this.#model = new Model(number, book.truth, options.deaths)
   }
 
@@ -78,13 +78,15 @@ export class Client {
 
   /** Lives until it is to stop or something went wrong. */
   async live(): Promise<void> {
-    const { book, goesOn } = this.#o
+    const { book, goesOn, role, random } = this.#o
     for (let units = 0; goesOn(units) && !book.over; units++) {
       if (this.#gone) await this.#open()
       const unit = this.#program.next()
       book.count(unit.what)
       await this.#play(unit)
       await this.#answered(unit.ahead)
+      // Whoever only reads is to have the servers without a queue before them, often enough.
+      if (role !== 'reads') await pause(random() * REST_MS)
     }
     await this.#answered(0)
     if (!this.#gone) this.#model.abandon([])
@@ -111,8 +113,10 @@ export class Client {
 
   async #open(): Promise<void> {
     const { login, role, book } = this.#o
-    const parameters: Record<string, string> =
-      role === 'marks' ? { application_name: `client ${this.number}` } : {}
+    const parameters: Record<string, string> = {}
+    if (role === 'marks') parameters.application_name = `client ${this.number}`
+    // Some who read have settings in common.
+    else if (role === 'reads' && this.number % 3 === 0) parameters.application_name = 'readers'
     this.#model = new Model(this.number, book.truth, this.#o.deaths)
     this.#program.anew()
     this.#notes = new Notes()
@@ -372,6 +376,10 @@ function next(answer: Answer): Item {
   const { value, done } = answer.next({ line: '' })
   if (done) throw new Error('BUG: an answer without a message')
   return value
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function turns(count: number): Promise<void> {

@@ -38,7 +38,9 @@ export class Model {
   #lost = false
   /** A COMMIT was struck, or a BEGIN. */
   #ending = false
-  /** The request at hand has a BEGIN. */
+  /** Of the request at hand. */
+  #statements: readonly Statement[] = []
+  /** It has a BEGIN. */
   #begins = false
 
   /** `deaths`: its transaction may be lost at any time. */
@@ -57,7 +59,8 @@ export class Model {
     const transaction = this.#transaction
     this.#lost = false
     this.#ending = false
-    this.#begins = statementsOf(request).some(({ deed }) => deed?.do === 'begin')
+    this.#statements = statementsOf(request)
+    this.#begins = this.#statements.some(({ deed }) => deed?.do === 'begin')
     if (this.rests) transaction.begin()
     let done = yield* request.how === 'simple' ? this.#query(request) : this.#batch(request.steps)
     let came: Came = yield this.#ready()
@@ -80,7 +83,8 @@ export class Model {
     const transaction = this.#transaction
     let block = transaction.block !== 'I'
     let aborted = transaction.block === 'E'
-    for (const { deed, fails } of requests.flatMap(statementsOf)) {
+    for (const statement of requests.flatMap(statementsOf)) {
+      const { deed, fails } = statement
       switch (fails === undefined ? deed?.do : undefined) {
         case 'begin':
           block = true
@@ -96,12 +100,17 @@ export class Model {
           block = false
           aborted = false
       }
-      // Part of the request under way may have been answered already.
-      if (fails === undefined && deed?.do === 'insert') transaction.mayHaveWritten(deed.numbers)
-      if (fails === undefined && deed?.do === 'notify') transaction.mayHaveNotified(deed.text)
+      this.#mayHaveDone(statement)
       if (!block) transaction.end('unknown')
     }
     transaction.end(block ? 'not there' : 'unknown')
+  }
+
+  /** Part of the request under way may have been answered already. */
+  #mayHaveDone({ deed, fails }: Statement): void {
+    if (fails !== undefined) return
+    if (deed?.do === 'insert') this.#transaction.mayHaveWritten(deed.numbers)
+    if (deed?.do === 'notify') this.#transaction.mayHaveNotified(deed.text)
   }
 
   #ready(): Item {
@@ -119,7 +128,9 @@ export class Model {
       return
     }
     this.#lost = true
-    this.#transaction.end(code === '08007' ? 'unknown' : 'not there')
+    const unknown = code === '08007'
+    if (unknown) for (const statement of this.#statements) this.#mayHaveDone(statement)
+    this.#transaction.end(unknown ? 'unknown' : 'not there')
   }
 
   // Statements
@@ -285,10 +296,12 @@ export class Model {
         if (name === '') this.#prepared.delete('')
         if (this.#prepared.has(name)) return yield* this.#fail(['42P05'], name)
         const { fails } = statement
-        if (fails?.rows === 'none described' && fails.code.startsWith('22') && !statement.copy) {
+        // What depends on a value is found when that is bound.
+        const early =
+          !definition.parameter && statement.copy === undefined && fails?.code !== 'P0001'
+        if (early && fails?.rows === 'none described') {
           return yield* this.#fail([fails.code], fails.says)
         }
-        if (fails?.code === '42703') return yield* this.#fail([fails.code], fails.says)
         if (!(yield* this.#line('1'))) return false
         this.#prepared.set(name, definition)
         return true
@@ -298,6 +311,10 @@ export class Model {
         if (definition === undefined) return yield* this.#fail(['26000'], step.name)
         const statement = definition.with(step.value ?? '')
         if (this.#refused(statement)) return yield* this.#refuse()
+        const { fails } = statement
+        if (definition.parameter && fails !== undefined) {
+          return yield* this.#fail([fails.code], fails.says)
+        }
         if (!(yield* this.#line('2'))) return false
         portals.set(step.portal, { statement, given: 0 })
         return true

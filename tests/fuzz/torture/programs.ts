@@ -28,11 +28,15 @@ export interface Unit {
 export interface ProgramOptions {
   readonly client: number
   readonly random: () => number
-  /** Changes settings of its session. */
-  readonly marks: boolean
-  /** Stays for good, because others depend on what it hears. */
-  readonly stays: boolean
+  readonly role: Role
 }
+
+/**
+ * - `reads`: what may share a server connection with others, nearly always, and at once.
+ * - `plain`: everything, now and then. `marks`: and has settings of its own. `listens`: hears of every
+ *   notification, and stays.
+ */
+export type Role = 'reads' | 'plain' | 'marks' | 'listens'
 
 /** Of prepared statements: the same for all clients, who mean other statements by them. */
 const NAMES = ['s1', 's2', 's3']
@@ -41,41 +45,65 @@ const HUGE_WIDTH = 1_500
 
 type Maker = () => Omit<Unit, 'what' | 'cuts' | 'ahead'>
 
+type Kind = readonly [number, string, Maker]
+
 export class Program {
   #o: ProgramOptions
   #numbers = 0
   /** Names it has asked to prepare in this session. */
   #prepared = new Set<string>()
-  #kinds: readonly (readonly [number, string, Maker])[]
+  #kinds: readonly Kind[]
 
   constructor(options: ProgramOptions) {
     this.#o = options
-    const { marks, stays } = options
-    this.#kinds = [
-      [30, 'one', () => ({ requests: [this.#one()], waits: true })],
+    this.#kinds = options.role === 'reads' ? this.#readers() : this.#all()
+  }
+
+  /** Weight, name, and how it is made. */
+  #all(): Kind[] {
+    const { role } = this.#o
+    const one =
+      (make: () => Request): Maker =>
+      () => ({ requests: [make()], waits: true })
+    return [
+      [30, 'one', one(() => this.#one())],
       [14, 'pipeline', () => ({ requests: this.#several(2, 8), waits: false })],
       [8, 'prepared', () => ({ requests: this.#prepare(), waits: this.#chance(0.5) })],
       [4, 'sql-prepared', () => ({ requests: this.#prepareSql(), waits: this.#chance(0.5) })],
-      [2, 'bulky', () => ({ requests: [this.#bulky()], waits: true })],
-      [8, 'batch', () => ({ requests: [this.#bigBatch()], waits: true })],
+      [2, 'bulky', one(() => this.#bulky())],
+      [8, 'batch', one(() => this.#bigBatch())],
       [10, 'transaction', () => ({ requests: this.#transaction(), waits: this.#chance(0.6) })],
-      [4, 'copy', () => ({ requests: [this.#copy()], waits: true })],
-      [4, 'write', () => ({ requests: [this.#write()], waits: true })],
-      [
-        2,
-        'slow',
-        () => ({ requests: [this.#ask(s.slow(this.#id(), this.#int(20, 150)))], waits: true }),
-      ],
-      [
-        2,
-        'sleep',
-        () => ({ requests: [this.#ask(s.sleep(this.#id(), this.#random() * 0.02))], waits: true }),
-      ],
-      [1, 'huge', () => ({ requests: [this.#huge(0.2)], waits: true })],
+      [4, 'copy', one(() => this.#copy())],
+      [4, 'write', one(() => this.#write())],
+      [2, 'slow', one(() => this.#ask(s.slow(this.#id(), this.#int(20, 150))))],
+      [2, 'sleep', one(() => this.#ask(s.sleep(this.#id(), this.#random() * 0.02)))],
+      [1, 'huge', one(() => this.#huge(0.2))],
       [0.4, 'stall', () => this.#stall()],
       [1.5, 'cancel', () => this.#cancelled()],
-      [marks ? 6 : 0, 'mark', () => ({ requests: this.#mark(), waits: this.#chance(0.5) })],
-      [stays ? 0 : 2, 'leave', () => this.#leave()],
+      [
+        role === 'marks' ? 6 : 0,
+        'mark',
+        () => ({ requests: this.#mark(), waits: this.#chance(0.5) }),
+      ],
+      [role === 'listens' ? 0 : 2, 'leave', () => this.#leave()],
+    ]
+  }
+
+  #readers(): Kind[] {
+    const one =
+      (make: () => Request): Maker =>
+      () => ({ requests: [make()], waits: true })
+    return [
+      [60, 'shared', one(() => this.#shared())],
+      [20, 'read', one(() => this.#ask(this.#read()))],
+      [10, 'prepared', () => ({ requests: this.#prepare(), waits: true })],
+      [4, 'pipeline', () => ({ requests: this.#several(2, 5), waits: false })],
+      [0.5, 'write', one(() => this.#write())],
+      [0.5, 'slow', one(() => this.#ask(s.slow(this.#id(), this.#int(20, 150))))],
+      [0.3, 'huge', one(() => this.#huge(0.2))],
+      [0.1, 'stall', () => this.#stall()],
+      [0.5, 'cancel', () => this.#cancelled()],
+      [1, 'leave', () => this.#leave()],
     ]
   }
 
@@ -210,6 +238,23 @@ export class Program {
     return all.map((statement) => simple(this.#number(), statement))
   }
 
+  /** One of the texts that all clients use, nearly always quick. */
+  #shared(): Request {
+    const id = this.#id()
+    const kind = this.#random()
+    const described = this.#chance(0.5)
+    if (kind < 0.5) {
+      const rows = this.#chance(0.98) ? this.#int(0, 5) : this.#int(50, 20_000)
+      return batch(this.#number(), ...run(s.SHARED.rows, `${id}:${rows}`, described))
+    }
+    if (kind < 0.9) {
+      const most = this.#chance(0.98) ? this.#int(0, 1_000) : this.#int(1_000, 400_000)
+      return batch(this.#number(), ...run(s.SHARED.count, `${id}:${most}`, described))
+    }
+    const value = this.#chance(0.5) ? `n${id}` : String(this.#number())
+    return batch(this.#number(), ...run(s.SHARED.number, value, described))
+  }
+
   /** More than one statement up to the Sync, portals that are read in parts, a Flush between. */
   #bigBatch(): Request {
     const steps: Step[] = []
@@ -256,7 +301,7 @@ export class Program {
         if (kind < 0.4) all.push(this.#ask(this.#insert()))
         else if (kind < 0.5) all.push(this.#ask(s.notify(this.#id(), this.#chance(0.5))))
         else if (kind < 0.55) all.push(this.#copy())
-        else if (kind < 0.6 && this.#o.marks)
+        else if (kind < 0.6 && this.#o.role === 'marks')
           all.push(this.#ask(s.setMark(this.#id(), this.#chance(0.5))))
         else all.push(this.#ask(this.#read()))
       }

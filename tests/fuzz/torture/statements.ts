@@ -60,17 +60,23 @@ export const MARK = '<mark>'
 export const CHANNEL = 'torture'
 export const TABLE = 'torture'
 
-const quoted = (text: string): string => `'${text}'`
+/** Of the client only, so that texts of one kind differ in nothing but their literals. */
+const column = (id: string): string => `c${id.split('.')[0]}`
 
 export function fast(id: string): Statement {
-  return { sql: `select ${quoted(id)} as "${id}"`, columns: [id], row: () => id, tag: 'SELECT' }
+  return {
+    sql: `select '${id}' as ${column(id)}`,
+    columns: [column(id)],
+    row: () => id,
+    tag: 'SELECT',
+  }
 }
 
 export function rows(id: string, count: number, width = 0): Statement {
   const pad = 'x'.repeat(width)
   return {
-    sql: `select '${id}:' || i || repeat('x', ${width}) as "${id}" from generate_series(1, ${count}) i`,
-    columns: [id],
+    sql: `select '${id}:' || i || repeat('x', ${width}) as ${column(id)} from generate_series(1, ${count}) i`,
+    columns: [column(id)],
     rows: count,
     row: (i) => `${id}:${i + 1}${pad}`,
     tag: 'SELECT',
@@ -80,8 +86,8 @@ export function rows(id: string, count: number, width = 0): Statement {
 /** Busy for about so many thousand rows, without waiting on purpose. */
 export function slow(id: string, thousands: number): Statement {
   return {
-    sql: `select '${id}' as "${id}", count(*) from generate_series(1, ${thousands}000)`,
-    columns: [id, 'count'],
+    sql: `select '${id}' as ${column(id)}, count(*) from generate_series(1, ${thousands}000)`,
+    columns: [column(id), 'count'],
     row: () => `${id}|${thousands}000`,
     tag: 'SELECT',
   }
@@ -89,8 +95,8 @@ export function slow(id: string, thousands: number): Statement {
 
 export function sleep(id: string, seconds: number): Statement {
   return {
-    sql: `select '${id}' as "${id}" from pg_sleep(${seconds})`,
-    columns: [id],
+    sql: `select '${id}' as ${column(id)} from pg_sleep(${seconds})`,
+    columns: [column(id)],
     row: () => id,
     tag: 'SELECT',
   }
@@ -99,8 +105,8 @@ export function sleep(id: string, seconds: number): Statement {
 /** Reads the mark of the session, which is lost where settings do not follow their client. */
 export function readMark(id: string): Statement {
   return {
-    sql: `select '${id}' as "${id}", coalesce(current_setting('torture.mark', true), '') as mark`,
-    columns: [id, 'mark'],
+    sql: `select '${id}' as ${column(id)}, coalesce(current_setting('torture.mark', true), '') as mark`,
+    columns: [column(id), 'mark'],
     row: () => `${id}|${MARK}`,
     tag: 'SELECT',
   }
@@ -116,19 +122,19 @@ export function setMark(id: string, local: boolean): Statement {
 
 /** Fails while it is analysed. */
 export function wrongColumn(id: string): Statement {
-  const column = `c${id.replace('.', '_')}`
+  const wrong = `c${id.replace('.', '_')}`
   return {
-    sql: `select ${column}`,
-    columns: [column],
+    sql: `select ${wrong}`,
+    columns: [wrong],
     tag: 'SELECT',
-    fails: { code: '42703', says: `"${column}"`, rows: 'none described' },
+    fails: { code: '42703', says: `"${wrong}"`, rows: 'none described' },
   }
 }
 
 export function wrongNumber(id: string): Statement {
   return {
-    sql: `select 'n${id}'::int as "${id}"`,
-    columns: [id],
+    sql: `select 'n${id}'::int as ${column(id)}`,
+    columns: [column(id)],
     tag: 'SELECT',
     fails: { code: '22P02', says: `"n${id}"`, rows: 'none described' },
   }
@@ -137,8 +143,8 @@ export function wrongNumber(id: string): Statement {
 /** Fails with part of its answer given. */
 export function failsLate(id: string, after: number): Statement {
   return {
-    sql: `select '${id}:' || i as "${id}", 10 / (${after + 1} - i) as q from generate_series(1, ${after + 5}) i`,
-    columns: [id, 'q'],
+    sql: `select '${id}:' || i as ${column(id)}, 10 / (${after + 1} - i) as q from generate_series(1, ${after + 5}) i`,
+    columns: [column(id), 'q'],
     row: (i) => `${id}:${i + 1}|${Math.floor(10 / (after - i))}`,
     tag: 'SELECT',
     fails: { code: '22012', says: 'division by zero', rows: after },
@@ -168,8 +174,8 @@ export function insert(client: number, number: number, returning: boolean): Stat
   const sql = `insert into ${TABLE} values (${client}, ${number})`
   if (!returning) return { sql, tag: 'INSERT 0 1', deed }
   return {
-    sql: `${sql} returning client || '.' || number as "${id}"`,
-    columns: [id],
+    sql: `${sql} returning client || '.' || number as ${column(id)}`,
+    columns: [column(id)],
     row: () => id,
     tag: 'INSERT 0',
     deed,
@@ -180,8 +186,8 @@ export function insert(client: number, number: number, returning: boolean): Stat
 export function put(client: number, number: number): Statement {
   const id = `${client}.${number}`
   return {
-    sql: `select ${TABLE}_put(${client}, ${number}) as "${id}"`,
-    columns: [id],
+    sql: `select ${TABLE}_put(${client}, ${number}) as ${column(id)}`,
+    columns: [column(id)],
     row: () => id,
     tag: 'SELECT',
     deed: { do: 'insert', numbers: [number] },
@@ -192,8 +198,8 @@ export function notify(id: string, byFunction: boolean): Statement {
   const deed: Deed = { do: 'notify', text: id }
   if (!byFunction) return { sql: `notify ${CHANNEL}, '${id}'`, tag: 'NOTIFY', deed }
   return {
-    sql: `select pg_notify('${CHANNEL}', '${id}') as "${id}"`,
-    columns: [id],
+    sql: `select pg_notify('${CHANNEL}', '${id}') as ${column(id)}`,
+    columns: [column(id)],
     row: () => '',
     tag: 'SELECT',
     deed,
@@ -263,15 +269,53 @@ export function fixed(statement: Statement): Definition {
 
 /** Brings back who prepared it and who runs it. */
 export function echo(id: string): Definition {
-  const sql = `select '${id}' as "${id}", $1::text as value`
+  const sql = `select '${id}' as ${column(id)}, $1::text as value`
   return {
     sql,
     parameter: true,
     with: (value) => ({
       sql,
-      columns: [id, 'value'],
+      columns: [column(id), 'value'],
       row: () => `${id}|${value}`,
       tag: 'SELECT',
     }),
+  }
+}
+
+/**
+ * Texts that all clients share; everything is in the value: `7.15:300` asks for 300 rows, or to count that
+ * far. What was quick a hundred times may be slow, huge or wrong the next time.
+ */
+export const SHARED = {
+  rows: valued(
+    `select $1::text || ':' || i || repeat('x', 50) as value
+       from generate_series(1, split_part($1, ':', 2)::int) i`,
+    ['value'],
+    (value, count) => ({
+      rows: count,
+      row: (i) => `${value}:${i + 1}${'x'.repeat(50)}`,
+    }),
+  ),
+  count: valued(
+    `select $1::text as value, count(*) from generate_series(1, split_part($1, ':', 2)::int)`,
+    ['value', 'count'],
+    (value, count) => ({ row: () => `${value}|${count}` }),
+  ),
+  /** Fails when it is bound to what is no number. */
+  number: valued('select $1::int as value', ['value'], (value) => {
+    const fails: Failure = { code: '22P02', says: `"${value}"`, rows: 'none described' }
+    return /\D/.test(value) ? { fails } : { row: () => value }
+  }),
+}
+
+function valued(
+  sql: string,
+  columns: readonly string[],
+  rest: (value: string, count: number) => Partial<Statement>,
+): Definition {
+  return {
+    sql,
+    parameter: true,
+    with: (value) => ({ sql, columns, tag: 'SELECT', ...rest(value, Number(value.split(':')[1])) }),
   }
 }

@@ -9,6 +9,7 @@ import { judge, type Verdict } from '../../support/cancel-judge.ts'
 import { randomOf } from '../../support/client-scripts.ts'
 import { Book } from './book.ts'
 import { Client } from './client.ts'
+import type { Role } from './programs.ts'
 import { CHANNEL, STAGE, TABLE } from './statements.ts'
 import type { Login } from './wire.ts'
 
@@ -35,6 +36,10 @@ export interface Report {
 }
 
 const CANCEL_HANDS = 2
+const ROLES: readonly Role[] = [
+  ...['listens', 'reads', 'reads', 'plain', 'reads', 'reads', 'marks', 'reads'],
+  ...['plain', 'reads', 'reads', 'reads'],
+] as const
 
 export async function torture(options: TortureOptions): Promise<Report> {
   const { direct, login, seed, kill } = options
@@ -47,7 +52,7 @@ export async function torture(options: TortureOptions): Promise<Report> {
   const goesOn = (units: number): boolean =>
     units < options.units || performance.now() - began < options.seconds * 1_000
   const clients = Array.from({ length: options.clients }, (_, i) => {
-    const role = i % 8 === 0 ? 'listens' : i % 4 === 1 ? 'marks' : 'plain'
+    const role = ROLES[i % ROLES.length]!
     const random = randomOf(seed * 1_000 + i)
     return new Client({ number: i + 1, login, book, random, role, deaths, goesOn })
   })
