@@ -92,7 +92,8 @@ export class Servers {
   /** @param own for a connection that serves one client alone */
   open(key: PoolKey, signal: AbortSignal, own?: OwnOpening): Promise<ServerConnection> {
     const { node, database, user } = key
-    const home = own?.home ?? this.#options.pools().find(key)
+    const pool = this.#options.pools().find(key)
+    const home = own?.home ?? pool
     const counters = this.#options.metrics.node(node)
     counters.requests++
     const address = this.#addressOf(node)
@@ -116,6 +117,7 @@ export class Servers {
           watch?.ended(connection, backend)
         }
         connection.home = home
+        if (own === undefined) connection.conversation.line = pool
         return connection
       },
       (error: unknown) => {

@@ -100,6 +100,11 @@ export class Pool<M extends Member> {
     if (this.#roster.idle === 0 && this.#growth.opening === 0) this.#growth.stock(1)
   }
 
+  /** Somebody waits in line. */
+  get crowded(): boolean {
+    return this.#line.length > 0
+  }
+
   /** True when nothing is left: no member, no opening, no waiter. */
   get empty(): boolean {
     return this.#roster.total + this.#growth.opening + this.#line.length === 0

@@ -48,6 +48,7 @@ export type ClientStep =
   | 'forward'
   | 'answer'
   | 'subscribe'
+  | 'yield'
   | 'goodbye'
   | 'broken'
 
@@ -187,6 +188,8 @@ export interface ServerConversation extends RideServer {
   cleanUp(): Buffer | undefined
   /** Bytes that bring a fresh connection to its base state (the init query); empty when none. */
   initialise(): Buffer
+  /** Where it is lent from: whether somebody waits there. */
+  line?: { readonly crowded: boolean } | undefined
   /** Values the server reports, by parameter name. */
   readonly parameters: ReadonlyMap<string, string>
   /** What a cancel request must carry. */
@@ -270,7 +273,6 @@ export interface ConnectMachine {
 }
 
 export type EntryRefusal = 'connect-rate' | 'too-many-clients' | 'draining'
-
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean
@@ -378,7 +380,6 @@ export interface Protocol {
   converse(who: Introduction, terms: SessionTerms): ClientConversation
   /** Equal for clients of one endpoint whose welcome needs the same parameters. */
   welcomeKey(who: Introduction): string
-  /** The bytes that end a login well; `parameters` are those of somebody with the same key. */
   welcome(who: Introduction, parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer
   /** A key for a new client, in the form its protocol version knows. */
   newCancelKey(pid: number, who: Introduction): CancelKey

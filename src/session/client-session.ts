@@ -25,7 +25,7 @@ import { NO_PINS, notePins } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
 import { Riding } from './riding.ts'
 import { handBack, type Rooms } from './rooms.ts'
-import { bookBegin, bookLeave } from './session-books.ts'
+import { bookBegin, bookLeave, bookLoss } from './session-books.ts'
 import { CANCELLED_WHILE_WAITING, INTERNAL, SHUT_DOWN, sessionLost } from './session-errors.ts'
 import { MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
@@ -78,12 +78,10 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     return this.#machine.state
   }
 
-  /** Channels it listens to through the shared listener. */
   get channels(): ReadonlySet<string> {
     return this.#conversation.channels
   }
 
-  /** The node whose server connection it holds now. */
   get leasedNode(): string | undefined {
     return this.#lease?.node ?? this.#riding?.node
   }
@@ -123,10 +121,14 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
 
   rode(): void {
     if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
-    else if (this.#conversation.waitingBytes > 0) {
-      this.#rooms.held.release(this)
-      this.goOn()
-    }
+    else this.#takeUp()
+  }
+
+  /** What the client has sent on meanwhile has its turn. */
+  #takeUp(): void {
+    if (this.#conversation.waitingBytes === 0) return
+    this.#rooms.held.release(this)
+    this.goOn()
   }
 
   #pump(): void {
@@ -150,6 +152,9 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
         case 'subscribe':
           if (!this.#ears.subscribe(conversation.subscription)) return
           break
+        case 'yield':
+          this.#rooms.held.note(this, conversation.waitingBytes)
+          return
         case 'goodbye':
           this.close('client-quit')
           return
@@ -270,7 +275,10 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     const conversation = this.#conversation
     this.lastActive = this.#rooms.clock.monotonic()
     this.#requests.answered(conversation.requests, this.lastActive, this.#lease?.latency)
-    if (status !== 'idle' || !conversation.atMessageEnd) return
+    if (status !== 'idle' || !conversation.atMessageEnd) {
+      this.#takeUp()
+      return
+    }
     const bytes = conversation.settle()
     if (bytes.length > 0) {
       this.#lease?.link.write(bytes)
@@ -281,7 +289,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     if (holds || this.pins.size > 0) notePins(this.#rooms, this, pins)
     if (!holds) this.#release()
     this.#ears.settle()
-    if (this.#closeAtBoundary !== undefined) this.shutDown(this.#closeAtBoundary)
+    this.rode()
   }
 
   /** Takes the lease out of this session; what becomes of it is up to the caller. */
@@ -307,9 +315,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     const conversation = this.#conversation
     const pinned = conversation.atRisk
     const { outcome, goesOn, bytes } = conversation.serverLost(error)
-    if (outcome !== undefined) this.#rooms.counters.outcomes.add(outcome)
-    if (outcome === 'retried') this.#requests.again()
-    else this.#requests.lost(conversation.requests)
+    bookLoss(this.#rooms.counters, this.#requests, outcome, conversation.requests)
     this.#unlease()
     this.#rooms.home(server).discard(server, 'broken')
     if (!goesOn) {
@@ -330,16 +336,11 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
   /** Cancels what the client is doing now: a running request, or its wait for a server connection. */
   cancel(): Promise<void> | undefined {
     this.#rooms.counters.cancels++
-    if (this.#borrowing !== undefined) {
-      this.#borrowing.cancel()
-      return undefined
-    }
     if (this.#machine.is('riding')) return this.#riding!.cancel()
-    if (this.#ears.giveUp()) {
-      this.subscribed(CANCELLED_WHILE_WAITING, true)
-      return undefined
-    }
-    return this.#lease?.cancel()
+    if (this.#borrowing !== undefined) this.#borrowing.cancel()
+    else if (this.#ears.giveUp()) this.subscribed(CANCELLED_WHILE_WAITING, true)
+    else return this.#lease?.cancel()
+    return undefined
   }
 
   /** Ends the session politely: at once when it is idle, else at its next boundary. */

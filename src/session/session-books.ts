@@ -4,8 +4,10 @@
  */
 import type { EndpointCounters } from '../metrics/counters.ts'
 import type { Link } from '../net/link.ts'
+import type { LostOutcome } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Held } from './held-bytes.ts'
+import type { RequestWatch } from './request-watch.ts'
 import type { Rooms } from './rooms.ts'
 import type { Session } from './sessions.ts'
 
@@ -25,6 +27,18 @@ export function bookLeave(
   rooms.sessions.delete(session)
   bookEnd(rooms.counters, session.link, reason)
   rooms.log.debug({ client: session.id, reason }, 'client session closed')
+}
+
+/** Its server connection was lost, and this became of what it had asked. */
+export function bookLoss(
+  counters: EndpointCounters,
+  watch: RequestWatch,
+  outcome: LostOutcome | undefined,
+  requests: number,
+): void {
+  if (outcome !== undefined) counters.outcomes.add(outcome)
+  if (outcome === 'retried') watch.again()
+  else watch.lost(requests)
 }
 
 export function bookEnd(counters: EndpointCounters, link: Link, reason: CloseReason): void {

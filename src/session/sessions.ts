@@ -20,7 +20,9 @@ export interface Session {
   readonly link: { readonly bytesRead: number; readonly bytesWritten: number }
   readonly state: string
   readonly pins: ReadonlySet<string>
+  /** Channels it listens to through the shared listener. */
   readonly channels: ReadonlySet<string>
+  /** The node whose server connection it uses now. */
   readonly leasedNode: string | undefined
   readonly waitedMs: number
   /** Resolves when that has had its effect; undefined when there is nothing to wait for. */

@@ -136,7 +136,7 @@ export class PostgresClientConversation implements ClientConversation {
   attach(server: ServerConversation): Buffer {
     if (!(server instanceof PostgresServerConversation)) throw new Error('BUG: foreign server')
     this.#server = server
-    server.begins()
+    this.#desk.isLent(server)
     server.onDeallocated = () => this.#statements.names.deallocated()
     server.onReported = (name) => this.#reported(server, name)
     const following = this.#following
@@ -239,7 +239,7 @@ export class PostgresClientConversation implements ClientConversation {
         ? this.#discard(type, length + 1)
         : this.#message(type, length + 1)
       if (step === 'wait') break
-      if (step === 'subscribe' && cursor.hasRun) return this.#forwardRun()
+      if ((step === 'subscribe' || step === 'yield') && cursor.hasRun) return this.#forwardRun()
       // Whoever goes on without `failRequest` has seen to it.
       if (step === 'subscribe') desk.subscribes(desk.subscription)
       if (step !== undefined) return step
@@ -279,6 +279,7 @@ export class PostgresClientConversation implements ClientConversation {
   }
 
   #attached(server: PostgresServerConversation, type: number, total: number): Verdict {
+    if (this.#desk.isTurnOver(server, type)) return 'yield'
     switch (type) {
       case FRONTEND.QUERY:
         this.#extended.reset()

@@ -3,16 +3,20 @@
  * server and to the client, and how much of the current message is left. Rule: only here are bytes
  * moved past; a part says whether a message passes, is left out or is replaced.
  */
+import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import type { ClientStatements } from './client-statements.ts'
 import type { Following } from './following.ts'
 import { Outbox } from './outbox.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
+/** Of one client, one behind the other, while others wait. */
+const MOST_REQUESTS = 16
+
 const NO_CHANNELS: ReadonlySet<string> = new Set()
 
 /** What a part makes of a message: read on, wait for the rest of it, or a step to tell. */
-export type Verdict = undefined | 'wait' | 'subscribe' | 'need-server'
+export type Verdict = undefined | 'wait' | 'subscribe' | 'need-server' | 'yield'
 
 export class Desk {
   readonly in = new ByteCursor()
@@ -27,6 +31,8 @@ export class Desk {
   drop = false
   /** Query, Execute and FunctionCall messages sent on so far. */
   requests = 0
+  /** `requests` when the server connection was lent that is at hand. */
+  #lentAt = 0
   /** Of the verdict `need-server`: the one that the message at hand should go to. */
   wants: PostgresServerConversation | undefined
   /** A description is under way that decides about the Bind at hand. */
@@ -43,6 +49,23 @@ export class Desk {
     this.statements = statements
     this.following = following
     this.inspectBytes = inspectBytes
+  }
+
+  /** The client begins to use `server`. */
+  isLent(server: PostgresServerConversation): void {
+    this.#lentAt = this.requests
+    server.begins()
+  }
+
+  /**
+   * Others wait for `server`, the client has had so much of it as one may have at a time, and what was
+   * sent ends where it can be given back: the message at hand waits for the next time.
+   */
+  isTurnOver({ line, ledger, status }: PostgresServerConversation, type: number): boolean {
+    if (line?.crowded !== true || this.requests - this.#lentAt < MOST_REQUESTS) return false
+    if (type !== FRONTEND.QUERY && type !== FRONTEND.PARSE && type !== FRONTEND.BIND) return false
+    if (ledger.empty || ledger.batchOpen || ledger.copyIn || this.following.holds) return false
+    return ledger.statusBehind(status) === 'idle'
   }
 
   /** Nothing is at hand, half read or to be given out. */

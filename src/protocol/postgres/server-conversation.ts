@@ -37,6 +37,7 @@ export interface ServerConversationOptions {
 export class PostgresServerConversation implements ServerConversation, Replied {
   status: TransactionStatus = 'idle'
   error: WeirError | undefined
+  line: ServerConversation['line']
   quietError: WeirError | undefined
   /** SQLSTATE of the last error reply; whoever reads it sets it back to undefined. */
   sign: string | undefined
