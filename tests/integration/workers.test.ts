@@ -31,12 +31,14 @@ afterEach(async () => {
   child = undefined
 })
 
+const SEVERAL = 'workers serve clients'
+
 interface Wanted {
   readonly config?: Readonly<Record<string, unknown>>
   readonly pool?: Readonly<Record<string, unknown>>
 }
 
-async function start({ config = {}, pool = {} }: Wanted = {}): Promise<void> {
+async function start({ config = {}, pool = {} }: Wanted = {}, says = SEVERAL): Promise<void> {
   front = await writeFront(house, {
     endpoints: [{ name: 'writer', kind: 'writer' }],
     admin: true,
@@ -44,7 +46,7 @@ async function start({ config = {}, pool = {} }: Wanted = {}): Promise<void> {
     pool: { maxConnections: 4, ...pool },
   })
   child = weir('serve', '--config', front.file)
-  await child.says('workers serve clients')
+  await child.says(says)
   await until(async () => (await status()).nodes[0]?.role === 'writer', 20_000)
 }
 
@@ -439,6 +441,36 @@ describe('a reload', () => {
   })
 })
 
+describe('one process', () => {
+  test('reads users and passwords anew on SIGHUP, keeps its clients and names what it cannot change', async () => {
+    await house.ask("create role later login password 'later'").catch(() => {})
+    await start({ config: { workers: 1 } }, 'endpoint writer')
+    const client = await connect()
+    await client.query("set application_name = 'kept'")
+    const { database } = house.cluster.login
+    const later = `postgres://later:later@127.0.0.1:${front.basePort}/${database}`
+    const login = async (): Promise<string> => {
+      const other = new pg.Client({ connectionString: later })
+      other.on('error', () => {})
+      return other.connect().then(
+        () => other.end().then(() => 'in'),
+        (error: { code: string }) => error.code,
+      )
+    }
+    expect(await login()).toBe('28P01')
+    const text = JSON.parse(await readFile(front.file, 'utf8'))
+    text.auth.secrets.push({ username: 'later', password: 'later' })
+    text.pool.maxConnections = 7
+    await writeFile(front.file, JSON.stringify(text))
+    child!.process.kill('SIGHUP')
+    await child!.says('not changed without a restart: pool.maxConnections')
+    expect(await login()).toBe('in')
+    const { rows } = await client.query('show application_name')
+    expect(rows).toEqual([{ application_name: 'kept' }])
+    expect(await serving()).toEqual([child!.pid])
+  })
+})
+
 test('a stop ends every process, whatever clients do', async () => {
   await start()
   const client = await connect()
@@ -467,4 +499,52 @@ test('a port that is taken is told as by one process, and nothing is left runnin
   expect(await second.ended).toBe(1)
   expect(second.output()).toContain(`127.0.0.1:${front.basePort} is taken by another program`)
   expect(second.output()).toContain('endpoint "writer"')
+})
+
+describe('another writer', () => {
+  test('is found by all workers, and idle clients of none notice', async () => {
+    const pair = await startHouse({ nodes: 2, pool: 3 })
+    try {
+      front = await writeFront(pair, {
+        endpoints: [{ name: 'writer', kind: 'writer' }],
+        admin: true,
+        config: { workers: 2 },
+      })
+      child = weir('serve', '--config', front.file)
+      await child.says(SEVERAL)
+      await until(async () => (await status()).nodes.some((n) => n.role === 'writer'), 20_000)
+      const { user, password, database } = pair.cluster.login
+      const through = `postgres://${user}:${password}@127.0.0.1:${front.basePort}/${database}`
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const client = new pg.Client({ connectionString: through })
+          client.on('error', () => {})
+          await client.connect()
+          open.push(client)
+          return client as Client
+        }),
+      )
+      expect(new Set(clients.map(workerOf)).size).toBe(2)
+      const at = async (client: Client): Promise<unknown> =>
+        (await client.query('select inet_server_port() as port')).rows[0].port
+      const before = new Set(await Promise.all(clients.map(at)))
+      await pair.cluster.promote()
+      const after = new Set(await Promise.all(clients.map(at)))
+      expect([before.size, after.size]).toEqual([1, 1])
+      expect([...after]).not.toEqual([...before])
+      await until(async () => (await status()).failovers.length === 1, 20_000)
+      const steps = (await status()).failovers[0]!.timeline
+      for (const step of ['observed', 'retired', 'first-borrow', 'first-reply'] as const) {
+        expect(steps[step], step).toBeDefined()
+      }
+      expect(steps['first-borrow']!).toBeGreaterThan(steps.observed!)
+      expect(steps['first-reply']!).toBeGreaterThan(steps['first-borrow']!)
+    } finally {
+      for (const client of open.splice(0)) await client.end().catch(() => {})
+      child?.process.kill('SIGTERM')
+      await child?.ended
+      child = undefined
+      await pair.end()
+    }
+  })
 })
