@@ -91,14 +91,14 @@ export function addTraffic(counters: NodeCounters, { link, conversation }: Count
 export function countedProbe(
   probe: Probe,
   metrics: Metrics,
-  heard: (node: string, answer: ProbeAnswer) => void = () => {},
+  heard: (node: string, answer: Pick<ProbeAnswer, 'inRecovery'>) => void = () => {},
 ): Probe {
   const { promotionWait } = probe
   const heardWaiting: NonNullable<Probe['promotionWait']> = (node, signal) => {
     const wait = promotionWait!.call(probe, node, signal)
     return async (stepMs) => {
       const answer = await wait(stepMs)
-      if (answer !== undefined && !signal.aborted) heard(node.name, answer)
+      if (answer?.promoted && !signal.aborted) heard(node.name, { inRecovery: false })
       return answer
     }
   }

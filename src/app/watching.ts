@@ -29,7 +29,7 @@ export interface WatchingParts {
   /** When a node last answered a client (monotonic); 0: never. */
   readonly lastAnswerOf: (node: string) => number
   /** Told of each answer of a node. */
-  readonly heard: (node: string, answer: ProbeAnswer) => void
+  readonly heard: (node: string, answer: Pick<ProbeAnswer, 'inRecovery'>) => void
   /** A sentence for the list of events. */
   readonly say: (sentence: string) => void
 }

@@ -14,7 +14,7 @@ import { observe } from './observe.ts'
 import type { Observation, ObservedNode } from './observed.ts'
 import { beginPatience } from './patience.ts'
 import type { Probe, ProbeAnswer, ProbeFailure, ProbeResult } from './probe.ts'
-import { heirsOf, PromotionWaits } from './promotion-waits.ts'
+import { heirsOf, type Promoted, PromotionWaits } from './promotion-waits.ts'
 import type { TopologyStore } from './store.ts'
 import type { Hint, NodeSpec, Topology } from './topology.ts'
 
@@ -90,7 +90,7 @@ export class Monitor {
   constructor(parts: MonitorParts) {
     this.#parts = parts
     const { probe, clock, log } = parts
-    const told = (node: string, answer: ProbeAnswer) => this.#told(node, answer)
+    const told = (node: string, answer: Promoted) => this.#told(node, answer)
     this.#waits = new PromotionWaits({ probe, clock, log, told })
     parts.probe.onLost((node, sign) => this.hint({ node, kind: 'reset', sign }))
   }
@@ -150,10 +150,17 @@ export class Monitor {
   }
 
   /** A node said by itself that it takes writes; a probe of it under way may have been asked before. */
-  #told(node: string, answer: ProbeAnswer): void {
+  #told(node: string, { timeline, lsn, positionMs }: Promoted): void {
+    const { clock, store } = this.#parts
     const running = this.#slots.get(node)?.running
     if (running !== undefined) running.stale = true
-    this.#observe({ kind: 'answer', node, at: this.#parts.clock.wall(), answer })
+    const { responseMs = 0 } = store.current.nodes.find((n) => n.spec.name === node) ?? {}
+    // What it did not say is known of it, or asked in a moment.
+    const unsaid = { connectionLimit: undefined, versionNum: undefined, replayAgeMs: undefined }
+    const reading = { receivedLsn: undefined, streaming: undefined }
+    const said = { ok: true, inRecovery: false, timeline, lsn, positionMs, responseMs } as const
+    const answer: ProbeAnswer = { ...said, ...unsaid, ...reading }
+    this.#observe({ kind: 'answer', node, at: clock.wall(), answer })
   }
 
   #poke(slot: Slot): void {

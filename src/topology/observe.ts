@@ -88,6 +88,7 @@ function answered(
       ? extendTrail(sameLog ? topology.trail : [], at, answer.lsn)
       : topology.trail
   const lagMs = answer.inRecovery ? lagOf(answer, at, trail, writer?.timeline) : 0
+  const positionAgeMs = answer.positionMs ?? answer.responseMs
   const alone = !topology.nodes.some(
     (n) => n.spec.name !== name && n.role === 'reader' && n.health !== 'down',
   )
@@ -108,7 +109,7 @@ function answered(
       health: back ? ('up' as const) : ('down' as const),
       lagMs,
       lsn: answer.lsn,
-      positionAt: answer.lsn === undefined ? undefined : Math.floor(at - answer.responseMs),
+      positionAt: answer.lsn === undefined ? undefined : Math.floor(at - positionAgeMs),
       timeline: answer.timeline ?? node.timeline,
       connectionLimit: answer.connectionLimit ?? node.connectionLimit,
       responseMs: moving(node.responseMs, answer.responseMs),

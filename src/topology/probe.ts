@@ -21,6 +21,8 @@ export interface ProbeAnswer {
   readonly replayAgeMs: number | undefined
   readonly connectionLimit: number | undefined
   readonly versionNum: number | undefined
+  /** Milliseconds since which the position may be no older, where that is not `responseMs`. */
+  readonly positionMs?: number
   /** Milliseconds the question took, without the time for opening a connection. */
   readonly responseMs: number
 }
@@ -43,6 +45,16 @@ export interface ProbeFailure {
 
 export type ProbeResult = ProbeAnswer | ProbeFailure
 
+export type PromotionAnswer =
+  | { readonly promoted: false }
+  | {
+      readonly promoted: true
+      readonly timeline: number | undefined
+      /** Bytes written, as of no more than `positionMs` ago. */
+      readonly lsn: bigint | undefined
+      readonly positionMs: number
+    }
+
 export interface Probe {
   /**
    * Looks at one node. When `signal` aborts, the work is dropped at once and its connection
@@ -51,14 +63,14 @@ export interface Probe {
   probe(node: NodeSpec, signal: AbortSignal): Promise<ProbeResult>
   /**
    * A way to wait on a reader for the moment in which it takes writes; left out by who knows none.
-   * Each call resolves with what the node says of itself when it was promoted or a moment has
-   * passed; undefined when it cannot be waited on now. Never rejects. The node looks at itself
-   * every `stepMs`; all ends when `signal` aborts.
+   * Each call resolves as soon as the node was promoted, or when a moment has passed; with undefined
+   * when it cannot be waited on now. Never rejects. The node looks at itself every `stepMs`; all
+   * ends when `signal` aborts.
    */
   promotionWait?(
     node: NodeSpec,
     signal: AbortSignal,
-  ): (stepMs: number) => Promise<ProbeAnswer | undefined>
+  ): (stepMs: number) => Promise<PromotionAnswer | undefined>
   /** Calls `listener` when a kept connection is lost while nobody was asking: a passive sign. */
   onLost(listener: (node: string, why: string) => void): void
   /** Lets go of what is kept for a node that is no longer watched. */

@@ -10,15 +10,17 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { ObservedTopology } from './observed.ts'
-import type { Probe, ProbeAnswer } from './probe.ts'
+import type { Probe, PromotionAnswer } from './probe.ts'
 import type { NodeSpec } from './topology.ts'
+
+export type Promoted = Extract<PromotionAnswer, { promoted: true }>
 
 export interface PromotionWaitsParts {
   readonly probe: Probe
   readonly clock: Clock
   readonly log: Log
   /** A node takes writes. */
-  readonly told: (node: string, answer: ProbeAnswer) => void
+  readonly told: (node: string, answer: Promoted) => void
 }
 
 interface Standing {
@@ -79,7 +81,7 @@ export class PromotionWaits {
         if (answer === undefined || signal.aborted) break
         standing.proven = true
         inVain = clock.monotonic() - began < SHORT_MS ? inVain + 1 : 0
-        if (!answer.inRecovery) told(node.name, answer)
+        if (answer.promoted) told(node.name, answer)
         if (signal.aborted) break
       }
     } catch (error) {

@@ -5,7 +5,7 @@ import type { Cluster } from '../../src/cluster/cluster.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { until } from '../../src/core/until.ts'
 import { PostgresProbe } from '../../src/protocol/postgres/probe.ts'
-import { waitStatement } from '../../src/protocol/postgres/probe-wait.ts'
+import { type PromotionAnswer, waitStatement } from '../../src/protocol/postgres/probe-wait.ts'
 import { endLab, rowsOf, testLab } from '../integration/cluster/fixture.ts'
 
 let cluster: Cluster
@@ -58,7 +58,7 @@ afterEach(async () => {
 describe('A wait for a promotion', () => {
   it('ends by itself while the node stays a reader, and can be begun again', async () => {
     const wait = waitAs('plain', 'plain')
-    for (let i = 0; i < 3; i++) expect(await wait(1)).toMatchObject({ ok: true, inRecovery: true })
+    for (let i = 0; i < 3; i++) expect(await wait(1)).toEqual({ promoted: false })
   })
 
   it('leaves no connection behind when it is called off in the middle', async () => {
@@ -124,12 +124,14 @@ describe('A wait for a promotion', () => {
   it('says timeline and position of the new writer as soon as there is one', async () => {
     const node = reader()
     const wait = waitAs('plain', 'plain')
-    expect(await wait(1)).toMatchObject({ inRecovery: true })
+    expect(await wait(1)).toEqual({ promoted: false })
     let answer = wait(1)
     const promoted = cluster.promote(node.name)
-    while ((await answer)?.inRecovery === true) answer = wait(1)
-    expect(await answer).toMatchObject({ ok: true, inRecovery: false, timeline: 2 })
-    expect((await answer)!.lsn).toBeGreaterThan(0n)
+    while ((await answer)?.promoted === false) answer = wait(1)
+    const said = (await answer) as Extract<PromotionAnswer, { promoted: true }>
+    expect(said).toMatchObject({ promoted: true, timeline: 2 })
+    expect(said.lsn).toBeGreaterThan(0n)
+    expect(said.positionMs).toBeGreaterThan(0)
     await promoted
   })
 })

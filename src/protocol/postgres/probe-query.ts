@@ -42,12 +42,6 @@ export const PLAIN_QUESTION: string = question(`
       (select w.received_tli from pg_catalog.pg_stat_wal_receiver w)), 8, '0')`)
 
 /**
- * For who wants to know of the new writer only: on a reader it waits for no lock, where the others
- * wait for whoever writes the control file, which a promotion does just when it is over.
- */
-export const HEIR_QUESTION: string = question('null')
-
-/**
  * When a node began to take writes. It says so nowhere; but the process that writes its log for
  * those who commit is started when recovery has ended, a moment later. Only a role with
  * `pg_read_all_stats` sees when.

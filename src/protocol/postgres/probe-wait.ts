@@ -7,29 +7,47 @@
 import type { Socket } from 'node:net'
 import type { Client } from 'pg'
 import { clientFor, type PostgresProbeOptions, type ProbeTarget } from './probe-client.ts'
-import type { ProbeRow } from './probe-query.ts'
 
-export interface PromotionWaitParts {
-  readonly node: ProbeTarget
-  readonly options: PostgresProbeOptions
-  /** The probe's question over that connection. */
-  readonly ask: (client: Client) => Promise<ProbeRow>
-}
+export type PromotionAnswer =
+  | { readonly promoted: false }
+  | {
+      readonly promoted: true
+      readonly timeline: number | undefined
+      /** Bytes written, not more than `positionMs` ago. */
+      readonly lsn: bigint | undefined
+      readonly positionMs: number
+    }
+
+const NULL = '<NULL>'
 
 /** How long one statement sleeps in all (ms): below the usual limits for what a server logs as slow. */
 const ONE_WAIT_MS = 80
 
+/** What the node says of itself is told like this: timeline and position in bytes, or `<NULL>`. */
+const TOLD = /^weir: promoted (\S+) (\S+)$/
+
 /**
  * Counted and not timed, so that a clock that is set back makes no loop longer. The COMMIT ends the
  * snapshot of each look: a snapshot on a reader may hold up the replay of what it still sees, and
- * before a promotion all is replayed.
+ * before a promotion all is replayed. A node that does not know its log (Aurora) tells no more than
+ * that it takes writes. INFO reaches a client whatever its settings are.
  *
  * @param stepMs between two looks of the server at itself
  */
 export function waitStatement(stepMs: number): string {
-  return `do $weir$ begin
+  return `do $weir$ declare here pg_lsn; tli text; pos text; begin
   for look in 1..${Math.max(1, Math.round(ONE_WAIT_MS / stepMs))} loop
-    exit when not pg_catalog.pg_is_in_recovery();
+    if not pg_catalog.pg_is_in_recovery() then
+      begin
+        here := pg_catalog.pg_current_wal_lsn();
+        tli := pg_catalog.substr(pg_catalog.pg_walfile_name(here), 1, 8);
+        pos := pg_catalog.pg_wal_lsn_diff(here, '0/0')::text;
+      exception when others then
+        tli := null;
+      end;
+      raise info 'weir: promoted % %', tli, pos;
+      exit;
+    end if;
     perform pg_catalog.pg_sleep(${stepMs / 1_000});
     commit;
   end loop;
@@ -38,26 +56,28 @@ end $weir$`
 
 /** One node; the connection is opened at the first wait and closed when `signal` aborts. */
 export class PromotionWait {
-  #parts: PromotionWaitParts
+  #node: ProbeTarget
+  #options: PostgresProbeOptions
   #signal: AbortSignal
   #client: Client | undefined
 
-  constructor(parts: PromotionWaitParts, signal: AbortSignal) {
-    this.#parts = parts
+  constructor(node: ProbeTarget, options: PostgresProbeOptions, signal: AbortSignal) {
+    this.#node = node
+    this.#options = options
     this.#signal = signal
   }
 
   /**
-   * What the node says of itself when it was promoted or the statement's time is over; undefined
-   * when it cannot be waited on (no such language, no right, no connection left, no Postgres as we
-   * know it) or the wait was called off. Never rejects.
+   * Whether the node was promoted, and what it says of itself then, as soon as it says so; still
+   * a reader when the statement's time is over; undefined when it cannot be waited on (no such
+   * language, no right, no connection left, no Postgres as we know it) or the wait was called off.
+   * Never rejects.
    */
-  async once(stepMs: number): Promise<ProbeRow | undefined> {
+  async once(stepMs: number): Promise<PromotionAnswer | undefined> {
     if (this.#signal.aborted) return undefined
     try {
       this.#client ??= await this.#open()
-      await this.#client.query(waitStatement(stepMs))
-      const answer = await this.#parts.ask(this.#client)
+      const answer = await this.#ask(this.#client, stepMs)
       return this.#signal.aborted ? undefined : answer
     } catch {
       this.#client?.connection.stream.destroy()
@@ -65,9 +85,31 @@ export class PromotionWait {
     }
   }
 
+  async #ask(client: Client, stepMs: number): Promise<PromotionAnswer> {
+    const { clock } = this.#options
+    const began = clock.monotonic()
+    return new Promise((resolve, reject) => {
+      const hear = ({ message = '' }: { message?: string | undefined }) => {
+        const [, timeline, position] = TOLD.exec(message) ?? []
+        if (timeline === undefined || position === undefined) return
+        resolve({
+          promoted: true,
+          timeline: timeline === NULL ? undefined : Number.parseInt(timeline, 16),
+          lsn: position === NULL ? undefined : BigInt(position),
+          // It was told at the end of the wait, but who can say how long ago that was.
+          positionMs: clock.monotonic() - began,
+        })
+      }
+      client.on('notice', hear)
+      client
+        .query(waitStatement(stepMs))
+        .then(() => resolve({ promoted: false }), reject)
+        .finally(() => client.off('notice', hear))
+    })
+  }
+
   async #open(): Promise<Client> {
-    const { node, options, ask } = this.#parts
-    const client = clientFor(node, options)
+    const client = clientFor(this.#node, this.#options)
     // What is lost here is told by the probe's own connection.
     client.on('error', () => {})
     const { stream } = client.connection
@@ -77,8 +119,6 @@ export class PromotionWait {
     this.#signal.removeEventListener('abort', giveUp)
     this.#signal.addEventListener('abort', () => leave(client), { once: true })
     if (this.#signal.aborted) leave(client)
-    // Then it is parsed and planned when it matters.
-    else await ask(client)
     return client
   }
 }

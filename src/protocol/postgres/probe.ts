@@ -9,7 +9,6 @@ import { messageOf } from '../../core/errors.ts'
 import { clientFor, type PostgresProbeOptions, type ProbeTarget } from './probe-client.ts'
 import {
   AURORA_QUESTION,
-  HEIR_QUESTION,
   LEAN_QUESTION,
   PLAIN_QUESTION,
   PROMOTED_QUESTION,
@@ -17,7 +16,7 @@ import {
   QUESTION,
   readRow,
 } from './probe-query.ts'
-import { PromotionWait } from './probe-wait.ts'
+import { type PromotionAnswer, PromotionWait } from './probe-wait.ts'
 
 export interface PostgresProbeFailure {
   readonly ok: false
@@ -78,9 +77,8 @@ export class PostgresProbe {
   promotionWait(
     node: ProbeTarget,
     signal: AbortSignal,
-  ): (stepMs: number) => Promise<ProbeRow | undefined> {
-    const ask = (client: Client) => this.#askOnce(client, heirQuestion(this.#kept.get(node.name)))
-    const wait = new PromotionWait({ node, options: this.#options, ask }, signal)
+  ): (stepMs: number) => Promise<PromotionAnswer | undefined> {
+    const wait = new PromotionWait(node, this.#options, signal)
     return (stepMs) => wait.once(stepMs)
   }
 
@@ -169,13 +167,6 @@ export class PostgresProbe {
     // `end()` would wait for a server that may be frozen; this works in every phase of a connection.
     kept.client.connection.stream.destroy()
   }
-}
-
-/** What the node would not answer the probe it would not answer here either. */
-function heirQuestion(kept: Question | undefined): Question {
-  const { question = QUESTION, refusals = 0 } = kept ?? {}
-  const lean = question === AURORA_QUESTION || question === LEAN_QUESTION
-  return { question: lean ? question : HEIR_QUESTION, refusals }
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501'

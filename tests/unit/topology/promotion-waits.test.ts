@@ -4,7 +4,7 @@ import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { defaultMonitorSettings, Monitor } from '../../../src/topology/monitor.ts'
 import { defaultObserveRules } from '../../../src/topology/observe.ts'
-import type { Probe, ProbeAnswer, ProbeResult } from '../../../src/topology/probe.ts'
+import type { Probe, ProbeResult, PromotionAnswer } from '../../../src/topology/probe.ts'
 import { TopologyStore } from '../../../src/topology/store.ts'
 import type { NodeSpec } from '../../../src/topology/topology.ts'
 import { asReader, asWriter, failure, spec } from './nodes.ts'
@@ -14,7 +14,7 @@ type Wait = ReturnType<NonNullable<Probe['promotionWait']>>
 /** A wait that stands on a node now; the test ends it. */
 interface Standing {
   readonly stepMs: number
-  readonly end: (answer: ProbeAnswer | undefined) => void
+  readonly end: (answer: PromotionAnswer | undefined) => void
 }
 
 class WaitingProbe implements Probe {
@@ -48,7 +48,7 @@ class WaitingProbe implements Probe {
       new Promise((resolve) => {
         if (this.waits.has(name)) this.collisions++
         this.begun.set(name, (this.begun.get(name) ?? 0) + 1)
-        const end = (answer: ProbeAnswer | undefined) => {
+        const end = (answer: PromotionAnswer | undefined) => {
           this.waits.delete(name)
           resolve(answer)
         }
@@ -88,10 +88,13 @@ const counted = async (n: number, ms: number) => {
   await pass(ms)
   return probed(n) - before
 }
+const promoted = (timeline: number) =>
+  ({ promoted: true, timeline, lsn: 2_000n, positionMs: 80 }) as const
+
 /** Ends the wait on a node as its server would: promoted, not promoted in time, or unable. */
 const end = async (n: number, how: 'promoted' | 'over' | 'unable') => {
   if (how === 'promoted') is(n, asWriter({ timeline: 2 }))
-  const answers = { promoted: asWriter({ timeline: 2 }), over: asReader(), unable: undefined }
+  const answers = { promoted: promoted(2), over: { promoted: false as const }, unable: undefined }
   probe.waits.get(`node-${n}`)!.end(answers[how])
   await settle()
 }
@@ -163,6 +166,23 @@ describe('waits for a promotion', () => {
     expect([probed(2), probed(3)]).toEqual(before.map((n) => n + 1))
   })
 
+  it('take the position that came with it for as old as it may be', async () => {
+    await loseWriter()
+    probe.slow = 'node-2'
+    await pass(5)
+    const known = store.current.nodes[1]!
+    await end(2, 'promoted')
+    expect(store.current.nodes[1]).toMatchObject({
+      lsn: 2_000n,
+      positionAt: clock.wall() - 80,
+      timeline: 2,
+      connectionLimit: known.connectionLimit,
+      responseMs: known.responseMs,
+    })
+    probe.answer(asWriter({ timeline: 2 }))
+    await settle()
+  })
+
   it('outdo the answer of a probe that was asked before, however late it comes', async () => {
     await loseWriter()
     probe.slow = 'node-2'
@@ -205,7 +225,7 @@ describe('waits for a promotion', () => {
     await pass(1_000)
     expect(picture()).toBe('unknown/down reader/up writer/down')
     is(2, asWriter())
-    probe.waits.get('node-2')!.end(asWriter())
+    probe.waits.get('node-2')!.end(promoted(1))
     await settle()
     expect(picture()).toBe('unknown/down unknown/down writer/down')
     expect(store.current.nodes[1]!.fenced).toBe(true)
