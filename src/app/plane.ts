@@ -165,6 +165,8 @@ export class DataPlane {
     const counters = metrics.general
     this.#peers = peersFor(settings, { sessions, network, protocol, counters, log })
     this.#hub = hubFor({ supply, metrics, clock }, protocol, this.#wheel, log)
+    const { busyPoll } = settings.listen
+    if (busyPoll !== 'off') network.turn.lookFor(busyPoll / 1_000)
     const rules = sharingRules(settings)
     const { router } = supply
     if (rules !== undefined) this.#lanes = new Lanes({ rules, clock, router, home: homeOf })

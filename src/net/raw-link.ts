@@ -14,6 +14,10 @@ import { Block, READ_BUFFER_BYTES, SCRATCH_BYTES, type Turn } from './turn.ts'
 
 /** A read this large means a stream is under way: such a link reads into its own buffer. */
 const STREAMING_READ = 16_384
+/** And one as small as this that it is over: then it gives the buffer back, for it may be idle for long. */
+const QUIET_READ = 4_096
+/** Reads of one link in a turn that fill the buffer; libuv would go on to 32 (uv__read). */
+const MOST_FULL_READS = 2
 /** How long a closing link waits for the peer's end before it closes anyway (ms). */
 const LINGER_MS = 2_000
 const UV_EOF = -4095
@@ -37,6 +41,10 @@ export class RawLink implements Link {
   #turn: Turn<RawLink>
   #handle: RawHandle
   #own: Block | undefined
+  /** A buffer of its own also while little comes. */
+  #keepsOwn: boolean
+  /** Reads in a row that filled the buffer. */
+  #full = 0
   /** What this turn's write is made of; nearly always one piece. */
   #first: Buffer | undefined
   #more = NO_MORE
@@ -54,6 +62,7 @@ export class RawLink implements Link {
     this.#raw = raw
     this.#turn = turn
     this.#handle = handle
+    this.#keepsOwn = ownBuffer
     if (ownBuffer) this.#own = new Block(READ_BUFFER_BYTES)
     const peer: { address?: string; port?: number } = {}
     // A Unix socket has no such call; a peer that has reset meanwhile has no address any more.
@@ -86,12 +95,29 @@ export class RawLink implements Link {
     } finally {
       this.#turn.endRead()
     }
+    if (nread < READ_BUFFER_BYTES) this.#full = 0
+    else if (++this.#full >= MOST_FULL_READS) this.#rest()
+    if (this.#own !== undefined && !this.#keepsOwn && nread < QUIET_READ) {
+      this.#abandonBuffer = false
+      this.#own = undefined
+      return this.#turn.shared.buffer
+    }
     if (this.#abandonBuffer || (this.#own === undefined && nread >= STREAMING_READ)) {
       this.#abandonBuffer = false
       this.#own = new Block(READ_BUFFER_BYTES)
       return this.#own.buffer
     }
     return undefined
+  }
+
+  /** Its peer has sent more, which is read in the next turn: others have sent something, too. */
+  #rest(): void {
+    this.#full = 0
+    if (!this.#reading || this.closed) return
+    this.#handle.readStop()
+    setImmediate(() => {
+      if (this.#reading && !this.closed) this.#handle.readStart()
+    })
   }
 
   add(chunk: Buffer): void {

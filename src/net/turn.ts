@@ -5,6 +5,7 @@
  * it was put together from.
  */
 import { performance } from 'node:perf_hooks'
+import { BusyPoll } from './busy-poll.ts'
 
 export interface Flushable {
   flush(): void
@@ -55,9 +56,15 @@ export class Turn<R = unknown> {
   #inRead = false
   #now = 0
   #scheduled = false
+  #busyPoll: BusyPoll | undefined
   #flushLater = (): void => {
     this.#scheduled = false
     this.flush()
+  }
+
+  /** From now on the next bytes are looked for up to `limitMs` before the loop sleeps; see `BusyPoll`. */
+  lookFor(limitMs: number): void {
+    this.#busyPoll = new BusyPoll({ limitMs, now: () => performance.now(), soon: setImmediate })
   }
 
   /** `link` has something to send at the end of this turn. */
@@ -88,6 +95,7 @@ export class Turn<R = unknown> {
     try {
       if (this.#marked > 0) this.flush()
     } finally {
+      this.#busyPoll?.read(this.reader)
       this.reader = undefined
     }
   }
