@@ -21,6 +21,7 @@ const SPANS: Readonly<Record<string, (of: TargetResult) => Percentiles | undefin
   connect: (of) => of.spans.connect?.figures,
   authentication: (of) => of.spans.authentication?.figures,
   first_reply: (of) => of.spans.firstReply?.figures,
+  amid: (of) => of.spans.amid?.figures,
   statement: (of) => of.spans.statement?.figures,
   late: (of) => of.instrument.late,
 }

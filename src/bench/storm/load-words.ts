@@ -58,6 +58,8 @@ export interface OverWord {
   readonly authentication: string
   readonly firstReply: string
   readonly statement: string
+  /** Statements that fell due while others were still arriving. */
+  readonly amid: string
   readonly late: string
   readonly longestStallMs: number
   readonly derivations: number

@@ -7,7 +7,7 @@ import { StallWatch } from '../failover/stall-watch.ts'
 import { type ClientEvents, type ClientHost, StormClient } from './client.ts'
 import { type LoadOrder, type LoadWord, SLICE_MS, StormClock } from './load-words.ts'
 import { query, type ServerError, startup } from './messages.ts'
-import { arrivalsOf, counts, cutOf, dueOf, overBy, warmUpOf } from './plan.ts'
+import { arrivalsOf, arrivedBy, counts, cutOf, dueOf, overBy, warmUpOf } from './plan.ts'
 import { Ring } from './ring.ts'
 import { KeyRing } from './scram.ts'
 import { sourceOf } from './source-address.ts'
@@ -174,8 +174,14 @@ export class Load {
     if (client.asked === 1) {
       if (this.#counts(client) && error === undefined) this.#tally.firstReply(now - client.due)
       this.#ring?.add(client, client.number)
-    } else if (error === undefined) this.#tally.statement(now - client.statementDue)
+    } else if (error === undefined) this.#statementOver(client, client.statementDue, now)
     this.#goOn(client)
+  }
+
+  /** Apart from the others while there are still clients to come; not at all before a cut. */
+  #statementOver(client: StormClient, due: number, now: number, sent = true): void {
+    const { plan } = this.#order
+    if (this.#counts(client)) this.#tally.statement(now - due, due <= arrivedBy(plan), sent)
   }
 
   /** begin, the statement, commit, and away. */
@@ -186,7 +192,7 @@ export class Load {
       client.ask(next, now)
       return
     }
-    this.#tally.statement(now - client.stepAt)
+    this.#tally.statement(now - client.stepAt, false, true)
     client.leave()
     this.#forget(client)
   }
@@ -232,7 +238,7 @@ export class Load {
     if (client.asked > 0) this.#tally.open--
     const now = this.#now()
     for (; client.waiting > 0; client.waiting--) {
-      this.#tally.overdue(now - client.waitingDue)
+      this.#statementOver(client, client.waitingDue, now, false)
       client.waitingDue += this.#order.plan.everyMs
     }
   }

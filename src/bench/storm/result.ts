@@ -6,8 +6,8 @@
 import type { Percentiles } from '../failover/result.ts'
 import type { Curve } from './spans.ts'
 
-/** The four spans of a client, each measured by itself. */
-export const SPANS = ['connect', 'authentication', 'firstReply', 'statement'] as const
+/** The spans of a client, each measured by itself; `amid` is a statement while others still arrive. */
+export const SPANS = ['connect', 'authentication', 'firstReply', 'amid', 'statement'] as const
 export type SpanName = (typeof SPANS)[number]
 
 export interface SpanResult {

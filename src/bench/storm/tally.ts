@@ -21,6 +21,7 @@ export class Tally {
   readonly #authentication = new Spans()
   readonly #firstReply = new Spans()
   readonly #statement = new Spans()
+  readonly #amid = new Spans()
   readonly #late = new Spans()
   readonly #sliceFirstReply = new Spans(2)
   readonly #sliceStatement = new Spans(2)
@@ -52,16 +53,16 @@ export class Tally {
     this.#sliceFirstReply.record(ms)
   }
 
-  /** @param ms from the due time */
-  statement(ms: number): void {
-    this.#statement.record(ms)
+  /**
+   * @param ms from the due time
+   * @param amid it fell due while others were still arriving
+   * @param sent false: it never was, and waited at least so long
+   */
+  statement(ms: number, amid: boolean, sent: boolean): void {
+    const spans = amid ? this.#amid : this.#statement
+    spans.record(ms)
     this.#sliceStatement.record(ms)
-  }
-
-  /** A statement that was due and never sent: it waited at least so long. */
-  overdue(ms: number): void {
-    this.#overdue++
-    this.statement(ms)
+    if (!sent) this.#overdue++
   }
 
   late(ms: number): void {
@@ -115,6 +116,7 @@ export class Tally {
       authentication: this.#authentication.encoded(),
       firstReply: this.#firstReply.encoded(),
       statement: this.#statement.encoded(),
+      amid: this.#amid.encoded(),
       late: this.#late.encoded(),
     }
   }
@@ -124,7 +126,7 @@ export class Tally {
       arrived: this.#arrived,
       loggedIn: this.#authentication.count,
       answered: this.#firstReply.count,
-      statements: this.#statement.count - this.#overdue,
+      statements: this.#statement.count + this.#amid.count - this.#overdue,
     }
   }
 }

@@ -92,8 +92,11 @@ function weirConfig({ host, port, admin, load, certificate }: LabNode, start: Ta
     topology: { user: admin.user, database: admin.database },
     endpoints: [{ name: 'writer', kind: 'writer', port: start.port }],
     pool: { maxConnections: start.pool },
-    // Its default is 10000; a larger crowd is what a person asked for.
-    limits: { maxClientConnections: Math.max(10_000, start.clients + 100) },
+    // Their default is 10000; a larger crowd is what a person asked for.
+    limits: {
+      maxClientConnections: Math.max(10_000, start.clients + 100),
+      maxWaitingClients: Math.max(10_000, start.clients),
+    },
     auth: {
       secrets: [admin, load].map(({ user, password }) => ({ username: user, password })),
     },

@@ -161,6 +161,7 @@ function ranges(views: readonly TargetView[]): Piece {
     { title: 'connect', lanes: lanes('connect') },
     { title: 'login', lanes: lanes('authentication') },
     { title: 'first reply', lanes: lanes('firstReply') },
+    { title: 'statement amid arrivals', lanes: lanes('amid') },
     { title: 'statement', lanes: lanes('statement') },
   ])
   if (drawn === undefined) return undefined

@@ -44,6 +44,7 @@ const CLIENTS_HEAD = [
   'login p50/p99',
   'first reply p50/p99',
   'worst',
+  'amid p50/p99',
   'statement p50/p99',
   'worst',
 ]
@@ -63,6 +64,7 @@ function clientsRow(of: TargetResult): string[] {
     pair('authentication'),
     pair('firstReply'),
     spanText(of.spans.firstReply?.figures.max),
+    pair('amid'),
     pair('statement'),
     spanText(of.spans.statement?.figures.max),
   ]

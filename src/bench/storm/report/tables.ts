@@ -40,14 +40,17 @@ export function clientsTable(views: readonly TargetView[]): Markup {
       'connect',
       'login',
       'first reply',
+      'amid arrivals',
       'statement',
       'statements',
       'never sent',
     ].map((name) =>
-      /^(connect|login|first reply|statement)$/.test(name) ? html`${name}<br>p50 / p99` : name,
+      /^(connect|login|first reply|amid arrivals|statement)$/.test(name)
+        ? html`${name}<br>p50 / p99`
+        : name,
     ),
     views.map(({ result: r }) => {
-      if (r.failure !== undefined) return [r.target, ...Array.from({ length: 11 }, () => UNKNOWN)]
+      if (r.failure !== undefined) return [r.target, ...Array.from({ length: 12 }, () => UNKNOWN)]
       const pair = (name: SpanName): string => {
         const figures = r.spans[name]?.figures
         return figures === undefined
@@ -64,6 +67,7 @@ export function clientsTable(views: readonly TargetView[]): Markup {
         pair('connect'),
         pair('authentication'),
         pair('firstReply'),
+        pair('amid'),
         pair('statement'),
         countText(r.statements),
         countText(r.overdue),
@@ -165,6 +169,10 @@ export const MEANINGS: readonly (readonly [string, string])[] = [
   [
     'statement',
     'From the due time of a later statement to its answer. For functions: their transaction, from the login to the answer to COMMIT.',
+  ],
+  [
+    'amid arrivals',
+    'The same, of statements that fell due while other clients were still to arrive: what those that are there feel of those that come.',
   ],
   [
     'never sent',

@@ -73,7 +73,10 @@ describe('A burst', () => {
     expect(came.server).toMatchObject({ logins: 40, peak: 40 })
     expect(new Set(came.server.statements)).toEqual(new Set(['select 1']))
     expect(came.server.statements.length).toBe(40 + came.statements)
-    expect(came.spans.statement?.figures.n).toBe(came.statements + came.overdue)
+    const { amid, statement } = came.spans
+    expect((amid?.figures.n ?? 0) + (statement?.figures.n ?? 0)).toBe(
+      came.statements + came.overdue,
+    )
     expect(came.spans.firstReply?.figures.n).toBe(40)
   })
 
