@@ -17,6 +17,7 @@ export interface Variant {
 export const KNOWN_VARIANTS: Readonly<Record<string, Omit<Variant, 'name'>>> = {
   sharing: { settings: ['pool.sharing=on'], environment: {} },
   alone: { settings: ['pool.sharing=off'], environment: {} },
+  'busy-poll': { settings: ['listen.busyPoll=100'], environment: {} },
   workers: { settings: ['workers=2'], environment: {} },
   streams: { settings: [], environment: { WEIR_NET: 'streams' } },
 }
