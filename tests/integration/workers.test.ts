@@ -140,8 +140,8 @@ describe('two workers', () => {
     await start()
     const [here, there, other] = await three()
     expect(workerOf(here)).not.toBe(workerOf(there))
-    // Several times each: whichever worker a request comes to, it finds its session.
-    for (const client of [here, there, here, there]) {
+    // Twice each: new connections go to the workers in turn, so each is asked for both.
+    for (const client of [here, here, there, there]) {
       const asleep = client.query('select pg_sleep(600)')
       const neighbour = other.query('select pg_sleep(0.3), 7 as seven')
       const outcome = asleep.then(
@@ -162,29 +162,49 @@ describe('two workers', () => {
 
   test('hear each other, and a notification names the client that sent it', async () => {
     await start()
-    const [here, there] = await three()
+    const [here, there, again] = await three()
     const heard: { by: string; from: number; what: string }[] = []
-    for (const [by, client] of [
-      ['here', here],
-      ['there', there],
-    ] as const) {
+    const hear = async (by: string, client: Client): Promise<void> => {
       client.on('notification', ({ processId, payload }) => {
         heard.push({ by, from: processId, what: payload ?? '' })
       })
       await client.query('listen news')
     }
+    // That somebody listens here is known to the other worker a moment later.
+    const known = async (by: string, from: Client): Promise<void> => {
+      const mine = () => heard.filter((h) => h.by === by)
+      await until(async () => {
+        await from.query("notify news, 'early'")
+        return mine().some((h) => h.from === from.processID)
+      }, 20_000)
+      await from.query("notify news, 'last'")
+      await until(() => mine().at(-1)?.what === 'last', 20_000)
+      heard.length = 0
+    }
+    await hear('there', there)
+    await known('there', again)
     for (let i = 0; i < 5; i++) {
       await here.query(`notify news, 'a${i}'`)
       await there.query(`notify news, 'b${i}'`)
     }
+    await until(() => heard.length === 10, 20_000)
+    const first = heard.slice()
+    await hear('here', here)
+    await known('here', there)
+    for (let i = 5; i < 10; i++) {
+      await here.query(`notify news, 'a${i}'`)
+      await there.query(`notify news, 'b${i}'`)
+    }
     await until(() => heard.length === 20, 20_000)
+    heard.unshift(...first)
     for (const { from, what } of heard) {
       expect(from).toBe(what.startsWith('a') ? here.processID : there.processID)
     }
-    for (const by of ['here', 'there']) {
-      const own = heard.filter((h) => h.by === by && h.what.startsWith('a')).map((h) => h.what)
-      expect(own).toEqual(['a0', 'a1', 'a2', 'a3', 'a4'])
-    }
+    const all = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    const ofHere = (by: string): string[] =>
+      heard.filter((h) => h.by === by && h.what.startsWith('a')).map((h) => h.what)
+    expect(ofHere('there')).toEqual(all.map((i) => `a${i}`))
+    expect(ofHere('here')).toEqual(all.slice(5).map((i) => `a${i}`))
   })
 
   test('are paused together, and go on together', async () => {
