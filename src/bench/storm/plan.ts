@@ -50,7 +50,7 @@ export const DEFAULT_STORM: StormPlan = {
   timeoutMs: 10_000,
   retryMs: undefined,
   keys: 'cached',
-  warmUp: 100,
+  warmUp: 500,
 }
 
 /** A reconnect's clients are all there for so long before they are cut (ms). */
@@ -83,7 +83,7 @@ export function dueOf(plan: StormPlan, i: number): number {
 }
 
 /** Paced, so that a node of a hundred connections has room for all of them (arrivals a second). */
-const WARM_UP_RATE = 100
+const WARM_UP_RATE = 250
 
 /** What comes before the storm: programs that compile as they run, this one too, are slow at first. */
 export function warmUpOf(plan: StormPlan, threads: number): StormPlan {
