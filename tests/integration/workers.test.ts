@@ -172,13 +172,14 @@ describe('two workers', () => {
     }
     // That somebody listens here is known to the other worker a moment later.
     const known = async (by: string, from: Client): Promise<void> => {
-      const mine = () => heard.filter((h) => h.by === by)
+      const of = (name: string) => heard.filter((h) => h.by === name)
       await until(async () => {
         await from.query("notify news, 'early'")
-        return mine().some((h) => h.from === from.processID)
+        return of(by).some((h) => h.from === from.processID)
       }, 20_000)
       await from.query("notify news, 'last'")
-      await until(() => mine().at(-1)?.what === 'last', 20_000)
+      const names = by === 'here' ? ['here', 'there'] : ['there']
+      await until(() => names.every((name) => of(name).at(-1)?.what === 'last'), 20_000)
       heard.length = 0
     }
     await hear('there', there)
