@@ -35,8 +35,9 @@ interface Asked {
 /** However busy the machine is, by then every answer has begun to come. */
 const PATIENCE_MS = 60_000
 const LOOK_MS = 500
-/** Others than readers do nothing for so long at most, between two units. */
-const REST_MS = 100
+/** Others than readers do nothing for so long at most, between two units; readers now and then. */
+const REST_MS = 200
+const READERS_REST_MS = 40
 /** A stalled client goes on when the others have had so many answers. */
 const OTHERS = 40
 
@@ -85,8 +86,9 @@ export class Client {
       book.count(unit.what)
       await this.#play(unit)
       await this.#answered(unit.ahead)
-      // Whoever only reads is to have the servers without a queue before them, often enough.
+      // Those who read are to find the servers without a queue before them, often enough.
       if (role !== 'reads') await pause(random() * REST_MS)
+      else if (random() < 0.3) await pause(random() * READERS_REST_MS)
     }
     await this.#answered(0)
     if (!this.#gone) this.#model.abandon([])

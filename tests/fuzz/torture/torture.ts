@@ -36,10 +36,11 @@ export interface Report {
 }
 
 const CANCEL_HANDS = 2
-const ROLES: readonly Role[] = [
-  ...['listens', 'reads', 'reads', 'plain', 'reads', 'reads', 'marks', 'reads'],
-  ...['plain', 'reads', 'reads', 'reads'],
-] as const
+/** Mostly readers, or what `WEIR_TORTURE_ROLES` says, e.g. `reads,reads,plain`. */
+const ROLES = (
+  process.env.WEIR_TORTURE_ROLES ??
+  'listens,reads,reads,plain,reads,reads,marks,reads,plain,reads,reads,reads'
+).split(',') as Role[]
 
 export async function torture(options: TortureOptions): Promise<Report> {
   const { direct, login, seed, kill } = options
