@@ -117,7 +117,7 @@ export function declareStorm(command: Command): Command {
     )
     .option(
       '--warm-up <n>',
-      'functions that come before, unmeasured, a thread; 0: a cold start',
+      'functions that come before, unmeasured; 0: a cold start',
       whole,
       DEFAULT_STORM.warmUp,
     )

@@ -191,7 +191,7 @@ function resultOf(
       TLS: flags.tls ?? 'as the URL says, else prefer; in the lab disable',
       'SCRAM keys':
         plan.keys === 'cached' ? 'derived once a thread and salt' : 'derived at each login',
-      'functions before, unmeasured': plan.warmUp * flags.threads,
+      'functions before, unmeasured': plan.warmUp,
       'threads of the load': flags.threads,
       ...(flags.set.length === 0 ? {} : { 'set for Weir': flags.set.join(', ') }),
     },

@@ -58,7 +58,7 @@ describe('A storm on a node with few connections', () => {
       const poolers = findProgram('pgbouncer') === undefined ? ['weir'] : ['weir', 'pgbouncer']
       const { code, result, said } = await storm(
         ...['--target', ['direct', ...poolers].join(','), '--max-connections', '30', '--pool', '5'],
-        ...['--clients', '120', '--rate', '200/s', '--hold', '1s', '--warm-up', '5'],
+        ...['--clients', '120', '--rate', '200/s', '--hold', '1s', '--warm-up', '20'],
         ...['--port', String(await freePorts(40, PORTS)), '--html', html, ...PATIENT],
         ...['--expect', 'errors=0 answered=120 server_connections<=5 direct:errors>0'],
       )

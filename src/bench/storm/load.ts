@@ -20,7 +20,7 @@ const PATIENCE_EVERY = 200
 /** A thread's share of what comes before the storm; whatever goes wrong will go wrong again. */
 export async function warmUp(order: LoadOrder): Promise<void> {
   if (order.plan.warmUp === 0) return
-  const plan = warmUpOf(order.plan, order.threads)
+  const plan = warmUpOf(order.plan)
   await new Load({ ...order, plan }, () => {}).run(new StormClock().now())
 }
 

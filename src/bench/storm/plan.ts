@@ -33,7 +33,7 @@ export interface StormPlan {
   /** A client that was refused or lost tries again after so long; undefined: it does not. */
   readonly retryMs: number | undefined
   readonly keys: KeyMode
-  /** Functions that come before, through each thread; nothing of them is measured. */
+  /** Functions that come before; nothing of them is measured. */
   readonly warmUp: number
 }
 
@@ -50,7 +50,7 @@ export const DEFAULT_STORM: StormPlan = {
   timeoutMs: 10_000,
   retryMs: undefined,
   keys: 'cached',
-  warmUp: 500,
+  warmUp: 2_000,
 }
 
 /** A reconnect's clients are all there for so long before they are cut (ms). */
@@ -83,12 +83,12 @@ export function dueOf(plan: StormPlan, i: number): number {
 }
 
 /** Paced, so that a node of a hundred connections has room for all of them (arrivals a second). */
-const WARM_UP_RATE = 250
+const WARM_UP_RATE = 400
 
 /** What comes before the storm: programs that compile as they run, this one too, are slow at first. */
-export function warmUpOf(plan: StormPlan, threads: number): StormPlan {
-  const waves = { shape: 'waves', waves: 1, clients: plan.warmUp * threads } as const
-  return { ...plan, ...waves, rate: WARM_UP_RATE * threads, retryMs: undefined }
+export function warmUpOf(plan: StormPlan): StormPlan {
+  const waves = { shape: 'waves', waves: 1, clients: plan.warmUp } as const
+  return { ...plan, ...waves, rate: WARM_UP_RATE, retryMs: undefined }
 }
 
 /** When the connections of a reconnect are cut (ms after the start). */
