@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Client } from 'pg'
-import { clientFor, type PostgresProbeOptions, type ProbeTarget } from './probe-client.ts'
+import type { Clock } from '../../core/clock.ts'
 
 export type PromotionAnswer =
   | { readonly promoted: false }
@@ -56,14 +56,15 @@ end $weir$`
 
 /** One node; the connection is opened at the first wait and closed when `signal` aborts. */
 export class PromotionWait {
-  #node: ProbeTarget
-  #options: PostgresProbeOptions
+  #clientFor: () => Client
+  #clock: Clock
   #signal: AbortSignal
   #client: Client | undefined
 
-  constructor(node: ProbeTarget, options: PostgresProbeOptions, signal: AbortSignal) {
-    this.#node = node
-    this.#options = options
+  /** @param clientFor makes a client of that node, not connected yet */
+  constructor(clientFor: () => Client, clock: Clock, signal: AbortSignal) {
+    this.#clientFor = clientFor
+    this.#clock = clock
     this.#signal = signal
   }
 
@@ -86,7 +87,7 @@ export class PromotionWait {
   }
 
   async #ask(client: Client, stepMs: number): Promise<PromotionAnswer> {
-    const { clock } = this.#options
+    const clock = this.#clock
     const began = clock.monotonic()
     return new Promise((resolve, reject) => {
       const hear = ({ message = '' }: { message?: string | undefined }) => {
@@ -109,7 +110,7 @@ export class PromotionWait {
   }
 
   async #open(): Promise<Client> {
-    const client = clientFor(this.#node, this.#options)
+    const client = this.#clientFor()
     // What is lost here is told by the probe's own connection.
     client.on('error', () => {})
     const { stream } = client.connection

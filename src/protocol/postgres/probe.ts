@@ -4,9 +4,9 @@
  * The shapes at the top fit the `Probe` that `topology/` asks for; imports point down, so they are
  * spelled here once more and the compiler compares them where both meet.
  */
-import type { Client } from 'pg'
+import { Client, type ClientConfig } from 'pg'
+import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
-import { clientFor, type PostgresProbeOptions, type ProbeTarget } from './probe-client.ts'
 import {
   AURORA_QUESTION,
   LEAN_QUESTION,
@@ -18,11 +18,32 @@ import {
 } from './probe-query.ts'
 import { type PromotionAnswer, PromotionWait } from './probe-wait.ts'
 
+export interface ProbeTarget {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly socketDirectory?: string | undefined
+}
+
+export interface PostgresProbeOptions {
+  /** A role that may log in; with `pg_monitor` it sees more, without it sees enough. */
+  readonly user: string
+  /** Asked at every new connection, so a rotated secret is picked up. */
+  readonly password: () => string | undefined
+  readonly database: string
+  /** TLS towards nodes reached over TCP; a Unix socket needs none. */
+  readonly tls?: ClientConfig['ssl'] | undefined
+  readonly clock: Clock
+}
+
 export interface PostgresProbeFailure {
   readonly ok: false
   readonly kind: 'refused' | 'timeout' | 'busy' | 'other'
   readonly why: string
 }
+
+/** As on every server connection; see `net/link.ts`. */
+const KEEP_ALIVE_MS = 30_000
 
 interface Question {
   /** Asked of the node; less after it has refused to answer all of it. */
@@ -78,7 +99,8 @@ export class PostgresProbe {
     node: ProbeTarget,
     signal: AbortSignal,
   ): (stepMs: number) => Promise<PromotionAnswer | undefined> {
-    const wait = new PromotionWait(node, this.#options, signal)
+    const options = this.#options
+    const wait = new PromotionWait(() => clientFor(node, options), options.clock, signal)
     return (stepMs) => wait.once(stepMs)
   }
 
@@ -167,6 +189,23 @@ export class PostgresProbe {
     // `end()` would wait for a server that may be frozen; this works in every phase of a connection.
     kept.client.connection.stream.destroy()
   }
+}
+
+/** Not connected yet. */
+function clientFor(node: ProbeTarget, options: PostgresProbeOptions): Client {
+  const { user, database, password, tls } = options
+  const local = node.socketDirectory !== undefined
+  return new Client({
+    host: node.socketDirectory ?? node.host,
+    port: node.port,
+    user,
+    database,
+    password: () => password() ?? '',
+    application_name: 'weir probe',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    ssl: local || tls === undefined ? false : tls,
+  })
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501'
