@@ -115,6 +115,16 @@ describe('Functions', () => {
   })
 })
 
+describe('A warm-up', () => {
+  it('comes before, goes again, and is not counted', async () => {
+    const came = await storm({ shape: 'burst', clients: 5, warmUp: 12 }, {}, { threads: 2 })
+    expect(came.server.logins).toBe(17)
+    expect(came.server.statements.slice(0, 36).filter((text) => text === 'commit')).toHaveLength(12)
+    expect(came).toMatchObject({ arrived: 5, loggedIn: 5, answered: 5, errors: {} })
+    expect(came.spans.connect?.figures.n).toBe(5)
+  })
+})
+
 describe('A reconnect', () => {
   it('cuts everybody off and measures how they come back', async () => {
     const came = await storm({ shape: 'reconnect', clients: 20, rate: 400 })
