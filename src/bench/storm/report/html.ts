@@ -30,6 +30,8 @@ import {
   viewsOf,
 } from './view.ts'
 
+const MIB = 1024 ** 2
+
 const MORE_STYLE = `
 path.line { fill: none !important; stroke-width: 2; stroke-linejoin: round; }
 @media screen { .cards { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); } }
@@ -240,10 +242,10 @@ function series(views: readonly TargetView[]): Piece {
       'Memory of proxy and node',
       'The node with all its server processes is dashed; what they share counts once.',
       [
-        ...lines(({ result }) => seen(result, ({ proxy }) => proxy?.memory)),
-        ...lines(({ result }) => seen(result, ({ node }) => node?.memory), true),
+        ...lines(({ result }) => seen(result, ({ proxy }) => proxy && proxy.memory / MIB)),
+        ...lines(({ result }) => seen(result, ({ node }) => node && node.memory / MIB), true),
       ],
-      memoryText,
+      (value) => `${countText(value)} MiB`,
     ),
   ]}</div>`
 }
