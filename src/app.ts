@@ -66,7 +66,8 @@ class OneProcess implements App {
 
   constructor({ settings, log, version, clock: given, graceMs = 5_000 }: AppOptions) {
     const network = new Network()
-    const clock = given ?? { ...systemClock, monotonic: () => network.turn.now() }
+    const { turn } = network
+    const clock = given ?? { ...systemClock, monotonic: () => turn.now() }
     const metrics = new Metrics()
     const store = new TopologyStore(log)
     const sessions = new Sessions(settings.instance.id)

@@ -5,7 +5,7 @@
  */
 
 import type { Settings } from '../../config/settings.ts'
-import { systemClock } from '../../core/clock.ts'
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { messageOf, WeirError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { Metrics } from '../../metrics/metrics.ts'
@@ -90,7 +90,7 @@ class Worker {
   #allowances: Allowances
   #departure: Departure
   #network = new Network()
-  #clock = { ...systemClock, monotonic: () => this.#network.turn.now() }
+  #clock = clockOf(this.#network)
   #time = machineTime(this.#clock)
   #others: Others
   /** The gates themselves are there only when the plane is made ready. */
@@ -340,6 +340,10 @@ class Worker {
     this.#pulse = setTimeout(() => this.#beat(), PULSE_MS)
     this.#pulse.unref()
   }
+}
+
+function clockOf({ turn }: Network): Clock {
+  return { ...systemClock, monotonic: () => turn.now() }
 }
 
 function table(names: readonly string[], of: (name: string) => number): Record<string, number> {
