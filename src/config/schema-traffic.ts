@@ -141,12 +141,12 @@ export const pool = section(
       example: 'on',
     }).prefault('off'),
     sharingDepth: count(
-      { min: 2, max: 256, unit: 'requests' },
+      { min: 2, max: 1_024, unit: 'requests' },
       {
         description: 'Most requests on one shared server connection.',
         example: '16',
       },
-    ).prefault(16),
+    ).prefault(128),
     sharingConnections: count(
       { min: 1, max: 10_000, unit: 'server connections' },
       {

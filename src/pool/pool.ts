@@ -87,9 +87,19 @@ export class Pool<M extends Member> {
     return this.#life.lends
   }
 
-  /** True when nobody waits, so that what is lent may be kept for the next one. */
-  get spares(): boolean {
-    return this.#life.state === 'serving' && this.#line.length === 0 && !this.#roster.rotates
+  /** True while members are lent, and not each time another for the sake of tests. */
+  get serves(): boolean {
+    return this.#life.state === 'serving' && !this.#roster.rotates
+  }
+
+  /** Somebody waits. */
+  get short(): boolean {
+    return this.#line.length > 0
+  }
+
+  /** Most members it can have. */
+  get maximum(): number {
+    return this.#growth.maximum
   }
 
   /** Somebody is about to wait, or lending ends: whoever keeps members without need gives them back. */

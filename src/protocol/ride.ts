@@ -13,6 +13,9 @@ export interface RideCost {
   ms: number
   /** Bytes of the answer, moving. */
   bytes: number
+  /** How often it has held others up, and until when (monotonic ms) nobody boards behind it. */
+  strikes: number
+  restsUntil: number
 }
 
 /** One request of one client, from when it was read until its answer has ended. */

@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Router } from '../endpoint/router.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import { isQuick } from './quickness.ts'
 import type { Passer, Places, SharingRules } from './rider.ts'
 import { handBack, type Rooms } from './rooms.ts'
 import { type Lane, SharedServer } from './shared-server.ts'
@@ -18,6 +19,9 @@ export interface LanesOptions {
   readonly home: Rooms['home']
   readonly router: Router<ServerConnection>
 }
+
+/** A lane waits so long in line (ms); its riders take the ordinary way meanwhile. */
+const ASK_MS = 10_000
 
 /** All of this process. */
 export class Lanes implements Places {
@@ -34,7 +38,7 @@ export class Lanes implements Places {
 
   board(passer: Passer, chunk: Buffer): SharedServer | undefined {
     const pool = this.options.router.current(passer.route)
-    if (pool === undefined || !pool.spares) return undefined
+    if (pool === undefined || !pool.serves) return undefined
     const ride = passer.rides.find(chunk)
     if (ride === undefined) return undefined
     const { settingsKey } = passer
@@ -43,9 +47,7 @@ export class Lanes implements Places {
       lane = this.#laneOf(pool, settingsKey)
       passer.place = lane
     }
-    const { cost } = ride
-    const { quickMs, smallBytes } = this.options.rules
-    const quick = cost.known && cost.ms <= quickMs && cost.bytes <= smallBytes
+    const quick = isQuick(ride.cost, this.options.rules, lane.now())
     const server = lane.place(passer, quick)
     return server?.board(passer, ride, quick) === true ? server : undefined
   }
@@ -65,11 +67,27 @@ export class Lanes implements Places {
     return lane
   }
 
-  /** The pool is short, or stops lending. */
+  /**
+   * The pool is short, or stops lending. Those who need a server connection of their own have half of
+   * them at least: what is beyond the other half goes back as soon as it can, and what nobody uses.
+   */
   #recall(pool: Pool<ServerConnection>): void {
-    for (const lane of this.#byPool.get(pool)?.values() ?? []) {
-      for (const server of [...lane.servers]) server.recall()
+    const servers = [...(this.#byPool.get(pool)?.values() ?? [])].flatMap((lane) => lane.servers)
+    const most = pool.serves ? shareOf(pool) : 0
+    let left = servers.length
+    for (const server of servers) {
+      if (left > most) server.recall()
+      else if (server.unused) server.rest()
+      else continue
+      left--
     }
+  }
+
+  /** How many server connections of `pool` are shared. */
+  of(pool: Pool<ServerConnection>): number {
+    let count = 0
+    for (const { servers } of this.#byPool.get(pool)?.values() ?? []) count += servers.length
+    return count
   }
 
   added(server: SharedServer): void {
@@ -115,6 +133,7 @@ export class OneLane implements Lane {
   over = false
   #lanes: Lanes
   #most = 1
+  #asking = false
 
   constructor(lanes: Lanes, pool: Pool<ServerConnection>, key: string) {
     this.#lanes = lanes
@@ -134,17 +153,36 @@ export class OneLane implements Lane {
     return more ?? (quick ? best : undefined)
   }
 
-  /** One that lies idle in the pool, when it has these settings. */
+  /** One that lies idle in the pool, when it has these settings; where others wait one is asked for. */
   #more({ route }: Passer): SharedServer | undefined {
     const { pool } = this
     const server = pool.tryBorrow(route.prefer)
-    if (server === undefined) {
-      if (this.servers.length > 0) pool.openAhead()
-      return undefined
+    if (server !== undefined) return this.#take(server)
+    if (pool.short) this.#ask()
+    else if (this.servers.length > 0) pool.openAhead()
+    return undefined
+  }
+
+  /** Stands in line as any borrower, once. */
+  #ask(): void {
+    if (this.#asking || this.#lanes.of(this.pool) >= shareOf(this.pool)) return
+    this.#asking = true
+    const waiter = {
+      granted: (server: ServerConnection) => {
+        this.#asking = false
+        this.#take(server)
+      },
+      refused: () => {
+        this.#asking = false
+      },
     }
+    this.pool.borrow(waiter, ASK_MS)
+  }
+
+  #take(server: ServerConnection): SharedServer | undefined {
     const { conversation } = server
-    if (!conversation.bare || conversation.settingsKey !== this.key) {
-      pool.release(server)
+    if (this.over || !conversation.bare || conversation.settingsKey !== this.key) {
+      this.pool.release(server)
       return undefined
     }
     const shared = new SharedServer(server, this)
@@ -190,4 +228,9 @@ function mostOf({ link }: ServerConnection, { connections }: SharingRules): numb
   const { remoteAddress } = link
   const local = remoteAddress === undefined || /^(?:127\.|::1$|::ffff:127\.)/.test(remoteAddress)
   return local ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
+}
+
+/** Of a pool's connections so many may be kept although somebody waits. */
+function shareOf(pool: Pool<ServerConnection>): number {
+  return Math.floor(pool.maximum / 2)
 }

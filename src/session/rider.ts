@@ -76,7 +76,7 @@ export interface SharingRules {
 }
 
 export const SHARING: SharingRules = {
-  depth: 16,
+  depth: 128,
   connections: 'auto',
   quickMs: 5,
   smallBytes: 16_384,

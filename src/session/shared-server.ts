@@ -7,6 +7,7 @@
 import type { WeirError } from '../core/errors.ts'
 import type { Ride, RideReader } from '../protocol/ride.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
+import { learn, strike } from './quickness.ts'
 import type { PutBack, Rider, Shared, SharingRules } from './rider.ts'
 
 /** The lane it belongs to. */
@@ -20,9 +21,6 @@ export interface Lane {
   /** It was lost, and is to be given up. */
   gone(server: SharedServer): void
 }
-
-/** How much a new observation counts in a moving mean. */
-const NEW = 1 / 8
 
 export class SharedServer implements Holder, Shared {
   readonly server: ServerConnection
@@ -143,11 +141,8 @@ export class SharedServer implements Holder, Shared {
   #answered(): void {
     const at = this.#first
     const now = this.#lane.now()
-    const { cost } = this.#rides[at]!
     const ms = now - Math.max(this.#since, this.#boardedAt[at]!)
-    cost.ms = cost.known ? cost.ms + (ms - cost.ms) * NEW : ms
-    cost.bytes = cost.known ? cost.bytes + (this.#given - cost.bytes) * NEW : this.#given
-    cost.known = true
+    learn(this.#rides[at]!.cost, this.#lane.rules, ms, this.#given, now)
     this.#since = now
     this.#next()?.answered(now, this.server.latency)
   }
@@ -222,6 +217,11 @@ export class SharedServer implements Holder, Shared {
     return this.server.cancel()
   }
 
+  /** Nobody has ridden for a tick or two. */
+  get unused(): boolean {
+    return this.depth === 0 && this.#ticks > 0
+  }
+
   /** Goes back to its pool when nobody rides; otherwise when those who do have been answered. */
   recall(): void {
     this.closing = true
@@ -252,11 +252,9 @@ export class SharedServer implements Holder, Shared {
   }
 
   #slow(ride: Ride): void {
-    const { cost } = ride
-    const ms = this.#lane.now() - Math.max(this.#since, this.#boardedAt[this.#first]!)
-    // Something may have held it up for once; if not, this will be said again.
-    cost.ms = Math.max(cost.ms, ms / 2)
-    cost.known = true
+    const now = this.#lane.now()
+    const ms = now - Math.max(this.#since, this.#boardedAt[this.#first]!)
+    strike(ride.cost, this.#lane.rules, ms, now)
     this.#alone('slow')
     // Its client has gone: nobody will cancel it if not we.
     if (ride.left) void this.server.cancel()

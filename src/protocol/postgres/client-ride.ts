@@ -6,6 +6,7 @@
 import type { WeirError } from '../../core/errors.ts'
 import { readyForQuery } from '../../wire/postgres/backend.ts'
 import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
+import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
 import { readParse } from '../../wire/postgres/read.ts'
 import type { RideLoss, RideSource } from '../ride.ts'
 import type { Desk } from './desk.ts'
@@ -95,8 +96,10 @@ export class ClientRides implements RideSource {
   }
 
   #parse(chunk: Buffer, total: number): PostgresRide | undefined {
-    if (chunk[total] !== FRONTEND.BIND) return undefined
-    const { text, types } = readParse(chunk.subarray(HEADER, total))
+    if (chunk[total] !== FRONTEND.BIND || chunk.length < total + HEADER) return undefined
+    const read = readsWhole(chunk.subarray(HEADER, total))
+    if (read === undefined) return undefined
+    const { text, types } = read
     const { statements } = this.#desk
     const statement = statements.names.statements.intern(text, types, statements.names.realm)
     return this.#bind(chunk, total, statement)
@@ -131,6 +134,16 @@ export class ClientRides implements RideSource {
       nameEnd,
       describes,
     })
+  }
+}
+
+/** The Parse with this body, unless it is malformed: then the ordinary way says so. */
+function readsWhole(body: Buffer): ReturnType<typeof readParse> | undefined {
+  try {
+    return readParse(body)
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined
+    throw error
   }
 }
 

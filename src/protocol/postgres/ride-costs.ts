@@ -19,7 +19,7 @@ interface Kind {
 }
 
 export function unknownCost(): RideCost {
-  return { known: false, ms: 0, bytes: 0 }
+  return { known: false, ms: 0, bytes: 0, strikes: 0, restsUntil: 0 }
 }
 
 /** One statement that provably only reads, begins nothing, ends nothing and leaves nothing behind. */

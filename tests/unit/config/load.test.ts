@@ -25,6 +25,8 @@ describe('a right file', () => {
       maxLifetimeMs: 3_600_000,
       lifetimeSpread: 10,
       openingsAtOnce: 4,
+      sharing: 'off',
+      sharingDepth: 128,
       rotate: false,
       openTimeoutMs: 5_000,
       orphanTimeout: 5_000,
