@@ -25,11 +25,22 @@ export class Book {
   alone = false
   /** Answers to all clients. */
   answers = 0
+  /** The longest time without one (ms), and between which of them. */
+  silence = { ms: 0, after: 0 }
+  #last = performance.now()
   #now = 0
 
   /** Moments in the order in which this process saw them. */
   tick(): number {
     return ++this.#now
+  }
+
+  answered(): void {
+    const now = performance.now()
+    const ms = Math.round(now - this.#last)
+    if (ms > this.silence.ms && this.answers > 0) this.silence = { ms, after: this.answers }
+    this.#last = now
+    this.answers++
   }
 
   count(what: string, times = 1): void {

@@ -299,7 +299,7 @@ export class Client {
     this.#asked.shift()
     this.#answer = undefined
     this.#item = undefined
-    book.answers++
+    book.answered()
     book.count(value ? 'answered' : 'answered with an error')
     this.#wake?.()
   }

@@ -42,10 +42,10 @@ async function play({ port, nodePort, direct, cluster }: House, kill?: Kill): Pr
     seconds: SECONDS,
     ...(kill === undefined ? {} : { kill }),
   })
-  const { answers, seconds, counts, verdict, wrong } = report
+  const { answers, seconds, counts, verdict, wrong, silence } = report
   const { strays, ...cancels } = verdict
   console.log(
-    `torture: seed ${SEED}, ${answers} answers in ${seconds.toFixed(1)} s, ${JSON.stringify(counts)}, cancels ${JSON.stringify(cancels)}`,
+    `torture: seed ${SEED}, ${answers} answers in ${seconds.toFixed(1)} s, ${JSON.stringify(counts)}, cancels ${JSON.stringify(cancels)}, longest silence ${JSON.stringify(silence)}`,
   )
   expect(wrong.slice(0, 3).join('\n\n'), `seed ${SEED}`).toBe('')
   expect(strays).toEqual([])

@@ -33,6 +33,8 @@ export interface Report {
   readonly counts: Readonly<Record<string, number>>
   readonly answers: number
   readonly seconds: number
+  /** The longest time (ms) in which nobody had an answer, and after how many; nobody judges it. */
+  readonly silence: { readonly ms: number; readonly after: number }
 }
 
 const CANCEL_HANDS = 2
@@ -81,9 +83,9 @@ export async function torture(options: TortureOptions): Promise<Report> {
     book.amiss(`client ${client} was cancelled in its request ${number}, and nobody asked for it`)
   }
   await hand.end()
-  const { wrong, counts, answers } = book
+  const { wrong, counts, answers, silence } = book
   const seconds = (performance.now() - began) / 1_000
-  return { wrong, verdict, counts: { ...counts, ...book.truth.count() }, answers, seconds }
+  return { wrong, verdict, counts: { ...counts, ...book.truth.count() }, answers, seconds, silence }
 }
 
 /** Cancel requests at random moments for random clients, mostly busy ones. */
