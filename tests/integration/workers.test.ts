@@ -347,7 +347,7 @@ describe('the budget of a node', () => {
     expect(await backends()).toBe(0)
     await start({ pool: { maxConnections: undefined, maxConnectionsPercent: 2 } })
     const [here, there] = await three()
-    const asleep = here.query("select pg_sleep(3), 'ghost'").catch((error: Error) => error.message)
+    const asleep = here.query("select pg_sleep(8), 'ghost'").catch((error: Error) => error.message)
     const ghost = async (): Promise<number> =>
       (
         await house.ask(
