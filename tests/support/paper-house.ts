@@ -22,6 +22,7 @@ import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
 import { HeldBytes } from '../../src/session/held-bytes.ts'
 import { ReplicationSession } from '../../src/session/replication-session.ts'
+import type { Places } from '../../src/session/rider.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
 import { Sessions } from '../../src/session/sessions.ts'
 import { WelcomeBook } from '../../src/session/welcome.ts'
@@ -88,10 +89,18 @@ export class PaperLink implements Link {
   }
 
   write(chunk: Buffer): void {
+    this.add(chunk)
+    this.send()
+  }
+
+  add(chunk: Buffer): void {
     if (this.closed || chunk.length === 0) return
     this.bytesWritten += chunk.length
     this.#pending.push(chunk)
-    this.#turn.mark(this)
+  }
+
+  send(): void {
+    if (this.#pending.length > 0) this.#turn.mark(this)
   }
 
   flush(): void {
@@ -137,6 +146,8 @@ export interface PaperHouseOptions {
   readonly hub?: Rooms['hub']
   readonly notificationBytes?: number
   readonly heldBytes?: number
+  /** Where requests that only read ride; default nowhere. */
+  readonly lanes?: (house: { readonly clock: FakeClock; readonly home: Rooms['home'] }) => Places
   /** Hears what happens besides bytes, as short sentences. */
   readonly note?: (text: string) => void
   /** How a server connection is called in them. */
@@ -196,6 +207,7 @@ export class PaperHouse {
       held: new HeldBytes(options.heldBytes ?? 67_108_864),
       notificationBytes: options.notificationBytes ?? 1_048_576,
       idleClientTimeoutMs: options.idleClientTimeoutMs,
+      lanes: options.lanes?.({ clock: this.clock, home: (server) => pool.home(server) }),
       home: (server) => pool.home(server),
     }
   }

@@ -155,6 +155,8 @@ export class PostgresRideReader implements RideReader {
       case BACKEND.PARSE_COMPLETE:
       case BACKEND.CLOSE_COMPLETE:
         if (first === undefined) break
+        // What came ahead is given out first, and this one read again: it must be booked only once.
+        if (first.skip > 0 && this.#run < this.#pos) return this.#forward()
         first.accepted(type === BACKEND.PARSE_COMPLETE)
         if (first.skip > 0) {
           if (--first.skip === 0) first.placed()
