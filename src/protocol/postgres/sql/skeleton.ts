@@ -13,7 +13,8 @@ const SEMICOLON = 0x3b
 const MINUS = 0x2d
 const SLASH = 0x2f
 const STAR = 0x2a
-const PLACE = 0x3f
+/** Stands for a number; no text with a skeleton has this byte outside of quoted names. */
+const PLACE = 0x01
 
 /** Longer texts have none. */
 export const MOST_SKELETON_BYTES = 2_048
@@ -36,6 +37,8 @@ export class Skeleton {
       let byte = text[i]!
       if (isDigit(byte) && !isInWord(before)) {
         while (i + 1 < end && isDigit(text[i + 1]!)) i++
+        // 0x1f is a number where 1x1f is a number and a word.
+        if (i + 1 < end && isRadix(text[i + 1]!)) return false
         byte = PLACE
       } else if (byte === QUOTE) {
         const last = endOfString(text, i + 1, end)
@@ -94,6 +97,11 @@ function isOnlySpace(text: Uint8Array, from: number, end: number): boolean {
 
 function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39
+}
+
+function isRadix(byte: number): boolean {
+  const letter = byte | 0x20
+  return letter === 0x78 || letter === 0x6f || letter === 0x62
 }
 
 /** A digit behind it belongs to a name, a number written otherwise, or a string of another kind. */
