@@ -5,7 +5,9 @@ const node = { environment: 'node' as const }
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...node, name: 'unit', include: ['tests/unit/**/*.test.ts'] } },
+      {
+        test: { ...node, name: 'unit', include: ['tests/unit/**/*.test.ts'], testTimeout: 30_000 },
+      },
       { test: { ...node, name: 'conformance', include: ['tests/conformance/**/*.test.ts'] } },
       {
         test: { ...node, name: 'fuzz', include: ['tests/fuzz/**/*.test.ts'], testTimeout: 120_000 },
