@@ -78,7 +78,7 @@ export class Program {
       [2, 'slow', one(() => this.#ask(s.slow(this.#id(), this.#int(20, 150))))],
       [2, 'sleep', one(() => this.#ask(s.sleep(this.#id(), this.#random() * 0.02)))],
       [1, 'huge', one(() => this.#huge(0.2))],
-      [0.4, 'stall', () => this.#stall()],
+      [1.5, 'stall', () => this.#stall()],
       [1.5, 'cancel', () => this.#cancelled()],
       [
         role === 'marks' ? 6 : 0,
@@ -101,7 +101,7 @@ export class Program {
       [0.5, 'write', one(() => this.#write())],
       [0.5, 'slow', one(() => this.#ask(s.slow(this.#id(), this.#int(20, 150))))],
       [0.3, 'huge', one(() => this.#huge(0.2))],
-      [0.1, 'stall', () => this.#stall()],
+      [0.4, 'stall', () => this.#stall()],
       [0.5, 'cancel', () => this.#cancelled()],
       [1, 'leave', () => this.#leave()],
     ]
