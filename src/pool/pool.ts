@@ -103,7 +103,7 @@ export class Pool<M extends Member> {
   }
 
   /** Somebody is about to wait, or lending ends: whoever keeps members without need gives them back. */
-  recall: (() => void) | undefined
+  recall: ((all?: boolean) => void) | undefined
 
   /** Opens one for those to come, where none is idle, being opened, or too many. */
   openAhead(): void {
@@ -222,7 +222,7 @@ export class Pool<M extends Member> {
   /** Replaces every member without refusing anybody: idle ones now, leased ones on return. */
   renew(): void {
     this.#life.renew()
-    this.recall?.()
+    this.recall?.(true)
     this.#evictIdle('retired')
   }
 

@@ -272,6 +272,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
 
   boundary(status: TransactionStatus): void {
     this.link.flush() // The answer is whole: the client need not wait for our own books.
+    if (this.#machine.state === 'closed') return // It turned out to be gone.
     const conversation = this.#conversation
     this.lastActive = this.#rooms.clock.monotonic()
     this.#requests.answered(conversation.requests, this.lastActive, this.#lease?.latency)

@@ -57,12 +57,13 @@ export class Lanes implements Places {
     if (lanes === undefined) {
       lanes = new Map()
       this.#byPool.set(pool, lanes)
-      pool.recall = () => this.#recall(pool)
+      pool.recall = (all) => this.#recall(pool, all)
     }
     let lane = lanes.get(key)
     if (lane === undefined) {
       lane = new OneLane(this, pool, key)
       lanes.set(key, lane)
+      this.#watch()
     }
     return lane
   }
@@ -71,9 +72,9 @@ export class Lanes implements Places {
    * The pool is short, or stops lending. Those who need a server connection of their own have half of
    * them at least: what is beyond the other half goes back as soon as it can, and what nobody uses.
    */
-  #recall(pool: Pool<ServerConnection>): void {
+  #recall(pool: Pool<ServerConnection>, all = false): void {
     const servers = [...(this.#byPool.get(pool)?.values() ?? [])].flatMap((lane) => lane.servers)
-    const most = pool.serves ? shareOf(pool) : 0
+    const most = pool.serves && !all ? shareOf(pool) : 0
     let left = servers.length
     for (const server of servers) {
       if (left > most) server.recall()
@@ -92,6 +93,10 @@ export class Lanes implements Places {
 
   added(server: SharedServer): void {
     this.#servers.add(server)
+    this.#watch()
+  }
+
+  #watch(): void {
     if (this.#ticking !== undefined) return
     this.#ticking = setInterval(() => this.#tick(), this.options.rules.tickMs)
     this.#ticking.unref()
@@ -103,12 +108,22 @@ export class Lanes implements Places {
 
   #tick(): void {
     for (const server of [...this.#servers]) server.tick()
-    if (this.#servers.size > 0) return
+    for (const [pool, lanes] of this.#byPool) this.#sweep(pool, lanes)
+    if (this.#byPool.size > 0) return
     clearInterval(this.#ticking)
     this.#ticking = undefined
-    for (const lanes of this.#byPool.values()) for (const lane of lanes.values()) lane.over = true
-    for (const pool of this.#byPool.keys()) pool.recall = undefined
-    this.#byPool.clear()
+  }
+
+  /** Lanes without connections go: of clients whose settings are theirs alone there is no end. */
+  #sweep(pool: Pool<ServerConnection>, lanes: Map<string, OneLane>): void {
+    for (const lane of lanes.values()) {
+      if (!lane.needless) continue
+      lane.over = true
+      lanes.delete(lane.key)
+    }
+    if (lanes.size > 0) return
+    this.#byPool.delete(pool)
+    pool.recall = undefined
   }
 
   flushLater(server: SharedServer): void {
@@ -140,6 +155,11 @@ export class OneLane implements Lane {
     this.pool = pool
     this.key = key
     this.rules = lanes.options.rules
+  }
+
+  /** It has no server connection, and asks for none. */
+  get needless(): boolean {
+    return this.servers.length === 0 && !this.#asking
   }
 
   /** Where the next one may board: who is not known to be quick only where nobody rides. */

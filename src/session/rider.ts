@@ -73,6 +73,8 @@ export interface SharingRules {
   readonly slowTicks: number
   /** After so many nobody uses the server connection, and it goes back. */
   readonly idleTicks: number
+  /** So long whoever was cancelled because its client had gone may go on; then the connection is closed. */
+  readonly unwantedTicks: number
 }
 
 export const SHARING: SharingRules = {
@@ -85,4 +87,5 @@ export const SHARING: SharingRules = {
   tickMs: 10,
   slowTicks: 3,
   idleTicks: 5,
+  unwantedTicks: 1_000,
 }

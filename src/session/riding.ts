@@ -104,10 +104,12 @@ export class Riding implements Passer {
 
   answered(at: number, latency: Latency | undefined): void {
     const session = this.#session
+    this.rides.rode()
     // The answer is whole: the client need not wait for our own books.
     session.link.flush()
+    // It turned out to be gone.
+    if (this.#server === undefined) return
     session.lastActive = at
-    this.rides.rode()
     const { counters } = this.#rooms
     counters.borrow.record(0)
     counters.transactions++
@@ -136,6 +138,7 @@ export class Riding implements Passer {
     }
     if (outcome === 'retried') {
       this.#requests.again()
+      this.#rooms.held.release(this.#session)
       // Others of that node may be lost in the same turn: whoever asks for one now might get these.
       setImmediate(() => this.#session.goOn())
       return

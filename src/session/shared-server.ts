@@ -47,6 +47,7 @@ export class SharedServer implements Holder, Shared {
   /** For `tick`. */
   #seen: Ride | undefined
   #ticks = 0
+  #unwantedTicks = 0
 
   constructor(server: ServerConnection, lane: Lane) {
     this.server = server
@@ -180,10 +181,11 @@ export class SharedServer implements Holder, Shared {
   #leave(at: number): Rider | undefined {
     const rider = this.#riders[at]
     if (rider === undefined) return undefined
-    // What was not sent yet lies in memory of the rider's.
-    this.server.link.flush()
     this.#riders[at] = undefined
     this.#rides[at]!.left = true
+    // What was not sent yet lies in memory of the rider's. Last, for now the server may turn out to
+    // be lost, and all who still ride are told.
+    this.server.link.flush()
     return rider
   }
 
@@ -242,6 +244,7 @@ export class SharedServer implements Holder, Shared {
     if (ride !== this.#seen) {
       this.#seen = ride
       this.#ticks = 0
+      this.#unwantedTicks = 0
       return
     }
     this.#ticks++
@@ -249,6 +252,15 @@ export class SharedServer implements Holder, Shared {
     if (ride === undefined) {
       if (this.#ticks >= idleTicks) this.rest()
     } else if (this.#ticks === slowTicks) this.#slow(ride)
+    if (ride?.left === true && this.#ticks >= slowTicks) this.#unwanted()
+  }
+
+  /** It takes long, and its client has gone: nobody will cancel it if not we. */
+  #unwanted(): void {
+    this.#unwantedTicks++
+    if (this.#unwantedTicks === 1) void this.server.cancel()
+    // Whatever it is, it does not let itself be cancelled.
+    else if (this.#unwantedTicks > this.#lane.rules.unwantedTicks) this.server.destroy('broken')
   }
 
   #slow(ride: Ride): void {
@@ -256,8 +268,6 @@ export class SharedServer implements Holder, Shared {
     const ms = now - Math.max(this.#since, this.#boardedAt[this.#first]!)
     strike(ride.cost, this.#lane.rules, ms, now)
     this.#alone('slow')
-    // Its client has gone: nobody will cancel it if not we.
-    if (ride.left) void this.server.cancel()
   }
 
   /** The holder of the server connection is never a client here: see `arrived`. */
@@ -272,6 +282,9 @@ export class SharedServer implements Holder, Shared {
     this.#over = true
     const torn = this.#reader.midMessage && this.depth > 0 && this.#rides[this.#first]!.gave
     const riders = this.#riders.slice(this.#first, this.#end)
+    this.#riders = []
+    this.#first = 0
+    this.#end = 0
     this.#reader.first = undefined
     this.#lane.gone(this)
     for (let i = 0; i < riders.length; i++) riders[i]?.lost(error, torn && i === 0)
@@ -280,6 +293,7 @@ export class SharedServer implements Holder, Shared {
   /** It is its pool's again. */
   end(): void {
     this.#over = true
+    this.#sign()
     this.server.conversation.ridden()
   }
 }

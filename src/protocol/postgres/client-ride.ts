@@ -58,11 +58,12 @@ export class ClientRides implements RideSource {
   }
 
   lost(error: WeirError, torn: boolean): RideLoss {
-    if (torn) return { outcome: 'torn', bytes: NOTHING }
-    if (!this.#last!.gave) {
+    if (!torn && !this.#last!.gave) {
       this.putBack()
       return { outcome: 'retried', bytes: NOTHING }
     }
+    this.#desk.requests++
+    if (torn) return { outcome: 'torn', bytes: NOTHING }
     const bytes = [errorBytesOf(answerLost(error), 'ERROR'), readyForQuery('I')]
     return { outcome: 'partial', bytes: Buffer.concat(bytes) }
   }
