@@ -31,6 +31,8 @@ export interface StaffParts {
 const SETTLED_MS = 5_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
+/** One that does not serve by then hangs, and nobody would stop waiting for it (ms). */
+const STARTING_MS = 120_000
 /** More than the grace, for what comes after it (ms). */
 const STOPPING_MS = 3_000
 
@@ -59,7 +61,8 @@ export class Staff {
     hand.begin({ ...begin(seat, number), others: crew.othersOf(hand) })
     crew.add(hand)
     purse.join(hand)
-    await hand.started
+    const limit = clock.after(STARTING_MS, () => shell.kill())
+    await hand.started.finally(() => limit.cancel())
     return hand
   }
 
