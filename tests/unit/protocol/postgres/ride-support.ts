@@ -61,6 +61,9 @@ export function preparedBy(
   const server = bareServer()
   conversation.push(Buffer.concat([parse(name, Buffer.from(text), Buffer.alloc(2)), sync()]))
   let step = conversation.next()
+  // Another client has prepared it: it needs no server connection.
+  while (step === 'answer') step = conversation.next()
+  if (step === 'starved') return
   if (step !== 'need-server') throw new Error(`expected need-server, not ${step}`)
   conversation.attach(server)
   for (step = conversation.next(); step === 'forward'; step = conversation.next());
