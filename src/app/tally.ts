@@ -12,6 +12,7 @@ import type { PoolObserver } from '../pool/settings.ts'
 import { LOST_OUTCOMES, PIN_REASONS } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { CLOSE_REASONS } from '../session/close-reason.ts'
+import { PUT_BACK } from '../session/rider.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Probe, ProbeAnswer } from '../topology/probe.ts'
 import { ARROWS } from '../topology/timeline.ts'
@@ -32,10 +33,11 @@ export interface CountedServer {
 export function countFromZero(metrics: Metrics, { nodes, endpoints }: Settings): void {
   for (const arrow of ARROWS) metrics.general.failovers.begin(arrow)
   for (const { name } of endpoints) {
-    const { closed, outcomes, pins } = metrics.endpoint(name)
+    const { closed, outcomes, pins, ridesPutBack } = metrics.endpoint(name)
     for (const reason of CLOSE_REASONS) closed.add(reason, 0)
     for (const reason of PIN_REASONS) pins.add(reason, 0)
     for (const outcome of LOST_OUTCOMES) outcomes.add(outcome, 0)
+    for (const why of PUT_BACK) ridesPutBack.add(why, 0)
   }
   countNodesFromZero(metrics, nodes)
 }

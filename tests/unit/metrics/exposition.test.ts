@@ -76,6 +76,7 @@ function counted(): Metrics {
   writer.pins.add('temporary-table')
   writer.borrowsRefused.add('timeout')
   writer.outcomes.add('retried')
+  writer.ridesPutBack.add('slow')
   writer.borrow.record(0.06)
   writer.borrow.record(3)
   metrics.general.peerCancels.add('2')
