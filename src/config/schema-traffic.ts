@@ -138,8 +138,8 @@ export const pool = section(
       description:
         'Requests that provably only read and are answered quickly share server connections, one behind the other, instead of waiting for one of their own. Nobody sees a difference but in speed. Off for endpoints with retryReads: false.',
       aws: 'none',
-      example: 'on',
-    }).prefault('off'),
+      example: 'off',
+    }).prefault('on'),
     sharingDepth: count(
       { min: 2, max: 1_024, unit: 'requests' },
       {
@@ -151,7 +151,7 @@ export const pool = section(
       { min: 1, max: 10_000, unit: 'server connections' },
       {
         description:
-          'Server connections to a node, of one database, user and settings, before requests go behind others although more lie idle. Unset: twice the processors where the node is on this machine, otherwise as many as there are.',
+          'Server connections to a node, of one database, user and settings, before requests go behind others although more lie idle. Unset: one for each processor where the node is on this machine, otherwise as many as there are.',
         example: '8',
         otherwise: 'by the node',
       },

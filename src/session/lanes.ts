@@ -247,7 +247,7 @@ function mostOf({ link }: ServerConnection, { connections }: SharingRules): numb
   if (connections !== 'auto') return connections
   const { remoteAddress } = link
   const local = remoteAddress === undefined || /^(?:127\.|::1$|::ffff:127\.)/.test(remoteAddress)
-  return local ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
+  return local ? availableParallelism() : Number.POSITIVE_INFINITY
 }
 
 /** Of a pool's connections so many may be kept although somebody waits. */

@@ -25,7 +25,7 @@ describe('a right file', () => {
       maxLifetimeMs: 3_600_000,
       lifetimeSpread: 10,
       openingsAtOnce: 4,
-      sharing: 'off',
+      sharing: 'on',
       sharingDepth: 128,
       rotate: false,
       openTimeoutMs: 5_000,
