@@ -30,7 +30,7 @@ export class SharedServer implements Holder, Shared {
   #reader: RideReader
   // In order, the first being answered; the arrays are used again.
   #riders: (Rider | undefined)[] = []
-  #rides: Ride[] = []
+  #rides: (Ride | undefined)[] = []
   #boardedAt: number[] = []
   #first = 0
   #end = 0
@@ -153,6 +153,8 @@ export class SharedServer implements Holder, Shared {
     const at = this.#first++
     const rider = this.#riders[at]
     this.#riders[at] = undefined
+    // Or all that rode since nobody rode would be kept, and carried along by every collection.
+    this.#rides[at] = undefined
     this.#given = 0
     this.#solo = false
     // Whoever did not read all of it at once is nobody's business here any more.

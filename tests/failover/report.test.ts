@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { spanText } from '../../src/bench/failover/report/figures.ts'
 import { reportHtml } from '../../src/bench/failover/report/html.ts'
 import { chromium, pageOf, pictureOf } from '../support/browser.ts'
+import { inspected } from '../support/inspected-page.ts'
 import { madeUpResult } from '../unit/bench/report-fixture.ts'
 
 let directory: string
@@ -27,32 +28,8 @@ function written(name: string, html: string): string {
   return file
 }
 
-/**
- * Runs in the page: what a person would stumble over, as JSON in the title. Texts of one picture that
- * lie over each other, texts outside of their picture, and a page wider than the window.
- */
-const INSPECTION = `<script>
-  const found = []
-  const page = document.documentElement
-  if (page.scrollWidth > innerWidth) found.push('the page is ' + page.scrollWidth + ' wide')
-  for (const svg of document.querySelectorAll('svg')) {
-    const frame = svg.getBoundingClientRect()
-    if (frame.width < 100 || frame.height < 20) found.push('a picture is ' + frame.width + ' by ' + frame.height)
-    const texts = [...svg.querySelectorAll('text')].map((text) => ({ said: text.textContent, box: text.getBoundingClientRect() }))
-    texts.forEach(({ said, box }, i) => {
-      if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(said + ' is outside')
-      for (const other of texts.slice(i + 1)) {
-        const wide = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left)
-        const high = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top)
-        if (wide > 1 && high > 4) found.push(svg.getAttribute('aria-label') + ': ' + said + ' / ' + other.said)
-      }
-    })
-  }
-  document.title = 'found ' + JSON.stringify(found)
-</script>`
-
-async function inspected(html: string, width: number): Promise<string[]> {
-  const file = written(`inspected-${width}.html`, html.replace('</body>', `${INSPECTION}</body>`))
+async function stumbles(html: string, width: number): Promise<string[]> {
+  const file = written(`inspected-${width}.html`, inspected(html))
   const page = await pageOf(file, { width })
   const [, json] = /<title>found (.*?)<\/title>/s.exec(page) ?? []
   return JSON.parse((json ?? '').replaceAll('&amp;', '&').replaceAll('&lt;', '<'))
@@ -76,8 +53,8 @@ describe.skipIf(chromium === undefined)('The report of a run, in a browser', () 
   it('has no text over another or out of its picture, on a wide screen and a narrow one', async () => {
     const several = madeUpResult({ faults: ['kill', 'freeze', 'reader-kill'], rounds: 3 })
     for (const html of [reportHtml(result), reportHtml(several)]) {
-      expect(await inspected(html, 1_100)).toEqual([])
-      expect(await inspected(html, 500)).toEqual([])
+      expect(await stumbles(html, 1_100)).toEqual([])
+      expect(await stumbles(html, 500)).toEqual([])
     }
   })
 
