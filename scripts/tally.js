@@ -22,6 +22,36 @@ export function tallyOf(report, status) {
   return { passed, failed: failed === 0 && status !== 0 ? 1 : failed, skipped }
 }
 
+/** Lines of a failure's message that are shown: what was expected, and where. */
+const SHOWN_LINES = 12
+
+/**
+ * The failures of one vitest run by name, each with the beginning of its message; at least one
+ * where the tally has any.
+ * @param {object | undefined} report what the json reporter wrote
+ * @param {Tally} tally of the same run
+ * @returns {{ name: string, why: string }[]}
+ */
+export function failuresOf(report, tally) {
+  const found = (report?.testResults ?? []).flatMap((file) => {
+    const failed = file.assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length === 0 && file.status === 'failed') {
+      return [{ name: file.name, why: beginningOf(file.message) }]
+    }
+    return failed.map((test) => ({
+      name: `${file.name}: ${test.fullName}`,
+      why: test.failureMessages.map(beginningOf).join('\n'),
+    }))
+  })
+  if (found.length > 0 || tally.failed === 0) return found
+  return [{ name: 'a run ended badly outside of any test', why: '' }]
+}
+
+function beginningOf(message) {
+  const lines = (message ?? '').split('\n').slice(0, SHOWN_LINES)
+  return lines.map((line) => `    ${line}`).join('\n')
+}
+
 /** A glob of `*` (within a folder) and `**` (any folders) as a whole-path pattern. */
 function patternOf(glob) {
   const source = glob

@@ -4,13 +4,14 @@
 //
 // Rule: the exit code is 0 only when something passed, nothing failed and, with CI=true, no suite
 // of tests/required-suites.json was skipped. Kinds run one after the other, so that a failover
-// measured in milliseconds never shares the machine with a fuzz run. Arguments go to vitest
+// measured in milliseconds never shares the machine with a fuzz run. What failed is said once more at
+// the end, where a machine that keeps only the end of a log shows it. Arguments go to vitest
 // (`npm test -- tests/unit/pool`, `npm test -- -t 'name of a test'`).
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { missingSuites, tallyOf } from './tally.js'
+import { failuresOf, missingSuites, tallyOf } from './tally.js'
 
 const root = dirname(import.meta.dirname)
 
@@ -20,6 +21,7 @@ const KINDS = ['unit', 'conformance', 'fuzz', 'integration', 'failover']
 const asked = process.argv.slice(2)
 const total = { passed: 0, failed: 0, skipped: 0 }
 const files = []
+const failures = []
 
 function node(...args) {
   return spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
@@ -27,6 +29,7 @@ function node(...args) {
 
 function fail(sentence) {
   console.log(`test: ${sentence}`)
+  failures.push({ name: sentence, why: '' })
   total.failed++
 }
 
@@ -55,6 +58,7 @@ function runKind(kind, folder) {
   const report = readReport(out)
   const tally = tallyOf(report, status)
   for (const key of Object.keys(total)) total[key] += tally[key]
+  failures.push(...failuresOf(report, tally))
   for (const file of report?.testResults ?? []) {
     const passed = file.assertionResults.filter((test) => test.status === 'passed').length
     files.push({ path: relative(root, file.name).replaceAll('\\', '/'), passed })
@@ -103,5 +107,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
+if (failures.length > 0) console.log('\ntest: what failed')
+for (const { name, why } of failures) console.log(`\n* ${name}\n${why}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1

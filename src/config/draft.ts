@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type FileSettings, schema } from './schema.ts'
-import { secret } from './schema-doors.ts'
+import { secret } from './schema-auth.ts'
 import { source } from './schema-topology.ts'
 import { fieldsOf, isRecord, itemOf, type Path, unwrap } from './walk.ts'
 

@@ -3,9 +3,12 @@
  * program sees is `Settings` in settings.ts, derived from this type.
  */
 import type { z } from 'zod'
-import { admin, auth, listen, log, tls } from './schema-doors.ts'
+import { admin, log } from './schema-admin.ts'
+import { auth } from './schema-auth.ts'
+import { listen } from './schema-doors.ts'
 import { instance } from './schema-instance.ts'
 import { endpoints, nodes } from './schema-routes.ts'
+import { tls } from './schema-tls.ts'
 import { topology } from './schema-topology.ts'
 import { limits, pool } from './schema-traffic.ts'
 import { rollTimeout, workers } from './schema-workers.ts'

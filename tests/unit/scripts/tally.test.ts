@@ -17,10 +17,11 @@ interface Tally {
 }
 
 // Plain JavaScript without declarations, so it is imported by address and given its type here.
-const { tallyOf, missingSuites } = (await import(
+const { tallyOf, failuresOf, missingSuites } = (await import(
   join(import.meta.dirname, '../../../scripts/tally.js')
 )) as {
   tallyOf(report: Report | undefined, status: number | null): Tally
+  failuresOf(report: object | undefined, tally: Tally): { name: string; why: string }[]
   missingSuites(globs: string[], files: { path: string; passed: number }[]): string[]
 }
 
@@ -80,4 +81,30 @@ test('a required suite must match, and each match must have passed a test', () =
   expect(missingSuites(['tests/integration/*.test.ts'], files)).toEqual([
     'tests/integration/*.test.ts: no such suite was run',
   ])
+})
+
+test('what failed is told by name with the beginning of its message, a file that did not load too', () => {
+  const long = Array.from({ length: 40 }, (_, i) => `line ${i}`).join('\n')
+  const testResults = [
+    {
+      name: 'a.test.ts',
+      status: 'failed',
+      assertionResults: [
+        { status: 'passed', fullName: 'is well', failureMessages: [] },
+        { status: 'failed', fullName: 'is not', failureMessages: [long] },
+      ],
+    },
+    { name: 'b.test.ts', status: 'failed', message: 'cannot be read', assertionResults: [] },
+  ]
+  const [first, second, ...more] = failuresOf({ testResults }, { passed: 1, failed: 2, skipped: 0 })
+  expect(first?.name).toBe('a.test.ts: is not')
+  expect(first?.why).toContain('line 0')
+  expect(first?.why).not.toContain('line 20')
+  expect(second).toEqual({ name: 'b.test.ts', why: '    cannot be read' })
+  expect(more).toEqual([])
+})
+
+test('a run that failed outside any test is told of too', () => {
+  expect(failuresOf(undefined, { passed: 0, failed: 1, skipped: 0 })).toHaveLength(1)
+  expect(failuresOf({ testResults: [] }, { passed: 3, failed: 0, skipped: 0 })).toEqual([])
 })
