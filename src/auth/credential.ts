@@ -1,7 +1,7 @@
 /**
- * What the login machines may ask about a user, whoever answers (a secrets file today). Two sides:
- * a verifier checks a client's proof, a proof logs us in to a node. Rule: a lookup answers for every
- * name, known or not, so that asking never tells which names exist.
+ * What the login machines may ask about a user, whoever answers (secrets in memory, or a question to
+ * a node). Two sides: a verifier checks a client's proof, a proof logs us in to a node. Rule: a lookup
+ * answers for every name, known or not, so that asking never tells which names exist.
  */
 import type { ScramKeys, ScramVerifier } from './scram-keys.ts'
 
@@ -11,6 +11,11 @@ export interface Verifier {
   readonly scram: ScramVerifier
   /** Stored form, `md5` and 32 hex digits. */
   readonly md5: string
+  /**
+   * Of other passwords that open the door as well, while a secret is being rotated: of the same salt
+   * and count, and real in what `holds` says.
+   */
+  readonly others?: readonly Pick<Verifier, 'scram' | 'md5'>[]
 }
 
 /** How we prove to a node that we are the user. */
@@ -30,4 +35,16 @@ export interface CredentialLookup {
   verifierOf(username: string): Verifier | Promise<Verifier>
   /** Told the ClientKey of a login that was proved against `verifier`. */
   learned?(username: string, verifier: ScramVerifier, clientKey: Buffer): void
+  /** Told that a proof was wrong: what is held of that user may be old. */
+  doubted?(username: string): void
+}
+
+/** Where the logins towards nodes get what they prove themselves with. */
+export interface ProofLookup {
+  /** The best there is; undefined when nothing is held that could log in. */
+  proofOf(username: string): Proof | undefined
+  /** Another than those a node has refused; undefined when there is none, also after looking anew. */
+  another?(username: string, refused: readonly Proof[]): Promise<Proof | undefined>
+  /** A node has taken this one. */
+  worked?(username: string, proof: Proof): void
 }

@@ -13,6 +13,8 @@ import { type ClientFirst, malformed, readClientFinal, readClientFirst } from '.
 
 export interface ScramServerOptions {
   readonly verifier: ScramVerifier
+  /** Of other passwords that are right as well (rotation); of the same salt and count. */
+  readonly others?: readonly ScramVerifier[]
   /** False for a user nobody knows: every proof fails, after the same work. */
   readonly known: boolean
   /** Our half of the nonce: printable, no comma, at least 18 random bytes' worth. */
@@ -20,12 +22,21 @@ export interface ScramServerOptions {
 }
 
 export type ScramVerdict =
-  /** `data` for AuthenticationSASLFinal; `clientKey` is what proved it and can log in elsewhere. */
-  | { readonly kind: 'proved'; readonly data: Buffer; readonly clientKey: Buffer }
+  /**
+   * `data` for AuthenticationSASLFinal; `clientKey` is what proved it and can log in elsewhere;
+   * `verifier` the one that it fits.
+   */
+  | {
+      readonly kind: 'proved'
+      readonly data: Buffer
+      readonly clientKey: Buffer
+      readonly verifier: ScramVerifier
+    }
   | { readonly kind: 'wrong' }
 
 export class ScramServer {
   #verifier: ScramVerifier
+  #others: readonly ScramVerifier[]
   #known: boolean
   #ownNonce: string
   #first: ClientFirst | undefined
@@ -34,6 +45,7 @@ export class ScramServer {
 
   constructor(options: ScramServerOptions) {
     this.#verifier = options.verifier
+    this.#others = options.others ?? []
     this.#known = options.known
     this.#ownNonce = options.nonce
   }
@@ -76,12 +88,15 @@ export class ScramServer {
         detail: 'Nonce does not match.',
       })
     }
-    const { storedKey, serverKey } = this.#verifier
     const exchange = `${first.bare},${this.#serverFirst},${final.withoutProof}`
-    const clientKey = xor(final.proof, hmac(storedKey, exchange))
-    const fits = sameBytes(sha256(clientKey), storedKey)
-    const signature = Buffer.from(`v=${hmac(serverKey, exchange).toString('base64')}`, 'utf8')
-    if (!fits || !this.#known) return { kind: 'wrong' }
-    return { kind: 'proved', data: signature, clientKey }
+    let verdict: ScramVerdict = { kind: 'wrong' }
+    for (const verifier of [this.#verifier, ...this.#others]) {
+      const { storedKey, serverKey } = verifier
+      const clientKey = xor(final.proof, hmac(storedKey, exchange))
+      const fits = sameBytes(sha256(clientKey), storedKey)
+      const data = Buffer.from(`v=${hmac(serverKey, exchange).toString('base64')}`, 'utf8')
+      if (fits && this.#known) verdict = { kind: 'proved', data, clientKey, verifier }
+    }
+    return verdict
   }
 }

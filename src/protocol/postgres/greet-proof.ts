@@ -71,6 +71,7 @@ export class ClientProof {
     } else {
       this.#scram = new ScramServer({
         verifier: verifier.scram,
+        others: (verifier.others ?? []).map(({ scram }) => scram),
         known: this.#holds('scram'),
         nonce: random(NONCE_BYTES).toString('base64'),
       })
@@ -110,8 +111,12 @@ export class ClientProof {
 
   #takeMd5(body: Buffer): ProofStep {
     const response = Buffer.from(readPassword(body), 'utf8')
-    const right = md5Proves(this.#verifier.md5, this.#salt!, response)
-    if (!right || !this.#holds('md5')) return { kind: 'wrong' }
+    const { md5, others = [] } = this.#verifier
+    let right = false
+    for (const stored of [md5, ...others.map((other) => other.md5)]) {
+      if (md5Proves(stored, this.#salt!, response)) right = true
+    }
+    if (!right || !this.#holds('md5')) return this.#wrong()
     return { kind: 'proved', bytes: authenticationOk() }
   }
 
@@ -123,10 +128,15 @@ export class ClientProof {
 
   #finish(data: Buffer): ProofStep {
     const verdict = this.#scram!.finish(data)
-    if (verdict.kind === 'wrong') return verdict
-    this.#lookup.learned?.(this.#user, this.#verifier.scram, verdict.clientKey)
+    if (verdict.kind === 'wrong') return this.#wrong()
+    this.#lookup.learned?.(this.#user, verdict.verifier, verdict.clientKey)
     const bytes = Buffer.concat([authenticationSaslFinal(verdict.data), authenticationOk()])
     return { kind: 'proved', bytes }
+  }
+
+  #wrong(): ProofStep {
+    this.#lookup.doubted?.(this.#user)
+    return { kind: 'wrong' }
   }
 
   #holds(what: 'scram' | 'md5'): boolean {
