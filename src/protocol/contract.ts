@@ -5,6 +5,7 @@
  * valid until the next call of `next` (no allocation per step on the byte path).
  */
 import type { WeirError } from '../core/errors.ts'
+import type { SecureChannel } from '../core/secure-channel.ts'
 import type { RideServer, RideSource } from './ride.ts'
 
 /** Why a session keeps its server connection past boundaries; log, metric and console print these. */
@@ -232,8 +233,11 @@ export type GreetStep =
   /** An answer is being worked out; `onReady` will be called. */
   | { readonly kind: 'waiting' }
   | { readonly kind: 'answer'; readonly bytes: Buffer }
-  /** Speak TLS now; `early` are handshake bytes already read (direct TLS). */
-  | { readonly kind: 'upgrade-tls'; readonly early: Buffer }
+  /**
+   * Speak TLS now. `direct`: the client began with its handshake, of which `early` was read already,
+   * and must have named the protocol (ALPN).
+   */
+  | { readonly kind: 'upgrade-tls'; readonly direct: boolean; readonly early: Buffer }
   | { readonly kind: 'cancel'; readonly key: CancelKey }
   | { readonly kind: 'introduced'; readonly who: Introduction }
   | {
@@ -249,10 +253,12 @@ export interface GreetingMachine {
   onReady: () => void
   /** The name the client gave, once it has; for the log of a refusal. */
   readonly user: string | undefined
+  /** How the client was asked to prove itself, once it is known: `scram-sha-256-plus`, `cert` ... */
+  readonly method: string | undefined
   push(chunk: Buffer): void
   next(): GreetStep
-  /** The link is encrypted now. */
-  secured(): void
+  /** The link is encrypted now, and this is known of it. */
+  secured(channel: SecureChannel): void
 }
 
 export type ConnectStep =
@@ -261,8 +267,11 @@ export type ConnectStep =
   | { readonly kind: 'send'; readonly bytes: Buffer }
   | { readonly kind: 'upgrade-tls' }
   | { readonly kind: 'ready'; readonly conversation: ServerConversation; readonly rest: Buffer }
-  /** `error.retryable` false means that waiting will not mend it. */
-  | { readonly kind: 'failed'; readonly error: WeirError }
+  /**
+   * `error.retryable` false means that waiting will not mend it. `again`: the `attempt` to make on
+   * another connection (there may be a newer password); resolves undefined when there is none.
+   */
+  | { readonly kind: 'failed'; readonly error: WeirError; readonly again?: Promise<unknown> }
 
 /** The login towards a node. */
 export interface ConnectMachine {
@@ -290,6 +299,8 @@ export interface ConnectOptions {
    * is said afterwards passes unread. Undefined for a connection that may serve anybody.
    */
   readonly onBehalf?: Introduction | undefined
+  /** What an earlier attempt said to try next; opaque to whoever hands it on. */
+  readonly attempt?: unknown
 }
 
 /**

@@ -57,21 +57,27 @@ export class Opener {
     signal: AbortSignal,
     onBehalf?: Introduction,
   ): Promise<ServerConnection> {
-    const { link, local } = await this.#connect(node)
-    const login = new Login(this.#options, node, link, { database, user, local, onBehalf })
+    const who = { database, user, onBehalf }
+    for (let attempt: unknown; ; ) {
+      const { link, local } = await this.#connect(node)
+      const login = new Login(this.#options, node, link, { ...who, local, attempt })
+      try {
+        return await this.#loggedIn(login, node, signal)
+      } catch (error) {
+        attempt = await login.again
+        if (attempt === undefined || signal.aborted) throw error
+      }
+    }
+  }
+
+  async #loggedIn(login: Login, node: NodeAddress, signal: AbortSignal): Promise<ServerConnection> {
     const abort = (): void => login.fail(new WeirError('WEIR_OPEN_FAILED', 'opening was given up'))
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
     try {
-      const ready = await login.done
+      const { link, conversation } = await login.done
       const id = this.#nextId++
-      return new ServerConnection(
-        id,
-        node.name,
-        ready.link,
-        ready.conversation,
-        this.#options.events,
-      )
+      return new ServerConnection(id, node.name, link, conversation, this.#options.events)
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -127,6 +133,8 @@ interface Ready {
 /** One login towards a node. */
 class Login {
   readonly done: Promise<Ready>
+  /** When it has failed: what to try on another connection; undefined when there is nothing. */
+  again: Promise<unknown> | undefined
   #options: OpenerOptions
   #machine: ReturnType<Protocol['connect']>
   #link: Link
@@ -209,6 +217,7 @@ class Login {
           this.#ready(step.conversation, step.rest)
           return
         case 'failed':
+          this.again = step.again
           this.fail(step.error)
           return
         default:

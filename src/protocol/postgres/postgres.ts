@@ -3,9 +3,10 @@
  * together. Rule: this file only translates between them and the neutral rooms.
  */
 import { randomBytes } from 'node:crypto'
-import type { CredentialLookup, Proof } from '../../auth/credential.ts'
+import type { CredentialLookup, Proof, ProofLookup } from '../../auth/credential.ts'
 import type { ScramKeySource } from '../../auth/scram-key-cache.ts'
 import { WeirError } from '../../core/errors.ts'
+import type { SecureChannel } from '../../core/secure-channel.ts'
 import { cancelRequest } from '../../wire/postgres/frontend.ts'
 import type {
   CancelKey,
@@ -37,7 +38,7 @@ import { type Shapes, Statements } from './statements.ts'
 import { WelcomeWords } from './welcome-words.ts'
 
 export interface PostgresOptions {
-  readonly secrets: CredentialLookup & { proofOf(username: string): Proof | undefined }
+  readonly secrets: CredentialLookup & ProofLookup
   readonly scramKeys: ScramKeySource
   readonly methods: readonly AuthMethod[]
   readonly tls: 'off' | 'allowed' | 'required'
@@ -125,8 +126,12 @@ class Greeter implements GreetingMachine {
     this.#greeting.push(chunk)
   }
 
-  secured(): void {
-    this.#greeting.secured()
+  get method(): string | undefined {
+    return this.#greeting.method
+  }
+
+  secured(channel: SecureChannel): void {
+    this.#greeting.secured(channel)
   }
 
   next(): GreetStep {
@@ -148,14 +153,19 @@ class Connector implements ConnectMachine {
   #connecting: Connecting
   #shapes: Shapes
   #passes: boolean
+  #user: string
+  #attempt: Attempt
 
   constructor(options: PostgresOptions, connect: ConnectOptions, shapes: Shapes) {
     this.#options = options
+    this.#user = connect.user
+    const first = { proof: options.secrets.proofOf(connect.user), refused: [] }
+    this.#attempt = (connect.attempt as Attempt | undefined) ?? first
     this.#shapes = shapes
     this.#passes = connect.onBehalf !== undefined
     this.#connecting = new Connecting({
       user: connect.user,
-      proof: options.secrets.proofOf(connect.user),
+      proof: this.#attempt.proof,
       database: connect.database,
       parameters: ownParameters(connect.onBehalf),
       tls: options.nodeTls,
@@ -179,6 +189,8 @@ class Connector implements ConnectMachine {
     switch (step.kind) {
       case 'ready': {
         const { parameters } = step
+        const { proof } = this.#attempt
+        if (proof !== undefined) this.#options.secrets.worked?.(this.#user, proof)
         const cancelKey =
           step.pid === 0 ? undefined : { pid: step.pid, secret: Buffer.from(step.secret) }
         if (this.#passes) {
@@ -194,12 +206,33 @@ class Connector implements ConnectMachine {
         })
         return { kind: 'ready', conversation, rest: step.rest }
       }
-      case 'failed':
-        return { kind: 'failed', error: loginError(step) }
+      case 'failed': {
+        const again = this.#again(step)
+        const failed = { kind: 'failed', error: loginError(step) } as const
+        return again === undefined ? failed : { ...failed, again }
+      }
       default:
         return step
     }
   }
+
+  /** A password that is being rotated may be the other one, or a newer one may be known by now. */
+  #again({ why, code }: ConnectFailed): Promise<Attempt | undefined> | undefined {
+    const { proof } = this.#attempt
+    const unfit = code === '28P01' || proof === undefined || proof.kind === 'scram-keys'
+    if (why !== 'auth' || !unfit) return undefined
+    const refused = proof === undefined ? this.#attempt.refused : [...this.#attempt.refused, proof]
+    const { secrets } = this.#options
+    return secrets
+      .another?.(this.#user, refused)
+      .then((other) => (other === undefined ? undefined : { proof: other, refused }))
+  }
+}
+
+/** What a login to a node proves itself with, and what the node has refused already. */
+interface Attempt {
+  readonly proof: Proof | undefined
+  readonly refused: readonly Proof[]
 }
 
 /** What a client's own startup message would say besides user and database. */
