@@ -10,7 +10,8 @@
 import { WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
 import type { Address, Listener } from '../net/network.ts'
-import { type Doorway, Login, type TurnedAway } from '../session/login.ts'
+import type { Doorway, TurnedAway } from '../session/doorway.ts'
+import { Login } from '../session/login.ts'
 import { Turnstile } from '../session/turnstile.ts'
 import type { ConnectRates } from './connect-rates.ts'
 

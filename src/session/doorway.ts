@@ -1,0 +1,40 @@
+/**
+ * What a door gives to each login: where it has come to, and whom to ask for what it cannot know. Rule:
+ * a login holds nothing of the door but this, so one object serves all clients of a door.
+ */
+import type tls from 'node:tls'
+import type { WeirError } from '../core/errors.ts'
+import type { Endpoint } from '../endpoint/router.ts'
+import type { Network } from '../net/network.ts'
+import type { CancelKey, GreetOptions } from '../protocol/contract.ts'
+import type { Login } from './login.ts'
+import type { Rooms } from './rooms.ts'
+import type { Turnstile } from './turnstile.ts'
+
+/** Why nobody may come in just now, or not from there. */
+export type TurnedAway = NonNullable<ReturnType<NonNullable<GreetOptions['admit']>>>
+
+export interface Doorway {
+  /** The endpoint of the door it came through. */
+  readonly endpoint: Endpoint
+  readonly rooms: Rooms
+  readonly network: Network
+  readonly loginTimeoutMs: number
+  /** Where each step of a login waits for its turn. */
+  readonly turnstile: Turnstile
+  /** The certificate to show; undefined when TLS is off. */
+  secureContext(): tls.SecureContext | undefined
+  /** Another endpoint by name or by TLS server name; undefined when there is none. */
+  byName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined
+  byServerName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined
+  /** All endpoint names, for the error that lists them. */
+  endpointNames(): readonly string[]
+  /** Why no new session may begin, when that is so (too many clients, draining). */
+  refuseSession(): WeirError | undefined
+  /** A client has come from `address` (undefined: a Unix socket); why it may not, if so. */
+  refuseSource(address: string | undefined): TurnedAway | undefined
+  /** Resolves when the request has had its effect; undefined when there is nothing to wait for. */
+  cancel(key: CancelKey): Promise<void> | undefined
+  /** The login is over, whichever way. */
+  ended(login: Login): void
+}
