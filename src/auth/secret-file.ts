@@ -12,6 +12,16 @@ export interface SecretEntry {
   readonly password: string
   /** Where it was written, for errors: `secrets.json, entry 2`. */
   readonly source: string
+  /** Other passwords that are right as well, the newest first: the secret is being rotated. */
+  readonly also?: readonly AlsoRight[]
+}
+
+export interface AlsoRight {
+  readonly password: string
+  /** Until then (wall clock, ms since 1970). */
+  readonly until: number
+  /** False: not for clients; a node may know it already. */
+  readonly doors: boolean
 }
 
 /** @throws WeirError WEIR_SECRETS */
@@ -26,16 +36,20 @@ export async function readSecretFile(path: string): Promise<SecretEntry[]> {
   return parseSecrets(text, path)
 }
 
-/** @throws WeirError WEIR_SECRETS */
-export function parseSecrets(text: string, path: string): SecretEntry[] {
+/**
+ * @param path where the text comes from
+ * @param what a file, or another thing that holds secrets
+ * @throws WeirError WEIR_SECRETS
+ */
+export function parseSecrets(text: string, path: string, what = 'secrets file '): SecretEntry[] {
   let parsed: unknown
   try {
     parsed = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
   } catch {
-    throw bad(`secrets file ${path} is not valid JSON`)
+    throw bad(`${what}${path} is not valid JSON`)
   }
   const entries = Array.isArray(parsed) ? parsed : [parsed]
-  if (entries.length === 0) throw bad(`secrets file ${path} holds an empty list`)
+  if (entries.length === 0) throw bad(`${what}${path} holds an empty list`)
   return entries.map((entry: unknown, i) => {
     const source = Array.isArray(parsed) ? `${path}, entry ${i + 1}` : path
     return readEntry(entry, source)
