@@ -4,6 +4,7 @@
  * the greeting, and a login ends in exactly one note: refused and why, gone, or entered.
  */
 import { messageOf, WeirError } from '../core/errors.ts'
+import { BARE_CHANNEL } from '../core/secure-channel.ts'
 import { Deadline } from '../core/timer-wheel.ts'
 import type { Endpoint } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
@@ -186,7 +187,7 @@ export class Login implements Receiver, Passer, Entering {
         link.receiver = this
         const named = serverName === undefined ? undefined : this.door.byServerName(serverName)
         if (named !== undefined && !this.moveTo(named)) return
-        this.#greeting.secured()
+        this.#greeting.secured({ ...BARE_CHANNEL, serverName })
         this.#upgrading = false
         link.resume()
         this.#pull()

@@ -8,6 +8,7 @@
  */
 import type { Verifier } from '../../auth/credential.ts'
 import { Machine, type Moves } from '../../core/machine.ts'
+import { BARE_CHANNEL, type SecureChannel } from '../../core/secure-channel.ts'
 import { authenticationOk, negotiateProtocolVersion } from '../../wire/postgres/backend.ts'
 import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
@@ -65,6 +66,8 @@ export class Greeting {
   #machine = new Machine<State>('greeting', MOVES, 'first')
   #inbox = new LoginInbox()
   #secure: boolean
+  /** What is known of TLS, once it is up. */
+  channel: SecureChannel | undefined
   /** Bytes in clear came after TLS was agreed on; set once, never forgiven. */
   #tainted = false
   #askedTls: boolean
@@ -91,10 +94,16 @@ export class Greeting {
     this.#inbox.push(chunk)
   }
 
-  /** TLS is up; from now on `push` takes what came out of it. */
-  secured(): void {
+  /** How the client was asked to prove itself, once that is decided. */
+  get method(): string | undefined {
+    return this.#method
+  }
+
+  /** TLS is up, and `channel` is known of it; from now on `push` takes what came out of it. */
+  secured(channel: SecureChannel = BARE_CHANNEL): void {
     if (this.#inbox.length > 0) this.#tainted = true
     this.#machine.to('first')
+    this.channel = channel
     this.#secure = true
     this.#askedTls = true
     this.#askedGss = true
