@@ -1,0 +1,6 @@
+/** The fuzz targets there are. Rule: one line each; what a target does is said in its own file. */
+import type { Target } from '../../support/fuzz.ts'
+import { clientLogin } from './client-login.ts'
+import { nodeLogin } from './node-login.ts'
+
+export const TARGETS: readonly Target[] = [clientLogin, nodeLogin]
