@@ -2,14 +2,18 @@
  * The server connections that are shared, by pool and by the settings they have. Rule: an idle
  * connection comes before a place behind somebody, up to as many as the node can use at once; and a
  * pool that is short of connections has back whatever nobody rides on, at once.
+ *
+ *   request ──> place on a connection ──> answer
+ *       └──> line of its lane ─┘   └──> (slow, recalled) the ordinary way
  */
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../core/clock.ts'
 import type { Router } from '../endpoint/router.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import { LaneLine } from './lane-line.ts'
 import { isQuick } from './quickness.ts'
-import type { Passer, Places, SharingRules } from './rider.ts'
+import type { Passer, Places, Shared, SharingRules } from './rider.ts'
 import { handBack, type Rooms } from './rooms.ts'
 import { type Lane, SharedServer } from './shared-server.ts'
 
@@ -36,7 +40,7 @@ export class Lanes implements Places {
     this.options = options
   }
 
-  board(passer: Passer, chunk: Buffer): SharedServer | undefined {
+  board(passer: Passer, chunk: Buffer): Shared | undefined {
     const pool = this.options.router.current(passer.route)
     if (pool === undefined || !pool.serves) return undefined
     const ride = passer.rides.find(chunk)
@@ -48,8 +52,10 @@ export class Lanes implements Places {
       passer.place = lane
     }
     const quick = isQuick(ride.cost, this.options.rules, lane.now())
-    const server = lane.place(passer, quick)
-    return server?.board(passer, ride, quick) === true ? server : undefined
+    const { line } = lane
+    const server = quick && line.length > 0 ? undefined : lane.place(passer, quick)
+    if (server !== undefined) return server.board(passer, ride, quick) ? server : undefined
+    return quick && lane.passable ? line.join(passer, ride) : undefined
   }
 
   #laneOf(pool: Pool<ServerConnection>, key: string): OneLane {
@@ -82,6 +88,7 @@ export class Lanes implements Places {
       else continue
       left--
     }
+    for (const lane of this.#byPool.get(pool)?.values() ?? []) lane.refill()
   }
 
   /** How many server connections of `pool` are shared. */
@@ -108,7 +115,10 @@ export class Lanes implements Places {
 
   #tick(): void {
     for (const server of [...this.#servers]) server.tick()
-    for (const [pool, lanes] of this.#byPool) this.#sweep(pool, lanes)
+    for (const [pool, lanes] of this.#byPool) {
+      for (const lane of [...lanes.values()]) lane.line.tick(this.options.rules)
+      this.#sweep(pool, lanes)
+    }
     if (this.#byPool.size > 0) return
     clearInterval(this.#ticking)
     this.#ticking = undefined
@@ -144,6 +154,8 @@ export class OneLane implements Lane {
   readonly key: string
   readonly rules: SharingRules
   readonly servers: SharedServer[] = []
+  /** Those for whom no server connection has a place. */
+  readonly line = new LaneLine()
   /** Nobody has used it for a while: look for another. */
   over = false
   #lanes: Lanes
@@ -159,7 +171,26 @@ export class OneLane implements Lane {
 
   /** It has no server connection, and asks for none. */
   get needless(): boolean {
-    return this.servers.length === 0 && !this.#asking
+    return this.servers.length === 0 && !this.#asking && this.line.length === 0
+  }
+
+  /** True when there will be places soon. */
+  get passable(): boolean {
+    return this.servers.some((server) => server.passable)
+  }
+
+  /** Those who wait take the places there are; when there will be none, the ordinary way. */
+  refill(): void {
+    const { line } = this
+    while (line.length > 0 && this.pool.serves) {
+      const first = line.first!
+      const server = this.place(first, true)
+      if (server === undefined) break
+      const ride = line.shift()
+      if (server.board(first, ride, true)) first.boarded(server)
+      else first.putBack('stale')
+    }
+    if (line.length > 0 && !this.passable) line.clear()
   }
 
   /** Where the next one may board: who is not known to be quick only where nobody rides. */
@@ -223,11 +254,13 @@ export class OneLane implements Lane {
   free(shared: SharedServer): void {
     this.#remove(shared)
     handBack(this.#lanes.options, shared.server, false)
+    this.refill()
   }
 
   gone(shared: SharedServer): void {
     this.#remove(shared)
     this.#lanes.options.home(shared.server).discard(shared.server, 'broken')
+    this.refill()
   }
 
   #remove(shared: SharedServer): void {

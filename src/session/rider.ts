@@ -19,6 +19,8 @@ export interface Rider {
   answered(at: number, latency: Latency | undefined): void
   /** Its request takes the ordinary way instead. */
   putBack(why: PutBack): void
+  /** It has waited, and rides on `server` now. */
+  boarded(server: Shared): void
   /** @param torn it was given half a message */
   lost(error: WeirError, torn: boolean): void
 }
@@ -33,9 +35,10 @@ export interface Passer extends Rider {
   place: unknown
 }
 
-/** Where a session rides. */
+/** Where a session rides, or waits to. */
 export interface Shared {
-  readonly server: ServerConnection
+  /** Undefined while it waits. */
+  readonly node: string | undefined
   /**
    * Cancels the request of `rider`. Undefined when the server has not come to it: it has left, and
    * its client is to be told by its session.
@@ -57,7 +60,7 @@ export interface Places {
 
 /** What may ride, and for how long a server connection is shared. */
 export interface SharingRules {
-  /** Most requests on one server connection. */
+  /** Most requests on one server connection; more wait for a place on any. */
   readonly depth: number
   /** Server connections a lane takes before it puts requests behind others; `auto`: see `lanes.ts`. */
   readonly connections: number | 'auto'

@@ -59,7 +59,7 @@ export class Riding implements Passer {
 
   /** The node it rides on now. */
   get node(): string | undefined {
-    return this.#server?.server.node
+    return this.#server?.node
   }
 
   /** What the client has just sent rides, or waits for the ride to end. False: the ordinary way. */
@@ -76,6 +76,10 @@ export class Riding implements Passer {
     this.#session.rides(true)
     this.#requests.sent(this.#session.lastActive)
     return true
+  }
+
+  boarded(server: Shared): void {
+    this.#server = server
   }
 
   /** The client was given half a message. */

@@ -16,6 +16,8 @@ export interface Lane {
   now(): number
   /** What `server` was given leaves at the end of this turn of the event loop. */
   flushLater(server: SharedServer): void
+  /** There may be places for those who wait. */
+  refill(): void
   /** Nobody rides on it any more: it goes back to its pool. */
   free(server: SharedServer): void
   /** It was lost, and is to be given up. */
@@ -56,6 +58,10 @@ export class SharedServer implements Holder, Shared {
     this.#reader = server.conversation.rides()
   }
 
+  get node(): string {
+    return this.server.node
+  }
+
   /** How many ride, and are not answered yet. */
   get depth(): number {
     return this.#end - this.#first
@@ -63,8 +69,12 @@ export class SharedServer implements Holder, Shared {
 
   /** True when one more may board, who is quick unless nobody rides. */
   get open(): boolean {
-    if (this.closing || this.#solo || this.server.link.congested) return false
-    return this.depth < this.#lane.rules.depth
+    return this.depth < this.#lane.rules.depth && this.passable && !this.server.link.congested
+  }
+
+  /** True when there will be a place as soon as some of those who ride were answered. */
+  get passable(): boolean {
+    return !this.closing && !this.#solo
   }
 
   /** Takes `rider` aboard; false when it cannot ride here, and nothing has changed. */
@@ -119,6 +129,7 @@ export class SharedServer implements Holder, Shared {
   #starved(): void {
     this.#sign()
     this.server.looked()
+    this.#lane.refill()
     if (this.closing) this.rest()
   }
 

@@ -303,3 +303,86 @@ it('an error of one is nobody else’s', async () => {
     ['c2', 'Z'],
   ])
 })
+
+it('a server connection is given so many at a time, and the rest as those are answered', async () => {
+  const at = scene(7, { depth: 2 })
+  await board(at)
+  expect(at.node.asked).toEqual(['c0', 'c1'])
+  at.node.answer(1)
+  await turn()
+  expect(at.node.asked).toEqual(['c1', 'c2'])
+  at.node.answer(2)
+  await turn()
+  expect(at.node.asked).toEqual(['c3', 'c4'])
+  while (at.node.asked.length > 0) {
+    at.node.answer(1)
+    await turn()
+  }
+  expect(answers(at)).toEqual(every(7))
+  expect(at.table.notes).toEqual([])
+})
+
+it('who comes while others wait does not go before them', async () => {
+  const at = scene(3, { depth: 1 })
+  await board(at)
+  const asked: string[] = []
+  for (let i = 0; i < 3; i++) {
+    asked.push(...at.node.asked)
+    at.node.answer(1)
+    if (i === 0) at.clients[0]!.ask("select 'again'")
+    await turn()
+  }
+  expect([...asked, ...at.node.asked]).toEqual(['c0', 'c1', 'c2', 'again'])
+})
+
+it('whoever waits for a place may leave, or be cancelled, and is not asked for', async () => {
+  const at = scene(4, { depth: 1 })
+  await board(at)
+  at.clients[1]!.link.hangUp()
+  void at.clients[2]!.session.cancel()
+  at.table.house.turn.flush()
+  expect(at.clients[2]!.got).toEqual(['57014', 'Z'])
+  at.node.answer(1)
+  await turn()
+  expect(at.node.asked).toEqual(['c3'])
+  at.node.answer(1)
+  expect(answers(at)).toEqual([['c0', 'Z'], [], ['57014', 'Z'], ['c3', 'Z']])
+})
+
+it('nobody waits for a place behind one that takes long', async () => {
+  const at = scene(4, { depth: 2 }, 2)
+  await board(at)
+  const other = at.table.nodes[1]!
+  ticks(8)
+  for (let i = 0; i < 3; i++) {
+    await turn()
+    other.answer(1)
+  }
+  expect(answers(at)).toEqual([[], ['c1', 'Z'], ['c2', 'Z'], ['c3', 'Z']])
+  at.node.answer(2)
+  expect(answers(at)).toEqual(every(4))
+})
+
+it('who waits for a place on a server connection that is lost takes the ordinary way', async () => {
+  const at = scene(4, { depth: 1 }, 2)
+  await board(at)
+  at.node.link.hangUp(new Error('reset'))
+  for (let i = 0; i < 6; i++) {
+    await turn()
+    at.table.nodes[1]!.answer(1)
+  }
+  expect(answers(at)).toEqual(every(4))
+})
+
+it('who waits for a place is no longer kept waiting when the pool wants all of it back', async () => {
+  const at = scene(3, { depth: 1 }, 2)
+  await board(at)
+  at.table.serves = false
+  at.table.recall(true)
+  for (let i = 0; i < 4; i++) {
+    await turn()
+    at.table.nodes[1]!.answer(1)
+  }
+  at.node.answer(1)
+  expect(answers(at)).toEqual(every(3))
+})
