@@ -34,7 +34,9 @@ const ROOMS = {
   config: ['core'],
   metrics: ['core'],
   net: ['core'],
-  admin: ['metrics', 'core'],
+  // The passwords of its users are checked as those of clients are.
+  admin: ['metrics', 'auth', 'core'],
+  audit: ['core'],
   cluster: ['core'],
   bench: ['core'],
   core: [],

@@ -1,14 +1,15 @@
 /**
- * Commands over HTTP: pause, resume, and who is writer as soon as it is another. Rule: only a process
- * of this machine may command, and no web page: a browser sends `Origin` and cannot send JSON to
- * another site without asking first, which nothing here answers.
+ * Commands over HTTP: pause, resume, and who is writer as soon as it is another. Rule: no web page may
+ * command: a browser sends `Origin` and `Sec-Fetch-Site`, and cannot send JSON to another site without
+ * asking first, which nothing here answers. Each order is audited with whoever gave it.
  */
-import { BlockList, isIP } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { WeirError } from '../core/errors.ts'
+import { type Audit, type CommandEvent, noAudit } from '../core/audit.ts'
+import { messageOf, WeirError } from '../core/errors.ts'
 import type { AdminCommands, OtherThan, PauseOrder, PauseTarget } from './orders.ts'
+import type { Who } from './users.ts'
 
-/** Paths that take POST. */
+/** Routes that take POST. */
 export const COMMANDS: readonly string[] = ['/pause', '/resume']
 
 /** A pause of one hour is no pause any more. */
@@ -16,34 +17,46 @@ const LONGEST_MS = 3_600_000
 const DEFAULT_MS = 30_000
 const TEXT = 'text/plain; charset=utf-8'
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
-/** Why a request may command nothing here; undefined when it may. */
+/** Why a request may command nothing here, whoever sends it; undefined when it may. */
 export function mayNotCommand(request: {
-  readonly remoteAddress: string | undefined
   readonly origin: string | undefined
+  /** `Sec-Fetch-Site`, which only browsers send. */
+  readonly site: string | undefined
   readonly contentType: string | undefined
 }): string | undefined {
-  const { remoteAddress = '', origin, contentType = '' } = request
-  const family = isIP(remoteAddress)
-  // A dual-stack socket shows 127.0.0.1 as ::ffff:127.0.0.1, and the list knows.
-  if (family === 0 || !LOOPBACK.check(remoteAddress, family === 4 ? 'ipv4' : 'ipv6')) {
-    return 'Commands are taken from this machine only.'
-  }
-  if (origin !== undefined) return 'Commands are not taken from web pages.'
+  const { origin, site, contentType = '' } = request
+  if (origin !== undefined || site !== undefined) return 'Commands are not taken from web pages.'
   const [media = ''] = contentType.split(';')
   if (media.trim().toLowerCase() === 'application/json') return undefined
   return 'A command is a JSON object: send it with Content-Type: application/json.'
 }
 
-export function commandRoutes(app: FastifyInstance, commands: AdminCommands): void {
+export interface CommandParts {
+  readonly commands: AdminCommands
+  /** Default: nothing is written down. */
+  readonly audit?: Audit | undefined
+  /** Whom a request comes from; undefined where there are no users. */
+  readonly whoOf: (request: FastifyRequest) => Who | undefined
+}
+
+export function commandRoutes(app: FastifyInstance, parts: CommandParts): void {
+  const { commands } = parts
   app.post('/pause', (request, reply) =>
-    answer(reply, async () => commands.pause(pauseOrder(request.body))),
+    answer(reply, () =>
+      audited(request, parts, pauseOrder, async (order) => {
+        const paused = await commands.pause(order)
+        return [paused, `${paused.what} paused, ${paused.lent} still lent`]
+      }),
+    ),
   )
   app.post('/resume', (request, reply) =>
-    answer(reply, async () => commands.resume(target(fieldsOf(request.body, TARGET)))),
+    answer(reply, () =>
+      audited(request, parts, resumeOrder, async (order) => {
+        const resumed = commands.resume(order)
+        const ended = resumed.ended.map(({ what }) => what).join(', ')
+        return [resumed, ended === '' ? 'nothing was paused' : `${ended} resumed`]
+      }),
+    ),
   )
   app.get('/writer', (request, reply) =>
     answer(reply, async () => {
@@ -55,6 +68,37 @@ export function commandRoutes(app: FastifyInstance, commands: AdminCommands): vo
   )
 }
 
+/** What is audited of a request besides how it went. */
+export function auditedRequest(
+  request: FastifyRequest,
+): Pick<CommandEvent, 'kind' | 'command' | 'source'> {
+  const { remoteAddress: address, remotePort: port } = request.socket
+  // Only paths that there are: what else is asked for is a stranger's text.
+  const command = request.routeOptions.url?.slice(1) ?? 'unknown'
+  return { kind: 'command', command, source: { address, port } }
+}
+
+async function audited<T extends object>(
+  request: FastifyRequest,
+  { audit = noAudit, whoOf }: CommandParts,
+  read: (body: unknown) => T,
+  work: (order: T) => Promise<[answer: object, inShort: string]>,
+): Promise<object> {
+  const event = { ...auditedRequest(request), user: whoOf(request)?.name }
+  if (audit.closed !== undefined) throw new Unaudited(audit.closed.message)
+  let order: T | undefined
+  try {
+    order = read(request.body)
+    const [whole, inShort] = await work(order)
+    audit.tell({ ...event, outcome: 'done', order, answer: inShort })
+    return whole
+  } catch (error) {
+    audit.tell({ ...event, outcome: 'failed', order, answer: messageOf(error) })
+    throw error
+  }
+}
+
+class Unaudited extends Error {}
 class BadOrder extends Error {}
 class NoWriter extends Error {}
 
@@ -67,9 +111,11 @@ async function answer(reply: FastifyReply, work: () => Promise<object>): Promise
         ? 400
         : error instanceof NoWriter
           ? 504
-          : error instanceof WeirError && error.code === 'WEIR_NO_SUCH_TARGET'
-            ? 404
-            : undefined
+          : error instanceof Unaudited
+            ? 503
+            : error instanceof WeirError && error.code === 'WEIR_NO_SUCH_TARGET'
+              ? 404
+              : undefined
     if (code === undefined) throw error
     reply.code(code).type(TEXT)
     return `${(error as Error).message}\n`
@@ -89,6 +135,10 @@ function pauseOrder(body: unknown): PauseOrder {
     forMs: milliseconds('forMs', forMs, 1),
     waitMs: milliseconds('waitMs', waitMs, 0),
   }
+}
+
+function resumeOrder(body: unknown): PauseTarget {
+  return target(fieldsOf(body, TARGET))
 }
 
 function target({ node, endpoint }: Readonly<Record<string, unknown>>): PauseTarget {
