@@ -168,7 +168,13 @@ export class FakePool {
       clock: house.clock,
       wheel: house.wheel,
       random,
-      settings: { ...DEFAULT_POOL_SETTINGS, maxLifetimeMs: Infinity, ...settings },
+      // Paced openings are the matter of the tests that ask for them.
+      settings: {
+        ...DEFAULT_POOL_SETTINGS,
+        maxLifetimeMs: Infinity,
+        openingsAtOnce: 32,
+        ...settings,
+      },
       observer: silentObserver,
       log: silentLog,
       open: (signal) => {
