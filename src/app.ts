@@ -8,6 +8,7 @@ import type { App, AppOptions } from './app/app.ts'
 import { Control } from './app/control.ts'
 import { OnePlane } from './app/one-plane.ts'
 import { DataPlane, tooManyClients } from './app/plane.ts'
+import { SecretKeeper } from './app/secret-keeper.ts'
 import { changeOf } from './app/workers/rolling.ts'
 import { SeveralProcesses } from './app/workers/several.ts'
 import { workerCount } from './app/workers/share.ts'
@@ -62,6 +63,7 @@ class OneProcess implements App {
   #graceMs: number
   #plane: DataPlane
   #control: Control
+  #keeper: SecretKeeper
   #stopped: Promise<void> | undefined
 
   constructor({ settings, log, version, clock: given, graceMs = 5_000 }: AppOptions) {
@@ -81,7 +83,13 @@ class OneProcess implements App {
     this.#plane = new DataPlane({
       ...{ ...common, network, sessions },
       hint: (hint) => this.#control.hint(hint),
+      doubt: () => this.#keeper.doubt(),
       full: () => (sessions.size < most ? undefined : tooManyClients(sessions.size, most)),
+    })
+    this.#keeper = new SecretKeeper({
+      ...{ clock, log, counters: metrics.general },
+      apply: (entries) => this.#plane.takeSecrets(entries),
+      tell: (sentence) => this.#control.chronicle.tell(sentence),
     })
     store.subscribe(() => this.#control.failovers.acted())
   }
@@ -95,6 +103,7 @@ class OneProcess implements App {
   }
 
   async start(): Promise<void> {
+    await this.#keeper.load(this.#settings.auth)
     await this.#plane.prepare()
     this.#control.watch()
     await this.#plane.open()
@@ -116,6 +125,7 @@ class OneProcess implements App {
   /** Users, passwords and the certificate; a process cannot take more over and keep its clients. */
   async reload(next: Settings): Promise<void> {
     const { settings, taken, refused } = changeOf(this.#settings, next, false)
+    await this.#keeper.load(settings.auth)
     await this.#plane.renew(settings)
     this.#settings = settings
     const what = taken.length === 0 ? 'nothing in them was changed' : `changed: ${taken.join(', ')}`
@@ -133,6 +143,7 @@ class OneProcess implements App {
   }
 
   async #stop(): Promise<void> {
+    this.#keeper.stop()
     this.#control.drain()
     await this.#plane.stop(this.#graceMs)
     await this.#control.stop()

@@ -4,6 +4,7 @@
  * nothing about nodes by itself, so there may be several, each in a process of its own.
  */
 import type tls from 'node:tls'
+import type { SecretEntry } from '../auth/secret-file.ts'
 import { Secrets } from '../auth/secrets.ts'
 import type { EndpointSettings, Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
@@ -31,7 +32,6 @@ import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { FirstAnswers } from './first-answers.ts'
 import { hubFor } from './hub.ts'
-import { loadSecrets } from './load-secrets.ts'
 import { Moves } from './moves.ts'
 import { peersFor } from './peers.ts'
 import { type ListenersElsewhere, protocolFor } from './protocol.ts'
@@ -58,6 +58,8 @@ export interface PlaneParts {
   readonly clock: Clock
   readonly log: Log
   readonly hint: (hint: Hint) => void
+  /** A secret was refused; resolves when the sources of secrets were looked at, where that may help. */
+  readonly doubt: () => Promise<void>
   /** What the salts of users are made with; default something nobody knows. */
   readonly pepper?: Buffer
   /** Budgets that somebody else fills; default its own, filled as the nodes tell. */
@@ -80,6 +82,8 @@ export interface Place {
 }
 
 const HOUSEKEEPING_MS = 1_000
+/** Server connections with a replaced password make way within this time, not all at once (ms). */
+const REPLACED_WITHIN_MS = 60_000
 
 export class DataPlane {
   readonly supply: Supply
@@ -102,11 +106,14 @@ export class DataPlane {
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
   #draining = false
+  #taking: Promise<void> = Promise.resolve()
 
   constructor(parts: PlaneParts) {
     this.#parts = parts
     const { settings, sessions, metrics, store, clock, log, budget } = parts
-    this.secrets = new Secrets(parts.pepper)
+    this.secrets = new Secrets(parts.pepper, () => clock.wall())
+    this.secrets.onDoubt = () => parts.doubt()
+    this.secrets.onTaken = (user) => this.supply.replace(user, REPLACED_WITHIN_MS)
     this.sessions = sessions
     this.metrics = metrics
     this.held = new HeldBytes(settings.limits.heldBytes)
@@ -148,7 +155,6 @@ export class DataPlane {
   async prepare(): Promise<void> {
     const { settings, network, metrics, store, log, clock } = this.#parts
     countFromZero(metrics, settings)
-    await loadSecrets(this.secrets, settings)
     this.#rates = connectRates(settings, clock)
     this.#secureContext = secureContextFor(settings)
     const encrypts = this.#secureContext !== undefined
@@ -181,9 +187,23 @@ export class DataPlane {
     this.#loopWatch = this.metrics.watchLoop(this.#parts.clock)
   }
 
-  /** Takes over other users, passwords and another certificate; who is logged in stays so. */
+  /**
+   * Takes over users and passwords in place of those before; who is logged in stays so.
+   * @throws WeirError WEIR_SECRETS; then nothing has changed
+   */
+  takeSecrets(entries: readonly SecretEntry[]): Promise<void> {
+    const taken = this.#taking.then(() => this.secrets.replace(entries))
+    this.#taking = taken.catch(() => {})
+    return taken
+  }
+
+  /** Resolves when all that was given to `takeSecrets` by now has been taken over. */
+  takenSecrets(): Promise<void> {
+    return this.#taking
+  }
+
+  /** Takes over another certificate; who is logged in stays so. */
   async renew(settings: Settings): Promise<void> {
-    await loadSecrets(this.secrets, settings)
     // Never one where there was none: the greeting was made without it.
     if (this.#secureContext !== undefined) this.#secureContext = secureContextFor(settings)
   }

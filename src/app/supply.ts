@@ -78,6 +78,13 @@ export class Supply {
     return lent
   }
 
+  /** The server connections of that user make way for new ones within so long (ms). */
+  replace(user: string, withinMs: number): void {
+    this.pools.forEach((pool, key) => {
+      if (key?.user === user) pool.replaceWithin(withinMs)
+    })
+  }
+
   /** Cuts everything that is out there. */
   cut(node: string): void {
     this.pools.forceNode(node)

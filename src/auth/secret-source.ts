@@ -2,7 +2,6 @@
  * Where secrets come from, seen alike: a name for messages and a way to read them all. Rule: reading
  * gives every secret of the source or fails with words that quote nothing of what it holds.
  */
-import { stat } from 'node:fs/promises'
 import { WeirError } from '../core/errors.ts'
 import { parseSecrets, readSecretFile, type SecretEntry } from './secret-file.ts'
 
@@ -52,20 +51,4 @@ function readVariable(variable: string, env: Environment): string {
     sqlstate: 'F0000',
     hint: 'auth.secrets names it; set it where Weir is started.',
   })
-}
-
-/** Who besides the owner may read a file, in words; undefined when nobody or when it is not there. */
-export async function readersOf(path: string): Promise<string | undefined> {
-  const mode = await stat(path).then(
-    (found) => found.mode,
-    () => 0,
-  )
-  return readersByMode(mode)
-}
-
-/** @param mode permission bits as `stat` tells them */
-export function readersByMode(mode: number): string | undefined {
-  if ((mode & 0o004) !== 0) return 'everybody on this machine'
-  if ((mode & 0o040) !== 0) return 'the group of its owner'
-  return undefined
 }

@@ -7,6 +7,7 @@ import { isIPv4 } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { checkEndpoints } from './check-endpoints.ts'
 import { checkSource } from './check-source.ts'
+import { checkTls } from './check-tls.ts'
 import type { Draft, Report } from './draft.ts'
 import { inspectSecretFile, readable } from './secret-file.ts'
 import { addressOf } from './settings.ts'
@@ -84,23 +85,7 @@ function checkInstance({ instance: { id, peers } }: Draft, report: Report): void
   }
 }
 
-function checkTls({ tls }: Draft, file: string, report: Report): void {
-  for (const key of ['certFile', 'keyFile', 'nodesCaFile'] as const) {
-    const name = tls[key]
-    if (name === undefined) {
-      if (tls.mode === 'off' || key === 'nodesCaFile') continue
-      report(['tls', key], `the name of a PEM file, since tls.mode is ${tls.mode}`)
-      continue
-    }
-    const read = readable(resolve(dirname(file), name))
-    if ('got' in read) report(['tls', key], read.want, read.got)
-    else if (!read.text.includes('-----BEGIN ')) {
-      report(['tls', key], 'a PEM file', `${name}, which is no PEM file`)
-    }
-  }
-}
-
-function checkSecrets({ secrets, topology }: Draft, file: string, report: Report): void {
+function checkSecrets({ secrets, topology, auth }: Draft, file: string, report: Report): void {
   const users = new Set<string>()
   let complete = true
   for (const [i, secret] of secrets.entries()) {
@@ -111,13 +96,15 @@ function checkSecrets({ secrets, topology }: Draft, file: string, report: Report
     const found =
       typeof secret === 'string'
         ? inspectSecretFile(resolve(dirname(file), secret))
-        : { users: [secret.username] }
+        : { users: 'username' in secret ? [secret.username] : undefined }
     if ('got' in found) {
       report(['auth', 'secrets', i], found.want, found.got)
       complete = false
       continue
     }
-    for (const user of found.users) {
+    // What a command or another service will give is not known here.
+    if (found.users === undefined) complete = false
+    for (const user of found.users ?? []) {
       if (users.has(user)) {
         report(['auth', 'secrets', i], 'one secret for each user', `user "${user}" a second time`)
       }
@@ -127,8 +114,13 @@ function checkSecrets({ secrets, topology }: Draft, file: string, report: Report
   if (!complete) return
   if (users.size === 0) {
     report(['auth', 'secrets'], 'at least one secret, such as [secrets.json]', 'none')
-  } else if (topology.user !== undefined && !users.has(topology.user)) {
-    const known = [...users].slice(0, 10).join(', ')
-    report(['topology', 'user'], `a user of auth.secrets (${known})`)
+    return
+  }
+  const known = [...users].slice(0, 10).join(', ')
+  for (const [path, user] of [
+    [['topology', 'user'], topology.user],
+    [['auth', 'query', 'user'], auth.query?.user],
+  ] as const) {
+    if (user !== undefined && !users.has(user)) report(path, `a user of auth.secrets (${known})`)
   }
 }

@@ -6,6 +6,13 @@
 import { dirname, resolve } from 'node:path'
 import { type FileSettings, schema } from './schema.ts'
 import type { Ms } from './setting.ts'
+import {
+  type QuerySettings,
+  type SecretSource,
+  settleQuery,
+  settleSecret,
+} from './settings-auth.ts'
+import { settleTls } from './settings-tls.ts'
 import { aboutOf, fieldsOf } from './walk.ts'
 
 /** A section as the program sees it: `period: Ms` becomes `periodMs: number`. */
@@ -55,11 +62,6 @@ export interface EndpointSettings {
   readonly retryReads: boolean
 }
 
-/** Where secrets come from: an absolute path of a JSON file, or the pair itself. */
-export type SecretSource =
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'inline'; readonly username: string; readonly password: string }
-
 type Plain = Inside<Omit<FileSettings, 'nodes' | 'endpoints' | 'auth' | 'pool'>>
 type PlainPool = Inside<Omit<FileSettings['pool'], 'maxIdleConnectionsPercent'>>
 
@@ -72,6 +74,8 @@ export interface Settings extends Plain {
     readonly secrets: readonly SecretSource[]
     readonly methods: FileSettings['auth']['methods']
     readonly trust: boolean
+    readonly rotationWindowMs: number
+    readonly query: QuerySettings | undefined
   }
 }
 
@@ -92,12 +96,7 @@ export function settle(settings: FileSettings, file: string): Settings {
       source: source.caFile === undefined ? source : { ...source, caFile: beside(source.caFile) },
     },
     admin: { ...admin, port: admin.port + offset },
-    tls: {
-      ...tls,
-      ...(tls.certFile === undefined ? {} : { certFile: beside(tls.certFile) }),
-      ...(tls.keyFile === undefined ? {} : { keyFile: beside(tls.keyFile) }),
-      ...(tls.nodesCaFile === undefined ? {} : { nodesCaFile: beside(tls.nodesCaFile) }),
-    },
+    tls: settleTls(tls, beside),
     pool: {
       ...plain.pool,
       maxIdleConnectionsPercent:
@@ -108,11 +107,9 @@ export function settle(settings: FileSettings, file: string): Settings {
     auth: {
       methods: auth.methods,
       trust: auth.trust,
-      secrets: auth.secrets.map((s) =>
-        typeof s === 'string'
-          ? { kind: 'file', path: beside(s) }
-          : { kind: 'inline', username: s.username, password: s.password },
-      ),
+      secrets: auth.secrets.map((secret) => settleSecret(secret, beside)),
+      rotationWindowMs: auth.rotationWindow,
+      query: settleQuery(auth.query),
     },
   }
 }

@@ -112,6 +112,13 @@ export class GeneralCounters {
   notificationsReceived = 0
   /** Worker processes that ended without having been told to. */
   workersDied = 0
+  /** Times a source of secrets gave others than before, and times one could not be read. */
+  secretReloads = 0
+  secretReloadsFailed = 0
+  /** Sources of secrets that cannot be read now; what they last gave goes on. */
+  secretSourcesBroken = 0
+  /** Users looked up on a node, by what came of it. */
+  readonly userLookups = new Reasons()
   /** How late timers fire: the delay of everything in this process. */
   readonly loopLag = new LatencyBuckets()
 }

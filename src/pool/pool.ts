@@ -226,6 +226,17 @@ export class Pool<M extends Member> {
     this.#evictIdle('retired')
   }
 
+  /**
+   * Every member there is now is replaced like one whose lifetime is over, at moments spread over
+   * `ms`; nobody is refused for it.
+   */
+  replaceWithin(ms: number): void {
+    const now = this.#options.clock.monotonic()
+    for (const slot of this.#roster.slots()) {
+      slot.diesAt = Math.min(slot.diesAt, now + this.#options.random() * ms)
+    }
+  }
+
   /** Borrowers wait and nothing is opened; what is leased goes on. */
   pause(): void {
     this.#life.pause()

@@ -23,8 +23,8 @@ const MOVES: { readonly [from in Place]: readonly Place[] } = {
 export interface Slot<M> {
   readonly member: M
   readonly epoch: number
-  /** Monotonic moment past which it is not lent again; drawn once, at birth. */
-  readonly diesAt: number
+  /** Monotonic moment past which it is not lent again; drawn at birth, and only ever made earlier. */
+  diesAt: number
   place: Place
   idleSince: number
   /** Bounds cleaning and holding; made on first need. */

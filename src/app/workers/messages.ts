@@ -5,6 +5,7 @@
  */
 import type { InTheWay, PauseTarget } from '../../admin/orders.ts'
 import type { ClientStatus } from '../../admin/snapshot.ts'
+import type { SecretEntry } from '../../auth/secret-file.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { MetricsSnapshot } from '../../metrics/snapshot.ts'
 import type { Address } from '../../net/network.ts'
@@ -29,6 +30,7 @@ export interface Begin {
   readonly number: number
   /** One for all workers: a client's keys fit whichever it comes to. */
   readonly pepper: Uint8Array
+  readonly secrets: readonly SecretEntry[]
   /** Its own share of what is to be shared out. */
   readonly settings: Settings
   /** Of all workers together. */
@@ -77,6 +79,10 @@ export type Down =
   | { readonly kind: 'yield'; readonly node: string; readonly order: number; readonly most: number }
   | { readonly kind: 'cancel'; readonly id: number; readonly key: CancelKey }
   | { readonly kind: 'cancelled'; readonly id: number }
+  /** In place of all before. */
+  | { readonly kind: 'secrets'; readonly entries: readonly SecretEntry[] }
+  /** The sources of secrets were looked at, after a doubt. */
+  | { readonly kind: 'looked' }
   /** Take no new clients, and end when the last one has left. */
   | { readonly kind: 'leave'; readonly withinMs: number | undefined }
   | { readonly kind: 'stop'; readonly graceMs: number }
@@ -144,6 +150,8 @@ export type Up =
       readonly hint: string | undefined
     }
   | { readonly kind: 'hint'; readonly hint: Hint }
+  /** A secret was refused. */
+  | { readonly kind: 'doubt' }
   | { readonly kind: 'acted'; readonly epoch: number; readonly at: number }
   | { readonly kind: 'borrowed'; readonly node: string; readonly at: number }
   | { readonly kind: 'replied'; readonly node: string; readonly at: number }

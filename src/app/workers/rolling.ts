@@ -8,7 +8,13 @@ import type { Settings } from '../../config/settings.ts'
 const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'rollTimeout'] as const
 
 /** What one process takes over while it runs; more would cut its clients off. */
-const IN_PLACE = ['auth.secrets', 'tls.certFile', 'tls.keyFile']
+const IN_PLACE = [
+  'auth.secrets',
+  'auth.rotationWindowMs',
+  'tls.certFile',
+  'tls.keyFile',
+  'tls.certificates',
+]
 
 export interface Change {
   /** The settings that hold from now on. */
@@ -37,12 +43,17 @@ function rolled(now: Settings, next: Settings): Settings {
 }
 
 function inPlace(now: Settings, next: Settings): Settings {
-  const { certFile, keyFile } = next.tls
+  const { certFile, keyFile, certificates } = next.tls
   return {
     ...now,
-    auth: { ...now.auth, secrets: next.auth.secrets },
+    auth: {
+      ...now.auth,
+      secrets: next.auth.secrets,
+      rotationWindowMs: next.auth.rotationWindowMs,
+    },
     tls: {
       ...now.tls,
+      certificates,
       ...(certFile === undefined ? {} : { certFile }),
       ...(keyFile === undefined ? {} : { keyFile }),
     },

@@ -16,7 +16,7 @@ import { Metrics } from '../../metrics/metrics.ts'
 import { TopologyStore } from '../../topology/store.ts'
 import type { App, AppOptions } from '../app.ts'
 import { Control } from '../control.ts'
-import { loadSecrets } from '../load-secrets.ts'
+import { SecretKeeper } from '../secret-keeper.ts'
 import { loginOf } from '../watching.ts'
 import { Crew } from './crew.ts'
 import { Ghosts } from './ghosts.ts'
@@ -50,6 +50,7 @@ export class SeveralProcesses implements App {
   #ghosts: Ghosts
   #staff: Staff
   #control: Control
+  #keeper: SecretKeeper
   #news: News
   #telling: NodeJS.Timeout | undefined
   #rolling: Promise<void> = Promise.resolve()
@@ -82,12 +83,22 @@ export class SeveralProcesses implements App {
       planes: this.#crew,
       secrets: () => this.#secrets,
     })
+    this.#keeper = new SecretKeeper({
+      ...{ clock, log, counters: metrics.general },
+      apply: async (entries) => {
+        await this.#secrets.replace(entries)
+        this.#crew.tell({ kind: 'secrets', entries })
+      },
+      tell: (sentence) => this.#control.chronicle.tell(sentence),
+    })
+    this.#secrets.onDoubt = () => this.#keeper.doubt()
     store.subscribe((now) => this.#purse.look(now, this.#settings))
     this.#news = new News({ store, clock, tell: (now, said) => this.#crew.topology(now, said) })
     this.#staff = new Staff({
       ...{ clock, log, crew: this.#crew, purse: this.#purse, startShell: options.startShell },
       begin: (seat, number) => this.#beginning(seat, number),
       heard: (hint) => this.#control.hint(hint),
+      doubt: () => this.#keeper.doubt(),
       tell: (sentence) => this.#control.chronicle.tell(sentence),
       died: () => {
         metrics.general.workersDied++
@@ -105,7 +116,7 @@ export class SeveralProcesses implements App {
   }
 
   async start(): Promise<void> {
-    await loadSecrets(this.#secrets, this.#settings)
+    await this.#keeper.load(this.#settings.auth)
     this.#control.watch()
     await Promise.all(Array.from({ length: this.#count }, (_, seat) => this.#staff.hire(seat)))
     await this.#crew.refreshWhole()
@@ -122,6 +133,7 @@ export class SeveralProcesses implements App {
       kind: 'begin',
       number,
       pepper: this.#pepper,
+      secrets: this.#keeper.entries,
       settings: shareOf(this.#settings, seat, this.#count),
       maxClients: limits.maxClientConnections,
       topology: { ...current, trail: [] },
@@ -144,7 +156,7 @@ export class SeveralProcesses implements App {
     const before = this.#settings
     this.#settings = settings
     try {
-      await loadSecrets(this.#secrets, settings)
+      await this.#keeper.load(settings.auth)
       const { rollTimeout } = settings
       const rollTimeoutMs = rollTimeout === 'unlimited' ? undefined : rollTimeout
       const old = [...this.#crew.hands].filter((hand) => hand.state === 'serving')
@@ -189,6 +201,7 @@ export class SeveralProcesses implements App {
   }
 
   async #stop(): Promise<void> {
+    this.#keeper.stop()
     this.#control.drain()
     this.#news.stop()
     clearInterval(this.#telling)

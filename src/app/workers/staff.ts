@@ -23,6 +23,8 @@ export interface StaffParts {
   readonly startShell: () => Shell
   readonly begin: (seat: number, number: number) => Omit<Begin, 'others'>
   readonly heard: (hint: Hint) => void
+  /** A worker was refused with a secret it holds. */
+  readonly doubt: () => Promise<void>
   readonly tell: (sentence: string) => void
   readonly died: () => void
 }
@@ -106,7 +108,14 @@ export class Staff {
     if (hand.heard(message) || crew.heard(hand, message)) return
     if (message.kind === 'hint') heard(message.hint)
     else if (message.kind === 'need') purse.heard(hand, message)
+    else if (message.kind === 'doubt') void this.#doubt(hand)
     else if (message.kind === 'cancel') void this.#cancel(hand, message.id, message.key)
+  }
+
+  /** What was found by it is told before this is. */
+  async #doubt(from: Hand): Promise<void> {
+    await this.#parts.doubt()
+    from.send({ kind: 'looked' })
   }
 
   /** To the worker that the number names, if it is there. */

@@ -100,6 +100,8 @@ class Worker {
   #told = ''
   #cancels = new Map<number, () => void>()
   #lastCancel = 0
+  /** Those who wait until the sources of secrets were looked at. */
+  #doubting: (() => void)[] = []
 
   constructor(parts: WorkerParts, begin: Begin, log: Log) {
     const { line } = parts
@@ -119,6 +121,7 @@ class Worker {
       hint: (hint) => line.send({ kind: 'hint', hint }),
       budget: (node) => this.#allowances.budget(node),
       listeners: this.#listeners(),
+      doubt: () => this.#doubt(),
       full: () => this.#full(),
       cancelElsewhere: (key) => this.#cancelElsewhere(key),
       onServer: {
@@ -148,6 +151,7 @@ class Worker {
     const { topology, paused, watched } = this.#begin
     for (const [node, whom] of paused) this.#plane.pauseNode(node, whom)
     if (watched !== undefined) this.#watch(watched)
+    await this.#plane.takeSecrets(this.#begin.secrets)
     await this.#plane.prepare()
     this.#plane.closeGates(this.#closedGates)
     // What was told while the plane was made ready is newer.
@@ -216,6 +220,17 @@ class Worker {
       case 'cancelled':
         this.#cancels.get(message.id)?.()
         return
+      case 'secrets':
+        this.#plane.takeSecrets(message.entries).catch(() => {})
+        return
+      case 'looked': {
+        const waiting = this.#doubting.splice(0)
+        // What was told before is taken over by then.
+        void this.#plane.takenSecrets().then(() => {
+          for (const done of waiting) done()
+        })
+        return
+      }
       case 'leave':
         void this.#plane.close()
         this.#departure.begin(message.withinMs)
@@ -248,6 +263,11 @@ class Worker {
       },
       changed: (ever, now) => line.send({ kind: 'listeners', ever, now }),
     }
+  }
+
+  #doubt(): Promise<void> {
+    if (this.#doubting.length === 0) this.#parts.line.send({ kind: 'doubt' })
+    return new Promise((resolve) => this.#doubting.push(resolve))
   }
 
   #full(): WeirError | undefined {

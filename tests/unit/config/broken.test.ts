@@ -71,7 +71,7 @@ describe('a broken file is answered with every mistake at its place', () => {
       'secrets.yaml:7:7  auth.secrets.0: got missing.json, which does not exist, want a file that can be read',
       'secrets.yaml:8:7  auth.secrets.1: got secrets-torn.json.txt, which is no JSON, want { "username": ..., "password": ... } or a list of them',
       'secrets.yaml:9:7  auth.secrets.2: got entry 2 of secrets-half.json, which has no password, want { "username": ..., "password": ... } or a list of them',
-      'secrets.yaml:10:7  auth.secrets.3: got a section without password, want a file name such as secrets.json, or { username, password }',
+      'secrets.yaml:10:7  auth.secrets.3: got a section without password, want a file name such as secrets.json, { username, password }, { username, passwordEnv }, { env }, { command: [...], timeout, refresh } or { secretsManager: { secretId, region, endpoint, refresh } }',
     ])
   })
 

@@ -44,6 +44,7 @@ beforeEach(() => {
     ...{ clock, log: silentLog, crew, purse, startShell },
     begin: (_, number) => ({ kind: 'begin', number, ...crew.orders }) as never,
     heard: () => {},
+    doubt: () => Promise.resolve(),
     tell: (sentence) => said.push(sentence),
     died: () => {
       died++
