@@ -4,6 +4,7 @@
  * has no sockets, promises or clocks. Rule: a step's payload lies in the machine's own fields and is
  * valid until the next call of `next` (no allocation per step on the byte path).
  */
+import type { LoginProof } from '../core/audit.ts'
 import type { WeirError } from '../core/errors.ts'
 import type { SecureChannel } from '../core/secure-channel.ts'
 import type { RideServer, RideSource } from './ride.ts'
@@ -255,6 +256,8 @@ export interface GreetingMachine {
   readonly user: string | undefined
   /** How the client was asked to prove itself, once it is known: `scram-sha-256-plus`, `cert` ... */
   readonly method: string | undefined
+  /** The same for the audit. */
+  readonly proof: LoginProof | undefined
   push(chunk: Buffer): void
   next(): GreetStep
   /** The link is encrypted now, and this is known of it. */

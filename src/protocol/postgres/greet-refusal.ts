@@ -2,6 +2,7 @@
  * How a greeting says no: a reason for us, words for the client. Rule: wherever Postgres has words
  * for a case, clients get those; nothing here tells whether a user exists.
  */
+import type { TokenFault } from '../../auth/tokens.ts'
 import { WeirError } from '../../core/errors.ts'
 import { errorResponse } from '../../wire/postgres/backend.ts'
 import type { ErrorFields } from '../../wire/postgres/error-fields.ts'
@@ -22,7 +23,8 @@ export function refusalFor(error: unknown): Refused {
   }
   if (error instanceof WeirError) {
     const { sqlstate: code, message, detail } = error
-    return refusal('login-message', { code, message, detail })
+    const reason = error.code === 'WEIR_SCRAM_BINDING' ? 'channel-binding' : 'login-message'
+    return refusal(reason, { code, message, detail })
   }
   throw error
 }
@@ -88,6 +90,31 @@ export function refuseWithoutMethod(): Refused {
 
 export function refuseLookup(user: string): Refused {
   return refusal('lookup-failed', { code: '58000', message: `could not look up user "${user}"` })
+}
+
+/** Before anything is asked that must not travel in clear. */
+export function refuseTokenInClear(): Refused {
+  return refusal('token-without-tls', {
+    code: '28000',
+    message: 'IAM authentication is allowed only with SSL connections.',
+    hint: 'Connect with sslmode=require or stricter.',
+  })
+}
+
+/**
+ * In the words of RDS Proxy, the same whatever was wrong.
+ * @param why for us: what was wrong, and a few words about it
+ */
+export function refuseToken(user: string, fault: TokenFault | 'missing', why: string): Refused {
+  const message = `The IAM authentication failed for the role ${user}. Check the IAM token for this role and try again.`
+  const { bytes } = refusal('auth-failed', { code: '28P01', message })
+  return { kind: 'refused', bytes, reason: `token-${fault}`, message: `${message} (${why})` }
+}
+
+/** Told only to those who hold a key for this name. */
+export function refuseUnknownBearer(user: string): Refused {
+  const message = `This proxy has no credentials for the role ${user}. Check the credentials for this role and try again.`
+  return refusal('no-credentials', { code: '28000', message })
 }
 
 /** Wrong password and unknown user alike. */

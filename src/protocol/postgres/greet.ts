@@ -7,11 +7,19 @@
  *     |-- StartupMessage --> lookup --> proof --> proved --> over
  */
 import type { Verifier } from '../../auth/credential.ts'
+import type { LoginProof } from '../../core/audit.ts'
 import { Machine, type Moves } from '../../core/machine.ts'
 import { BARE_CHANNEL, type SecureChannel } from '../../core/secure-channel.ts'
 import { authenticationOk, negotiateProtocolVersion } from '../../wire/postgres/backend.ts'
 import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
+import { ClearProof } from './greet-clear.ts'
+import {
+  type Certified,
+  certificateFault,
+  isCertified,
+  refuseUncertified,
+} from './greet-certificate.ts'
 import { ClientProof, chooseMethod } from './greet-proof.ts'
 import {
   isGoodbye,
@@ -25,12 +33,14 @@ import {
   refuseLookup,
   refuseProof,
   refuseRepeated,
+  refuseTokenInClear,
   refuseWithoutMethod,
   refuseWithoutTls,
 } from './greet-refusal.ts'
 import { readStartupRequest, type StartupRequest } from './greet-startup.ts'
 import type {
   AuthMethod,
+  ClearMethod,
   GreetingOptions,
   GreetStep,
   RefusalReason,
@@ -38,14 +48,15 @@ import type {
 } from './greet-step.ts'
 import { LoginInbox } from './login-inbox.ts'
 
-type State = 'first' | 'upgrade' | 'handshake' | 'lookup' | 'proof' | 'proved' | 'over'
+type State = 'first' | 'upgrade' | 'handshake' | 'lookup' | 'proof' | 'judging' | 'proved' | 'over'
 
 const MOVES: Moves<State> = {
   first: ['upgrade', 'handshake', 'lookup', 'over'],
   upgrade: ['handshake', 'over'],
   handshake: ['first', 'over'],
   lookup: ['proof', 'proved', 'over'],
-  proof: ['proved', 'over'],
+  proof: ['judging', 'proved', 'over'],
+  judging: ['proved', 'over'],
   proved: ['over'],
   over: [],
 }
@@ -67,7 +78,7 @@ export class Greeting {
   #inbox = new LoginInbox()
   #secure: boolean
   /** What is known of TLS, once it is up. */
-  channel: SecureChannel | undefined
+  #channel: SecureChannel | undefined
   /** Bytes in clear came after TLS was agreed on; set once, never forgiven. */
   #tainted = false
   #askedTls: boolean
@@ -75,8 +86,9 @@ export class Greeting {
   #request: StartupRequest | undefined
   #verifier: Verifier | undefined
   #lookupFailed = false
-  #method: AuthMethod | undefined
+  #method: AuthMethod | ClearMethod | undefined
   #proof: ClientProof | undefined
+  #clear: ClearProof | undefined
 
   constructor(options: GreetingOptions) {
     this.#options = options
@@ -94,16 +106,19 @@ export class Greeting {
     this.#inbox.push(chunk)
   }
 
-  /** How the client was asked to prove itself, once that is decided. */
-  get method(): string | undefined {
-    return this.#method
+  /** How the client was asked to prove itself, once that is decided, and with what key. */
+  get proof(): LoginProof | undefined {
+    const method = this.#proof?.name ?? this.#method
+    if (method === undefined) return undefined
+    const tokenKey = this.#clear?.tokenKey
+    return tokenKey === undefined ? { method } : { method, tokenKey }
   }
 
   /** TLS is up, and `channel` is known of it; from now on `push` takes what came out of it. */
   secured(channel: SecureChannel = BARE_CHANNEL): void {
     if (this.#inbox.length > 0) this.#tainted = true
     this.#machine.to('first')
-    this.channel = channel
+    this.#channel = channel
     this.#secure = true
     this.#askedTls = true
     this.#askedGss = true
@@ -133,6 +148,8 @@ export class Greeting {
         return this.#offer()
       case 'proof':
         return this.#takeProof()
+      case 'judging':
+        return this.#judged()
       case 'proved':
         return this.#authenticated()
       case 'over':
@@ -211,6 +228,8 @@ export class Greeting {
       return this.#refuse(refusal(reason, fields))
     }
     this.#request = request
+    const uncertified = certificateFault(this.#certified())
+    if (uncertified !== undefined) return this.#refuse(uncertified)
     this.#machine.to('lookup')
     const found = this.#options.secrets.verifierOf(request.user)
     if (!(found instanceof Promise)) {
@@ -236,23 +255,69 @@ export class Greeting {
     }
     const verifier = this.#verifier
     if (verifier === undefined) return WAITING
-    const { methods, loopback, secrets, random } = this.#options
-    const method = chooseMethod(methods, loopback, verifier)
+    const { loopback, secrets: lookup, random } = this.#options
+    const { methods, iamAuth } = this.#rule()
+    const client = this.#certified()
+    const certified = isCertified(client)
+    const method = chooseMethod(methods, { loopback, certified }, verifier)
+    if (iamAuth === 'required') return this.#askInClear(verifier, 'iam')
+    // RDS asks in clear wherever a token may be the answer; without TLS there can be none.
+    if (iamAuth === 'enabled' && this.#secure && (method === 'scram-sha-256' || method === 'md5')) {
+      return this.#askInClear(verifier, 'password')
+    }
     this.#method = method
     switch (method) {
       case undefined:
-        return this.#refuse(refuseWithoutMethod())
+        return this.#refuse(
+          methods.includes('cert') ? refuseUncertified(client) : refuseWithoutMethod(),
+        )
       case 'trust':
+      case 'cert':
         this.#machine.to('proved')
         return { kind: 'answer', bytes: this.#withNegotiation(authenticationOk()) }
       case 'md5':
       case 'scram-sha-256':
-        this.#proof = new ClientProof(method, this.#request!.user, verifier, secrets, random)
+        this.#proof = new ClientProof({
+          ...{ method, user: client.user, verifier, lookup, random },
+          serverEndPoint: this.#channel?.serverEndPoint,
+        })
         this.#machine.to('proof')
         return { kind: 'answer', bytes: this.#withNegotiation(this.#proof.request) }
       default:
         return method satisfies never
     }
+  }
+
+  #certified(): Certified {
+    const { certificates: rules } = this.#options
+    return { channel: this.#channel, rules, user: this.#request!.user }
+  }
+
+  /** What holds for this user. */
+  #rule(): ReturnType<NonNullable<GreetingOptions['rules']>> {
+    const { rules, methods } = this.#options
+    return rules?.(this.#request!.user) ?? { methods, iamAuth: 'disabled' }
+  }
+
+  /** Asks for a token, or for a token or the password. */
+  #askInClear(verifier: Verifier, method: ClearMethod): GreetStep {
+    this.#method = method
+    if (!this.#secure) return this.#refuse(refuseTokenInClear())
+    const { secrets: lookup, tokens } = this.#options
+    const { user } = this.#request!
+    const password = method === 'password'
+    this.#clear = new ClearProof({ user, verifier, lookup, tokens, password })
+    this.#machine.to('proof')
+    return { kind: 'answer', bytes: this.#withNegotiation(this.#clear.request) }
+  }
+
+  #judged(): GreetStep {
+    const verdict = this.#clear!.verdict
+    if (verdict === undefined) return WAITING
+    if (verdict.kind === 'refused') return this.#refuse(verdict.refused)
+    this.#method = verdict.method
+    this.#machine.to('proved')
+    return { kind: 'answer', bytes: verdict.bytes }
   }
 
   #withNegotiation(bytes: Buffer): Buffer {
@@ -262,7 +327,7 @@ export class Greeting {
   }
 
   #takeProof(): GreetStep {
-    const proof = this.#proof!
+    const proof = this.#clear ?? this.#proof!
     const code = this.#inbox.peek()
     if (code !== undefined && code !== FRONTEND.PASSWORD) {
       const message = `expected ${proof.expected} response, got message type ${code}`
@@ -270,6 +335,11 @@ export class Greeting {
     }
     const frame = this.#inbox.frame(this.#options.startupLimit)
     if (frame === undefined) return STARVED
+    if (proof instanceof ClearProof) {
+      this.#machine.to('judging')
+      proof.take(frame.body, () => this.onReady())
+      return WAITING
+    }
     const step = proof.take(frame.body)
     switch (step.kind) {
       case 'answer':

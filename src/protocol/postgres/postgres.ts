@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { CredentialLookup, Proof, ProofLookup } from '../../auth/credential.ts'
 import type { ScramKeySource } from '../../auth/scram-key-cache.ts'
+import type { LoginProof } from '../../core/audit.ts'
 import { WeirError } from '../../core/errors.ts'
 import type { SecureChannel } from '../../core/secure-channel.ts'
 import { cancelRequest } from '../../wire/postgres/frontend.ts'
@@ -24,7 +25,7 @@ import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
 import { Greeting } from './greet.ts'
-import type { AuthMethod } from './greet-step.ts'
+import type { AuthMethod, GreetingOptions } from './greet-step.ts'
 import { Kinds, type PostgresIntroduction } from './kinds.ts'
 import { PostgresListener } from './listener.ts'
 import { PostgresMessageWatch } from './message-watch.ts'
@@ -41,6 +42,9 @@ export interface PostgresOptions {
   readonly secrets: CredentialLookup & ProofLookup
   readonly scramKeys: ScramKeySource
   readonly methods: readonly AuthMethod[]
+  /** What holds for one user; default `methods`, and no tokens. */
+  readonly rules?: GreetingOptions['rules']
+  readonly tokens?: GreetingOptions['tokens']
   readonly tls: 'off' | 'allowed' | 'required'
   readonly nodeTls: 'disable' | 'prefer' | 'require'
   /** Longest message before login, bytes. */
@@ -110,6 +114,8 @@ class Greeter implements GreetingMachine {
     this.#greeting = new Greeting({
       secrets: options.secrets,
       methods: options.methods,
+      ...(options.rules === undefined ? {} : { rules: options.rules }),
+      tokens: options.tokens,
       tls: options.tls,
       startupLimit: options.startupLimit,
       random: randomBytes,
@@ -128,6 +134,10 @@ class Greeter implements GreetingMachine {
 
   get method(): string | undefined {
     return this.#greeting.method
+  }
+
+  get proof(): LoginProof | undefined {
+    return this.#greeting.proof
   }
 
   secured(channel: SecureChannel): void {
