@@ -49,7 +49,14 @@ export class Watching {
     this.#parts = parts
     this.#startedAt = clock.wall()
     const login = loginOf(settings, secrets)
-    this.#probe = new PostgresProbe({ ...login, clock })
+    this.#probe = new PostgresProbe({
+      ...login,
+      clock,
+      refused: () => {
+        const proof = secrets.proofOf(login.user)
+        if (proof !== undefined) secrets.refused(login.user, proof)
+      },
+    })
     this.#monitor = new Monitor({
       probe: countedProbe(this.#probe, metrics, heard),
       store,

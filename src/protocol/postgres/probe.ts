@@ -30,6 +30,8 @@ export interface PostgresProbeOptions {
   readonly user: string
   /** Asked at every new connection, so a rotated secret is picked up. */
   readonly password: () => string | undefined
+  /** A node did not take it; the next connection asks `password` again. */
+  readonly refused?: () => void
   readonly database: string
   /** TLS towards nodes reached over TCP; a Unix socket needs none. */
   readonly tls?: ClientConfig['ssl'] | undefined
@@ -88,6 +90,7 @@ export class PostgresProbe {
       return answer
     } catch (error) {
       drop()
+      if (codeOf(error) === WRONG_PASSWORD) this.#options.refused?.()
       return failureOf(error)
     } finally {
       signal.removeEventListener('abort', drop)
@@ -208,6 +211,7 @@ function clientFor(node: ProbeTarget, options: PostgresProbeOptions): Client {
   })
 }
 
+const WRONG_PASSWORD = '28P01'
 const INSUFFICIENT_PRIVILEGE = '42501'
 const UNDEFINED_FUNCTION = '42883'
 const UNDEFINED_COLUMN = '42703'
