@@ -20,6 +20,13 @@ import { effectOfTag } from './tags.ts'
 const READ_WHOLE_BYTES = 4 * 1_048_576
 /** Who says "cached plan must not change result type"; plancache.c of PostgreSQL. */
 const PLAN_CHECK = 'RevalidateCachedQuery'
+/** What a server may say at any time. */
+const UNASKED: ReadonlySet<number> = new Set([
+  BACKEND.NOTICE_RESPONSE,
+  BACKEND.PARAMETER_STATUS,
+  BACKEND.NOTIFICATION_RESPONSE,
+  BACKEND.ERROR_RESPONSE,
+])
 
 export class Replies {
   /** The last reply owed has passed. */
@@ -50,6 +57,8 @@ export class Replies {
   message(type: number, total: number): ServerStep | 'wait' | undefined {
     const ledger = this.#ledger
     const stream = this.#stream
+    // No client can tell an answer that nobody asked for from the one to its next request.
+    if (ledger.empty && !UNASKED.has(type)) return this.#unexpected(type)
     switch (type) {
       case BACKEND.DATA_ROW:
         if (ledger.head === OWED.ASK) return this.#answerRow(total)
@@ -96,11 +105,13 @@ export class Replies {
       case BACKEND.PARAMETER_STATUS:
         return this.#parameterStatus(total)
       default:
-        return broken(
-          this.#server,
-          `an unexpected message of type ${JSON.stringify(String.fromCharCode(type))}`,
-        )
+        return this.#unexpected(type)
     }
+  }
+
+  #unexpected(type: number): ServerStep {
+    const letter = JSON.stringify(String.fromCharCode(type))
+    return broken(this.#server, `an unexpected message of type ${letter}`)
   }
 
   /** What arrives now answers something that the client never asked. */

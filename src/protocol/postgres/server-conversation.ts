@@ -142,11 +142,21 @@ export class PostgresServerConversation implements ServerConversation, Replied {
 
   next(): ServerStep {
     try {
-      return this.#next()
+      const step = this.error === undefined ? this.#next() : 'broken'
+      return step === 'broken' ? this.#brokenBehindRun() : step
     } catch (error) {
-      if (error instanceof ProtocolError) return broken(this, error.message)
-      throw error
+      if (!(error instanceof ProtocolError)) throw error
+      broken(this, error.message)
+      return this.#brokenBehindRun()
     }
+  }
+
+  /**
+   * What has passed is given out first. The client may have the beginning of its last message
+   * already, and would take what it is told of the loss for the rest of it.
+   */
+  #brokenBehindRun(): ServerStep {
+    return this.#stream.in.hasRun ? this.#stream.run() : 'broken'
   }
 
   #next(): ServerStep {
