@@ -15,6 +15,7 @@ import {
   text,
   yesNo,
 } from './setting.ts'
+import { networks } from './setting-networks.ts'
 
 const HOUR = 3_600_000
 
@@ -97,6 +98,30 @@ const endpoint = section(
       description: 'Also listen on a Unix socket in this directory, named after the port.',
       example: '/tmp',
     }).optional(),
+    allow: networks({
+      description:
+        'Networks that clients of this endpoint may come from, whichever way they reach it; listen.allow holds besides. The lists of the endpoint whose port they use count too.',
+      aws: 'the security groups of a proxy endpoint',
+      example: '[10.1.0.0/16]',
+      otherwise: 'every network',
+    }).optional(),
+    deny: networks({
+      description:
+        'Networks that clients of this endpoint may not come from, also where allow has them.',
+      aws: 'none',
+      example: '[10.1.9.0/24]',
+      otherwise: 'none',
+    }).optional(),
+    maxClients: count(
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      {
+        description:
+          'Clients of this endpoint connected at the same time; more are refused with SQLSTATE 53300. Each worker counts its own.',
+        aws: 'none',
+        example: '500',
+        otherwise: 'limits.maxClientConnections',
+      },
+    ).optional(),
     tlsServerNames: names({
       description: 'TLS server names that lead to this endpoint through any port.',
       example: '[reader.db.internal]',

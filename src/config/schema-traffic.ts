@@ -6,6 +6,7 @@
 import { BORROW_TIMEOUT_RANGE } from './schema-routes.ts'
 import {
   count,
+  countOr,
   duration,
   durationOr,
   oneOf,
@@ -208,6 +209,50 @@ export const limits = section(
         otherwise: 'what connectRate allows in a second, at least 1',
       },
     ).optional(),
+    maxClientsPerUser: countOr(
+      ['unlimited'],
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      {
+        description:
+          'Clients of one user connected at the same time; more are refused with SQLSTATE 53300. Each worker counts its own.',
+        aws: 'none; ALTER ROLE ... CONNECTION LIMIT counts server connections',
+        example: '200',
+      },
+    ).prefault('unlimited'),
+    maxClientsPerSource: countOr(
+      ['unlimited'],
+      { min: 1, max: 1_000_000, unit: 'clients' },
+      {
+        description:
+          'Clients from one address (of IPv6, its /64 network) connected at the same time; more are refused with SQLSTATE 53300. Clients on Unix sockets are not counted. Each worker counts its own.',
+        aws: 'none',
+        example: '500',
+      },
+    ).prefault('unlimited'),
+    authFailures: countOr(
+      ['off'],
+      { min: 1, max: 100_000, unit: 'failures' },
+      {
+        description:
+          'So many failed logins of one user from one address, within authFailureWindow, and that user is refused from there for a while with SQLSTATE 53300: a second, and twice as long after each further failure, up to authBackoff. The same for an address as a whole after five times as many. Nobody is locked out from anywhere else. Loopback and Unix sockets are not counted. Each worker counts its own.',
+        aws: 'none',
+        example: '10',
+      },
+    ).prefault(20),
+    authFailureWindow: duration(
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description: 'How long a failed login is remembered; see authFailures.',
+        example: '1m',
+      },
+    ).prefault('1m'),
+    authBackoff: duration(
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description: 'The longest that authFailures refuses somebody at a time.',
+        example: '5m',
+      },
+    ).prefault('5m'),
     maxWaitingClients: count(
       { min: 1, max: 1_000_000, unit: 'clients' },
       {
@@ -224,6 +269,15 @@ export const limits = section(
         example: '256MiB',
       },
     ).prefault('64MiB'),
+    unsentBytes: size(
+      { min: MIB, max: 64 * 1024 * MIB },
+      {
+        description:
+          'What clients that do not read may have waiting for them here, all together; beyond that those who have taken nothing for longest are closed. One client: a few reads of its server connection, for no more is read ahead.',
+        aws: 'none',
+        example: '1GiB',
+      },
+    ).prefault('256MiB'),
     startupPacketBytes: size(
       { min: 64, max: MIB },
       {
@@ -239,6 +293,56 @@ export const limits = section(
           'A client that sends nothing for so long, outside a transaction, is closed; one that listens is not.',
         aws: 'IdleClientTimeout (default 30 min, 1 s to 8 h)',
         example: '30m',
+      },
+    ).prefault('30m'),
+    idleInTransactionTimeout: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description:
+          'A client that does nothing for so long inside a transaction is closed with SQLSTATE 25P03, as Postgres does by its setting idle_in_transaction_session_timeout.',
+        aws: 'none; the parameter of Postgres',
+        example: '5m',
+      },
+    ).prefault('unlimited'),
+    statementTimeout: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description:
+          'A request that the node works on for so long is cancelled (SQLSTATE 57014), after a warning that says why; statement_timeout of Postgres does the same, but clients may change that. COPY counts too.',
+        aws: 'none; the parameter of Postgres',
+        example: '10m',
+      },
+    ).prefault('unlimited'),
+    clientLifetime: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 30 * 24 * HOUR },
+      {
+        description:
+          'A client connected for so long is closed at its next boundary, with SQLSTATE 57P01.',
+        aws: 'a client connection lasts 24 h at most',
+        example: '24h',
+      },
+    ).prefault('unlimited'),
+    sendTimeout: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description:
+          'A client that has taken nothing for so long of what waits for it is closed, and its server connection is freed.',
+        aws: 'none',
+        example: '1m',
+      },
+    ).prefault('30m'),
+    messageTimeout: durationOr(
+      ['unlimited'],
+      { min: SECOND, max: 24 * HOUR },
+      {
+        description:
+          'A message must have come whole so long after its first byte; else its client is closed with SQLSTATE 08P01.',
+        aws: 'none',
+        example: '1m',
       },
     ).prefault('30m'),
     inspectBytes: size(

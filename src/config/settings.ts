@@ -13,6 +13,12 @@ import {
   settleSecret,
 } from './settings-auth.ts'
 import { settleTls } from './settings-tls.ts'
+import {
+  type IamSettings,
+  iamWithoutSecrets,
+  settleIam,
+  type UserSettings,
+} from './settings-tokens.ts'
 import { aboutOf, fieldsOf } from './walk.ts'
 
 /** A section as the program sees it: `period: Ms` becomes `periodMs: number`. */
@@ -48,6 +54,10 @@ export interface EndpointSettings {
   readonly port: number | undefined
   readonly socketDirectory: string | undefined
   readonly tlsServerNames: readonly string[]
+  /** Networks, CIDR; undefined: everybody. */
+  readonly allow: readonly string[] | undefined
+  readonly deny: readonly string[] | undefined
+  readonly maxClients: number | undefined
   readonly customType: NonNullable<FileEndpoint['type']>
   readonly staticMembers: readonly string[] | undefined
   readonly excludedMembers: readonly string[] | undefined
@@ -76,6 +86,9 @@ export interface Settings extends Plain {
     readonly trust: boolean
     readonly rotationWindowMs: number
     readonly query: QuerySettings | undefined
+    readonly iamAuth: FileSettings['auth']['iamAuth']
+    readonly iam: IamSettings | undefined
+    readonly users: readonly UserSettings[]
   }
 }
 
@@ -89,6 +102,7 @@ export function settle(settings: FileSettings, file: string): Settings {
   const plain = renamed(schema, { ...rest, pool }) as Inside<typeof rest & { pool: typeof pool }>
   const offset = settings.listen.portOffset
   const { source } = plain.topology
+  const settled = endpoints.map((e) => settleEndpoint(e, offset, pool.borrowTimeout))
   return {
     ...plain,
     topology: {
@@ -103,13 +117,16 @@ export function settle(settings: FileSettings, file: string): Settings {
         pool.maxIdleConnectionsPercent ?? Math.floor(pool.maxConnectionsPercent / 2),
     },
     nodes: nodes.map(settleNode),
-    endpoints: endpoints.map((e) => settleEndpoint(e, offset, pool.borrowTimeout)),
+    endpoints: settled,
     auth: {
       methods: auth.methods,
       trust: auth.trust,
       secrets: auth.secrets.map((secret) => settleSecret(secret, beside)),
       rotationWindowMs: auth.rotationWindow,
       query: settleQuery(auth.query),
+      iamAuth: auth.iamAuth,
+      iam: settleIam(auth.iam, settings.listen.host, settled, beside),
+      users: auth.users,
     },
   }
 }
@@ -129,7 +146,8 @@ export function withoutSecrets(settings: Settings): Settings {
   const secrets = settings.auth.secrets.map((s) =>
     s.kind === 'inline' ? { ...s, password: '(hidden)' } : s,
   )
-  return { ...settings, auth: { ...settings.auth, secrets } }
+  const iam = iamWithoutSecrets(settings.auth.iam)
+  return { ...settings, auth: { ...settings.auth, secrets, iam } }
 }
 
 function settleNode(node: NonNullable<FileSettings['nodes']>[number]): NodeSettings {
@@ -154,6 +172,9 @@ function settleEndpoint(
     port: e.port === undefined ? undefined : e.port + offset,
     socketDirectory: e.socketDirectory,
     tlsServerNames: e.tlsServerNames ?? [e.name],
+    allow: e.allow,
+    deny: e.deny,
+    maxClients: e.maxClients,
     customType: e.type ?? 'ANY',
     staticMembers: e.staticMembers,
     excludedMembers: e.excludedMembers,
