@@ -1,5 +1,6 @@
 /** Settings that say who may log in and how they prove it. Rule: nobody may by default. */
 import { z } from 'zod'
+import { iam, iamAuth, METHODS, users } from './schema-tokens.ts'
 import { about, choices, count, duration, section, text, yesNo } from './setting.ts'
 
 const refresh = duration(
@@ -122,7 +123,10 @@ export const auth = section(
       },
     ).prefault('10m'),
     query: query.optional(),
-    methods: choices(['scram-sha-256', 'md5', 'cert'], {
+    iamAuth: iamAuth.prefault('disabled'),
+    iam: iam.optional(),
+    users: users.prefault([]),
+    methods: choices(METHODS, {
       description:
         'How clients may prove who they are, best first. md5 only when listed; cert: a client certificate that fits the user, instead of a password.',
       aws: 'ClientPasswordAuthType (default POSTGRES_SCRAM_SHA_256)',

@@ -11,6 +11,9 @@ const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'rollTimeout'] as 
 const IN_PLACE = [
   'auth.secrets',
   'auth.rotationWindowMs',
+  'auth.iamAuth',
+  'auth.users',
+  'auth.iam',
   'tls.certFile',
   'tls.keyFile',
   'tls.certificates',
@@ -50,6 +53,9 @@ function inPlace(now: Settings, next: Settings): Settings {
       ...now.auth,
       secrets: next.auth.secrets,
       rotationWindowMs: next.auth.rotationWindowMs,
+      iamAuth: next.auth.iamAuth,
+      users: next.auth.users,
+      iam: next.auth.iam,
     },
     tls: {
       ...now.tls,
