@@ -3,13 +3,19 @@
  * hashes and no PBKDF2. Rule: an exchange against a mock verifier does exactly the same work and
  * fails only at the very end, in the same words as a wrong password.
  *
- * Channel binding (SCRAM-SHA-256-PLUS) is not offered. Its place is `binding`: given the data of the
- * TLS channel, flag `p` would be wanted, `y` would betray a downgrade.
+ * With channel binding offered (SCRAM-SHA-256-PLUS), flag `p` goes with that mechanism alone, and `y`
+ * betrays somebody in between who took it out of our offer.
  */
 import { WeirError } from '../core/errors.ts'
 import { sameBytes } from './equal.ts'
 import { hmac, type ScramVerifier, sha256, xor } from './scram-keys.ts'
-import { type ClientFirst, malformed, readClientFinal, readClientFirst } from './scram-message.ts'
+import {
+  type ClientFinal,
+  type ClientFirst,
+  malformed,
+  readClientFinal,
+  readClientFirst,
+} from './scram-message.ts'
 
 export interface ScramServerOptions {
   readonly verifier: ScramVerifier
@@ -19,6 +25,11 @@ export interface ScramServerOptions {
   readonly known: boolean
   /** Our half of the nonce: printable, no comma, at least 18 random bytes' worth. */
   readonly nonce: string
+  /**
+   * Data of `tls-server-end-point` for the channel of this exchange, when SCRAM-SHA-256-PLUS was
+   * offered; undefined when it was not.
+   */
+  readonly serverEndPoint?: Buffer | undefined
 }
 
 export type ScramVerdict =
@@ -39,6 +50,7 @@ export class ScramServer {
   #others: readonly ScramVerifier[]
   #known: boolean
   #ownNonce: string
+  #endPoint: Buffer | undefined
   #first: ClientFirst | undefined
   #serverFirst = ''
   #nonce = ''
@@ -48,18 +60,20 @@ export class ScramServer {
     this.#others = options.others ?? []
     this.#known = options.known
     this.#ownNonce = options.nonce
+    this.#endPoint = options.serverEndPoint
   }
 
   /**
    * Takes client-first, returns server-first.
-   * @throws WeirError 08P01 or 0A000 when the message is not one
+   * @param bound the client chose SCRAM-SHA-256-PLUS
+   * @throws WeirError 08P01 or 0A000 when the message is not one; 28000 when somebody in between has
+   *   hidden from the client that we can bind channels
    */
-  begin(data: Uint8Array): Buffer {
+  begin(data: Uint8Array, bound = false): Buffer {
     if (this.#first !== undefined) throw new Error('BUG: SCRAM exchange begun twice')
+    if (bound && this.#endPoint === undefined) throw new Error('BUG: bound to an unknown channel')
     const first = readClientFirst(data)
-    if (first.flag === 'p') {
-      throw malformed('Channel binding was asked for with a mechanism that has none.')
-    }
+    checkBinding(first, bound, this.#endPoint !== undefined)
     this.#first = first
     this.#nonce = first.nonce + this.#ownNonce
     const { salt, iterations } = this.#verifier
@@ -69,19 +83,14 @@ export class ScramServer {
 
   /**
    * Takes client-final and judges it.
-   * @throws WeirError 08P01 when the message is not one, or belongs to another exchange
+   * @throws WeirError 08P01 when the message is not one, or belongs to another exchange; 28000 when it
+   *   was made for another channel
    */
   finish(data: Uint8Array): ScramVerdict {
     const first = this.#first
     if (first === undefined) throw new Error('BUG: SCRAM exchange finished before it began')
     const final = readClientFinal(data)
-    if (!sameBytes(final.channel, Buffer.from(first.header, 'utf8'))) {
-      throw new WeirError(
-        'WEIR_SCRAM_CHANNEL',
-        'unexpected SCRAM channel-binding attribute in client-final-message',
-        { sqlstate: '08P01' },
-      )
-    }
+    this.#checkChannel(first, final)
     if (final.nonce !== this.#nonce) {
       throw new WeirError('WEIR_SCRAM_NONCE', 'invalid SCRAM response', {
         sqlstate: '08P01',
@@ -98,5 +107,48 @@ export class ScramServer {
       if (fits && this.#known) verdict = { kind: 'proved', data, clientKey, verifier }
     }
     return verdict
+  }
+
+  /** What the proof covers must be the header we saw and, if bound, the channel we are on. */
+  #checkChannel(first: ClientFirst, final: ClientFinal): void {
+    const header = Buffer.from(first.header, 'utf8')
+    if (first.flag !== 'p') {
+      if (sameBytes(final.channel, header)) return
+      throw new WeirError(
+        'WEIR_SCRAM_CHANNEL',
+        'unexpected SCRAM channel-binding attribute in client-final-message',
+        { sqlstate: '08P01' },
+      )
+    }
+    if (sameBytes(final.channel, Buffer.concat([header, this.#endPoint!]))) return
+    throw bindingError('SCRAM channel binding check failed')
+  }
+}
+
+function bindingError(message: string, detail?: string): WeirError {
+  return new WeirError('WEIR_SCRAM_BINDING', message, {
+    sqlstate: '28000',
+    ...(detail === undefined ? {} : { detail }),
+  })
+}
+
+/** @param offered SCRAM-SHA-256-PLUS was among the mechanisms */
+function checkBinding({ flag, binding }: ClientFirst, bound: boolean, offered: boolean): void {
+  if (bound && flag !== 'p') throw malformed('The mechanism binds a channel, the message does not.')
+  if (!bound && flag === 'p') {
+    throw malformed('Channel binding was asked for with a mechanism that has none.')
+  }
+  if (bound && binding !== 'tls-server-end-point') {
+    throw new WeirError(
+      'WEIR_SCRAM_UNSUPPORTED',
+      `unsupported SCRAM channel-binding type "${binding}"`,
+      { sqlstate: '08P01' },
+    )
+  }
+  if (flag === 'y' && offered) {
+    throw bindingError(
+      'SCRAM channel binding negotiation error',
+      'The client could bind the channel and believes that we cannot, yet we have offered it: somebody in between has taken that out.',
+    )
   }
 }

@@ -21,8 +21,10 @@ export interface SecureChannel {
    * when its signature has no hash of its own, as those of Ed25519.
    */
   readonly serverEndPoint: Buffer | undefined
-  /** Undefined when the client showed none. */
+  /** Undefined when the client showed none that could be verified. */
   readonly peer: PeerCertificate | undefined
+  /** Why the certificate it showed could not be verified, in OpenSSL's words. */
+  readonly peerFault: string | undefined
   /** The name the client asked for (SNI), lower case; undefined when it sent none. */
   readonly serverName: string | undefined
   /** As OpenSSL prints them: `TLSv1.3` and `TLS_AES_256_GCM_SHA384`. */
@@ -34,6 +36,7 @@ export interface SecureChannel {
 export const BARE_CHANNEL: SecureChannel = {
   serverEndPoint: undefined,
   peer: undefined,
+  peerFault: undefined,
   serverName: undefined,
   version: 'unknown',
   cipher: 'unknown',

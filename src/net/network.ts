@@ -4,11 +4,19 @@
  */
 import net from 'node:net'
 import tls from 'node:tls'
+import type { SecureChannel } from '../core/secure-channel.ts'
 import type { Link } from './link.ts'
 import { type ListeningHandle, listenerCopies } from './listener-copies.ts'
 import { type RawHandle, rawStreams, takeHandle } from './raw.ts'
 import { RawLink } from './raw-link.ts'
 import { StreamLink } from './stream-link.ts'
+import {
+  type AcceptOptions,
+  beginHandshake,
+  type Handshake,
+  settle,
+  type TlsOffer,
+} from './tls-accept.ts'
 import { Turn } from './turn.ts'
 
 export type Address = { host: string; port: number } | { path: string }
@@ -21,8 +29,15 @@ export interface Listener {
 
 export interface TlsAccepted {
   readonly link: Link
-  /** The name the client asked for (SNI), lower case; undefined when it sent none. */
-  readonly serverName: string | undefined
+  readonly channel: SecureChannel
+}
+
+export interface TlsConnected {
+  readonly link: Link
+  /** What the server showed, DER. */
+  readonly certificate: Buffer | undefined
+  /** What it agreed to speak (ALPN); undefined when it said nothing. */
+  readonly protocol: string | undefined
 }
 
 /** Connections taken from one listening socket in one turn of the event loop, at most. */
@@ -125,56 +140,36 @@ export class Network {
     })
   }
 
-  /** Server side of TLS on `link`; `early` are bytes of the handshake already read. */
-  acceptTls(
+  /**
+   * Server side of TLS on `link`. Rejects with why there is none; the link may be closed again by the
+   * time the promise is acted upon.
+   */
+  acceptTls(link: Link, offer: TlsOffer, options: AcceptOptions): Handshake<TlsAccepted> {
+    return beginHandshake(link.detach(), offer, options, (socket, channel) => ({
+      link: this.#linkOn(socket),
+      channel,
+    }))
+  }
+
+  /**
+   * Client side of TLS on `link`. A session is never resumed: the certificate is verified each time.
+   * Rejects with why there is no channel; the link is gone then.
+   */
+  connectTls(
     link: Link,
-    context: tls.SecureContext,
-    early: Buffer,
+    options: tls.ConnectionOptions,
     timeoutMs: number,
-  ): Promise<TlsAccepted> {
-    const plain = link.detach()
-    if (early.length > 0) plain.unshift(Buffer.from(early))
-    const socket = new tls.TLSSocket(plain, {
-      isServer: true,
-      secureContext: context,
-      ALPNProtocols: ['postgresql'],
-    })
-    // Without a `tls.Server` above it, Node tells of a broken record by this event and does no more.
-    socket.on('_tlsError', (error: Error) => socket.destroy(error))
-    return this.#secured(socket, 'secure', timeoutMs).then((secured) => {
-      const name = (socket as unknown as { servername?: string | false }).servername
-      return {
-        link: secured,
-        serverName: typeof name === 'string' ? name.toLowerCase() : undefined,
-      }
-    })
-  }
-
-  /** Client side of TLS on `link`. */
-  connectTls(link: Link, options: tls.ConnectionOptions, timeoutMs: number): Promise<Link> {
+  ): Promise<TlsConnected> {
     const socket = tls.connect({ ...options, socket: link.detach() })
-    return this.#secured(socket, 'secureConnect', timeoutMs)
+    return settle(socket, 'secureConnect', timeoutMs, () => ({
+      link: this.#linkOn(socket),
+      certificate: socket.getPeerX509Certificate()?.raw,
+      protocol: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
+    })).done
   }
 
-  /** The link may be closed again by the time the promise is acted upon. */
-  #secured(socket: tls.TLSSocket, event: string, timeoutMs: number): Promise<Link> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error) => {
-        clearTimeout(timer)
-        socket.destroy()
-        reject(error)
-      }
-      const timer = setTimeout(() => fail(new Error('TLS handshake took too long')), timeoutMs)
-      const ended = () => fail(new Error('peer left during the TLS handshake'))
-      socket.once('error', fail)
-      socket.once('close', ended)
-      socket.once(event, () => {
-        clearTimeout(timer)
-        socket.removeListener('error', fail)
-        socket.removeListener('close', ended)
-        // Made here and not by whoever waits: an error in this same read must find it listening.
-        resolve(new StreamLink(this.turn, socket))
-      })
-    })
+  /** Made in the read that ends the handshake: an error in that same read must find it listening. */
+  #linkOn(socket: tls.TLSSocket): Link {
+    return new StreamLink(this.turn, socket)
   }
 }

@@ -2,10 +2,10 @@
  * What a door gives to each login: where it has come to, and whom to ask for what it cannot know. Rule:
  * a login holds nothing of the door but this, so one object serves all clients of a door.
  */
-import type tls from 'node:tls'
 import type { WeirError } from '../core/errors.ts'
 import type { Endpoint } from '../endpoint/router.ts'
 import type { Network } from '../net/network.ts'
+import type { TlsOffer } from '../net/tls-accept.ts'
 import type { CancelKey, GreetOptions } from '../protocol/contract.ts'
 import type { Login } from './login.ts'
 import type { Rooms } from './rooms.ts'
@@ -22,8 +22,8 @@ export interface Doorway {
   readonly loginTimeoutMs: number
   /** Where each step of a login waits for its turn. */
   readonly turnstile: Turnstile
-  /** The certificate to show; undefined when TLS is off. */
-  secureContext(): tls.SecureContext | undefined
+  /** Which certificates to show and ask for; undefined when TLS is off. */
+  tlsOffer(): TlsOffer | undefined
   /** Another endpoint by name or by TLS server name; undefined when there is none. */
   byName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined
   byServerName(name: string): { endpoint: Endpoint; rooms: Rooms } | undefined

@@ -4,10 +4,12 @@
  * the greeting, and a login ends in exactly one note: refused and why, gone, or entered.
  */
 import { messageOf, WeirError } from '../core/errors.ts'
-import { BARE_CHANNEL } from '../core/secure-channel.ts'
+import type { SecureChannel } from '../core/secure-channel.ts'
 import { Deadline } from '../core/timer-wheel.ts'
 import type { Endpoint } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
+import type { TlsAccepted } from '../net/network.ts'
+import type { Handshake } from '../net/tls-accept.ts'
 import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
 import type { Doorway, TurnedAway } from './doorway.ts'
 import { comeIn, type Entering } from './entrance.ts'
@@ -27,11 +29,13 @@ export class Login implements Receiver, Passer, Entering {
   endpoint: Endpoint
   rooms: Rooms
   link: Link
+  /** What is known of TLS, once it is up. */
+  channel: SecureChannel | undefined
   #greeting: GreetingMachine
   #deadline: Deadline
   #errand: Cancellable | undefined
   #over = false
-  #upgrading = false
+  #handshake: Handshake<TlsAccepted> | undefined
   /** Waits for its turn to go on. */
   #queued = false
   /** What to do with the welcome that has come. */
@@ -128,7 +132,7 @@ export class Login implements Receiver, Passer, Entering {
   }
 
   #steps(): void {
-    while (!this.#over && this.#errand === undefined && !this.#upgrading) {
+    while (!this.#over && this.#errand === undefined && this.#handshake === undefined) {
       const step = this.#greeting.next()
       switch (step.kind) {
         case 'starved':
@@ -138,7 +142,7 @@ export class Login implements Receiver, Passer, Entering {
           this.link.write(step.bytes)
           break
         case 'upgrade-tls':
-          this.#upgrade(step.early)
+          this.#upgrade(step.direct, step.early)
           return
         case 'cancel':
           void this.#cancel(step.key)
@@ -168,35 +172,40 @@ export class Login implements Receiver, Passer, Entering {
     this.link.end()
   }
 
-  #upgrade(early: Buffer): void {
-    const context = this.door.secureContext()
-    if (context === undefined) throw new Error('BUG: TLS agreed on without a certificate')
-    this.#upgrading = true
-    this.door.network.turn.flush()
-    this.door.network.acceptTls(this.link, context, early, this.door.loginTimeoutMs).then(
-      ({ link, serverName }) => {
-        if (this.#over) {
-          link.destroy()
-          return
-        }
-        if (link.closed) {
-          this.closed()
-          return
-        }
-        this.link = link
-        link.receiver = this
-        const named = serverName === undefined ? undefined : this.door.byServerName(serverName)
-        if (named !== undefined && !this.moveTo(named)) return
-        this.#greeting.secured({ ...BARE_CHANNEL, serverName })
-        this.#upgrading = false
-        link.resume()
-        this.#pull()
-      },
+  #upgrade(direct: boolean, early: Buffer): void {
+    const { door } = this
+    const offer = door.tlsOffer()
+    if (offer === undefined) throw new Error('BUG: TLS agreed on without a certificate')
+    door.network.turn.flush()
+    const timeoutMs = door.loginTimeoutMs
+    this.#handshake = door.network.acceptTls(this.link, offer, { direct, early, timeoutMs })
+    this.#handshake.done.then(
+      (accepted) => this.#guarded(() => this.#secured(accepted)),
       (error) => {
-        if (this.#over) return
-        this.#refused('tls-handshake', messageOf(error), undefined)
+        if (!this.#over) this.#refused('tls-handshake', messageOf(error), undefined)
       },
     )
+  }
+
+  #secured({ link, channel }: TlsAccepted): void {
+    if (this.#over) {
+      link.destroy()
+      return
+    }
+    if (link.closed) {
+      this.closed()
+      return
+    }
+    this.link = link
+    link.receiver = this
+    this.channel = channel
+    this.#handshake = undefined
+    const { serverName } = channel
+    const named = serverName === undefined ? undefined : this.door.byServerName(serverName)
+    if (named !== undefined && !this.moveTo(named)) return
+    this.#greeting.secured(channel)
+    link.resume()
+    this.#pull()
   }
 
   moveTo(named: { endpoint: Endpoint; rooms: Rooms }): boolean {
@@ -247,6 +256,7 @@ export class Login implements Receiver, Passer, Entering {
   #end(): void {
     this.#over = true
     this.#errand?.cancel()
+    this.#handshake?.stop()
     this.rooms.wheel.cancel(this.#deadline)
     this.door.ended(this)
   }

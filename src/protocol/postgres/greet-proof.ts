@@ -4,7 +4,7 @@
  */
 import type { CredentialLookup, Verifier } from '../../auth/credential.ts'
 import { md5Proves } from '../../auth/md5.ts'
-import { SCRAM_SHA_256 } from '../../auth/scram-keys.ts'
+import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../../auth/scram-keys.ts'
 import { ScramServer } from '../../auth/scram-server.ts'
 import {
   authenticationMd5,
@@ -27,19 +27,33 @@ export type ProofStep =
   | { readonly kind: 'wrong' }
 
 /**
- * The method to offer, or undefined when none may be used. A user of whom only one stored form is
+ * The method to offer, or undefined when none may be used: `trust` needs a client on loopback, `cert`
+ * one whose certificate fits the user. A user of whom only one stored form is
  * held is asked for that one where the configuration lets us, as Postgres does for its `md5`.
  */
 export function chooseMethod(
   methods: readonly AuthMethod[],
-  loopback: boolean,
+  client: { readonly loopback: boolean; readonly certified: boolean },
   verifier: Verifier,
 ): AuthMethod | undefined {
-  const usable = methods.filter((method) => method !== 'trust' || loopback)
+  const usable = methods.filter((method) => {
+    if (method === 'trust') return client.loopback
+    return method !== 'cert' || client.certified
+  })
   const first = usable[0]
   if (first === 'md5' && verifier.holds === 'scram') return 'scram-sha-256'
   if (first === 'scram-sha-256' && verifier.holds === 'md5' && usable.includes('md5')) return 'md5'
   return first
+}
+
+export interface ClientProofOptions {
+  readonly method: 'scram-sha-256' | 'md5'
+  readonly user: string
+  readonly verifier: Verifier
+  readonly lookup: CredentialLookup
+  readonly random: (n: number) => Buffer
+  /** Of the channel, where one may be bound; see `SecureChannel`. */
+  readonly serverEndPoint: Buffer | undefined
 }
 
 export class ClientProof {
@@ -49,17 +63,15 @@ export class ClientProof {
   #lookup: CredentialLookup
   #salt: Buffer | undefined
   #scram: ScramServer | undefined
+  /** Mechanisms, best first. */
+  #offered: string[] = []
+  #bound = false
   #expects: 'password' | 'sasl-initial' | 'sasl-first' | 'sasl-final'
   /** What asks the client for its proof. */
   readonly request: Buffer
 
-  constructor(
-    method: 'scram-sha-256' | 'md5',
-    user: string,
-    verifier: Verifier,
-    lookup: CredentialLookup,
-    random: (n: number) => Buffer,
-  ) {
+  constructor(options: ClientProofOptions) {
+    const { method, user, verifier, lookup, random, serverEndPoint } = options
     this.#method = method
     this.#user = user
     this.#verifier = verifier
@@ -74,10 +86,18 @@ export class ClientProof {
         others: (verifier.others ?? []).map(({ scram }) => scram),
         known: this.#holds('scram'),
         nonce: random(NONCE_BYTES).toString('base64'),
+        serverEndPoint,
       })
       this.#expects = 'sasl-initial'
-      this.request = authenticationSasl([SCRAM_SHA_256])
+      this.#offered =
+        serverEndPoint === undefined ? [SCRAM_SHA_256] : [SCRAM_SHA_256_PLUS, SCRAM_SHA_256]
+      this.request = authenticationSasl(this.#offered)
     }
+  }
+
+  /** How the client proves itself, as far as it has said so. */
+  get name(): 'scram-sha-256' | 'scram-sha-256-plus' | 'md5' {
+    return this.#bound ? 'scram-sha-256-plus' : this.#method
   }
 
   /** For the error about a message of another type. */
@@ -95,9 +115,10 @@ export class ClientProof {
         return this.#takeMd5(body)
       case 'sasl-initial': {
         const { mechanism, data } = readSaslInitialResponse(body)
-        if (mechanism !== SCRAM_SHA_256) {
+        if (!this.#offered.includes(mechanism)) {
           throw new ProtocolError('client selected an invalid SASL authentication mechanism')
         }
+        this.#bound = mechanism === SCRAM_SHA_256_PLUS
         if (data !== null) return this.#begin(data)
         this.#expects = 'sasl-first'
         return { kind: 'answer', bytes: authenticationSaslContinue(Buffer.alloc(0)) }
@@ -121,7 +142,7 @@ export class ClientProof {
   }
 
   #begin(data: Buffer): ProofStep {
-    const bytes = authenticationSaslContinue(this.#scram!.begin(data))
+    const bytes = authenticationSaslContinue(this.#scram!.begin(data, this.#bound))
     this.#expects = 'sasl-final'
     return { kind: 'answer', bytes }
   }

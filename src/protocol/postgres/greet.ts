@@ -13,13 +13,13 @@ import { BARE_CHANNEL, type SecureChannel } from '../../core/secure-channel.ts'
 import { authenticationOk, negotiateProtocolVersion } from '../../wire/postgres/backend.ts'
 import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { readFirstPacket, type Startup } from '../../wire/postgres/startup.ts'
-import { ClearProof } from './greet-clear.ts'
 import {
   type Certified,
   certificateFault,
   isCertified,
   refuseUncertified,
 } from './greet-certificate.ts'
+import { ClearProof } from './greet-clear.ts'
 import { ClientProof, chooseMethod } from './greet-proof.ts'
 import {
   isGoodbye,

@@ -9,9 +9,15 @@ import { afterEach, expect, it } from 'vitest'
 import { until } from '../../../src/core/until.ts'
 import type { Link } from '../../../src/net/link.ts'
 import { type Listener, Network } from '../../../src/net/network.ts'
+import type { TlsOffer } from '../../../src/net/tls-accept.ts'
 import { TEST_CERTIFICATE, TEST_KEY } from '../../integration/test-certificate.ts'
 
 const context = tls.createSecureContext({ cert: TEST_CERTIFICATE, key: TEST_KEY })
+const offer: TlsOffer = {
+  choose: () => ({ context, serverEndPoint: undefined }),
+  asksCertificate: false,
+}
+const INSIDE = { direct: false, early: Buffer.alloc(0), timeoutMs: 5_000 }
 /** A record of application data that no key can open. */
 const BAD_RECORD = Buffer.concat([Buffer.from([0x17, 3, 3, 0, 0x20]), Buffer.alloc(32, 7)])
 
@@ -27,7 +33,7 @@ it('a client that follows its handshake with rubbish in the same segment only lo
   const network = new Network()
   const outcome: { link?: Link; error?: Error } = {}
   listener = await network.listen({ host: '127.0.0.1', port: 0 }, 10, (link) => {
-    network.acceptTls(link, context, Buffer.alloc(0), 5_000).then(
+    network.acceptTls(link, offer, INSIDE).done.then(
       (accepted) => {
         outcome.link = accepted.link
         accepted.link.resume()
