@@ -70,9 +70,9 @@ export class PostgresRide implements Passenger {
     if (named?.statement !== statement) return undefined
     const presence = prepared.use(statement!, ledger.batch)
     if (presence === 'asked') return undefined
-    if (!describes && named!.told !== undefined && prepared.look(statement!) !== named!.told) {
-      return undefined
-    }
+    // What is prepared anew may have another shape now than what was known of it here.
+    const shape = presence === 'ready' ? prepared.look(statement!) : undefined
+    if (!describes && named!.told !== undefined && shape !== named!.told) return undefined
     return presence === 'ready' ? this.#renamed(0) : this.#placed(server, presence === 'unsure')
   }
 
