@@ -14,6 +14,7 @@ import { registerServe } from './serve.ts'
 import { registerStatus } from './status.ts'
 import { registerStorm } from './storm.ts'
 import { registerSwitchover } from './switchover.ts'
+import { registerToken } from './token.ts'
 import { registerUp } from './up.ts'
 import { version } from './version.ts'
 
@@ -31,6 +32,7 @@ Examples:
   weir serve --config config/minimal.yaml  Weir in front of an existing Postgres
   weir status                              what a running Weir sees
   weir switchover                          another node becomes the writer; clients only wait
+  weir token --host db --user app          a password for 15 minutes, signed with an access key
   weir pins app.sql                        what would pin a session, there and at RDS Proxy
   weir failover --rounds 3                 what clients see when the writer goes, measured
   weir storm --clients 5000                what a storm of new connections does, measured`,
@@ -42,6 +44,7 @@ Examples:
   registerSwitchover(program)
   registerCluster(program)
   registerConfig(program)
+  registerToken(program)
   registerPins(program)
   registerFailover(program)
   registerStorm(program)
