@@ -18,6 +18,8 @@ import { effectOfTag } from './tags.ts'
 
 /** Messages that are read whole may be this long; nothing a server says of itself is longer. */
 const READ_WHOLE_BYTES = 4 * 1_048_576
+/** A server reports about fifteen of its settings, an extension perhaps a few more. */
+const MOST_PARAMETERS = 1_000
 /** Who says "cached plan must not change result type"; plancache.c of PostgreSQL. */
 const PLAN_CHECK = 'RevalidateCachedQuery'
 /** What a server may say at any time. */
@@ -355,11 +357,15 @@ export class Replies {
     const quiet = head === OWED.QUIET || (head === OWED.ASK && headUndo?.reports !== true)
     const told = this.#tell()
     if (told !== undefined) return told
+    const server = this.#server
+    const { parameters } = server
+    const { name, value } = readParameterStatus(cursor.body(total))
+    if (parameters.size >= MOST_PARAMETERS && !parameters.has(name)) {
+      return broken(server, 'more settings than any server has')
+    }
     const step = this.#stream.pass(total, quiet)
     if (step !== undefined) return step
-    const server = this.#server
-    const { name, value } = readParameterStatus(cursor.body(total))
-    server.parameters.set(name, value)
+    parameters.set(name, value)
     if (!quiet && !this.#stream.abandoned) server.onReported?.(name)
     return undefined
   }
