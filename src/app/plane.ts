@@ -3,7 +3,6 @@
  * it is told the topology (its store), pauses and budgets, and tells hints and figures; it finds out
  * nothing about nodes by itself, so there may be several, each in a process of its own.
  */
-import type tls from 'node:tls'
 import type { SecretEntry } from '../auth/secret-file.ts'
 import { Secrets } from '../auth/secrets.ts'
 import type { EndpointSettings, Settings } from '../config/settings.ts'
@@ -30,6 +29,7 @@ import type { Sessions } from '../session/sessions.ts'
 import { WelcomeBook } from '../session/welcome.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
+import { Certificates } from './certificates.ts'
 import { FirstAnswers } from './first-answers.ts'
 import { hubFor } from './hub.ts'
 import { Moves } from './moves.ts'
@@ -41,12 +41,13 @@ import {
   cannotListen,
   listenPoolSettings,
   poolSettings,
-  secureContextFor,
   sharingRules,
   waitsFor,
 } from './settings.ts'
 import { Supply } from './supply.ts'
 import { countFromZero, poolObserver } from './tally.ts'
+import { Keyring } from './tokens.ts'
+import { type Users, usersFor } from './user-lookup.ts'
 
 export interface PlaneParts {
   /** Its own share of what is to be shared out. */
@@ -102,7 +103,9 @@ export class DataPlane {
   #peers: Peers | undefined
   #lanes: Lanes | undefined
   #rates: ConnectRates | undefined
-  #secureContext: tls.SecureContext | undefined
+  #certificates: Certificates | undefined
+  #keyring: Keyring | undefined
+  #users: Users | undefined
   #housekeeping: NodeJS.Timeout | undefined
   #loopWatch: { stop(): void } | undefined
   #draining = false
@@ -156,9 +159,15 @@ export class DataPlane {
     const { settings, network, metrics, store, log, clock } = this.#parts
     countFromZero(metrics, settings)
     this.#rates = connectRates(settings, clock)
-    this.#secureContext = secureContextFor(settings)
-    const encrypts = this.#secureContext !== undefined
-    const protocol = protocolFor(settings, this.secrets, encrypts, this.#parts.listeners)
+    this.#certificates = await Certificates.open({ tls: settings.tls, clock, log })
+    const encrypts = this.#certificates !== undefined
+    this.#keyring = await Keyring.open(settings.auth, this.#parts)
+    const { listeners } = this.#parts
+    this.#users = usersFor({
+      ...{ query: settings.auth.query, secrets: this.secrets, store, clock, log },
+      counters: metrics.general,
+    })
+    const protocol = protocolFor(settings, this.#users.lookup, encrypts, this.#keyring, listeners)
     this.#servers = new Servers({
       ...{ settings, network, protocol, metrics, store },
       pools: () => this.supply.pools,
@@ -202,10 +211,14 @@ export class DataPlane {
     return this.#taking
   }
 
-  /** Takes over another certificate; who is logged in stays so. */
+  /**
+   * Takes over another certificate, never one where there was none, and other access keys and rules of
+   * users; who is logged in stays so.
+   * @throws WeirError WEIR_CERTIFICATE, WEIR_TOKENS; what it names has not changed then
+   */
   async renew(settings: Settings): Promise<void> {
-    // Never one where there was none: the greeting was made without it.
-    if (this.#secureContext !== undefined) this.#secureContext = secureContextFor(settings)
+    await this.#certificates?.renew(settings.tls)
+    await this.#keyring?.renew(settings.auth)
   }
 
   #place(settings: EndpointSettings, protocol: Protocol): Place {
@@ -240,7 +253,7 @@ export class DataPlane {
       loginsBeyond: limits.loginsBeyond,
       maxWaiting: limits.maxClientConnections,
       rates: this.#rates,
-      secureContext: () => this.#secureContext,
+      tlsOffer: () => this.#certificates?.offer,
       byName: (name) => this.places.find((p) => p.settings.name === name),
       byServerName: (name) =>
         this.places.find((p) => p.settings.tlsServerNames.some((n) => n.toLowerCase() === name)),
@@ -322,6 +335,9 @@ export class DataPlane {
     clearInterval(this.#housekeeping)
     this.#moves.stop()
     this.#loopWatch?.stop()
+    this.#certificates?.stop()
+    this.#keyring?.stop()
+    this.#users?.close()
     this.firstAnswers.unwatch()
   }
 }

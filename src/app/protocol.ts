@@ -1,34 +1,49 @@
 /** Postgres as the settings want it. Rule: pure translation, as in settings.ts beside it. */
+
+import type { CredentialLookup, ProofLookup } from '../auth/credential.ts'
 import { ScramKeyCache } from '../auth/scram-key-cache.ts'
-import type { Secrets } from '../auth/secrets.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Protocol } from '../protocol/contract.ts'
 import { postgres } from '../protocol/postgres/postgres.ts'
+import type { Keyring } from './tokens.ts'
 
 /** Listeners of the same Weir in other processes. */
 export type ListenersElsewhere = NonNullable<Parameters<typeof postgres>[0]['elsewhere']>
 
 /**
  * @param encrypts whether there is a certificate to show to clients
+ * @param keyring what holds for single users, and who judges tokens
  * @param elsewhere of one of several workers
  */
 export function protocolFor(
   settings: Settings,
-  secrets: Secrets,
+  secrets: CredentialLookup & ProofLookup,
   encrypts: boolean,
+  keyring: Keyring,
   elsewhere?: ListenersElsewhere,
 ): Protocol {
   const { auth, tls, limits, pool } = settings
   return postgres({
     secrets,
     scramKeys: new ScramKeyCache(),
+    rules: (user) => keyring.rules.of(user),
+    tokens: keyring.tokens,
     methods: auth.trust ? ['trust', ...auth.methods] : auth.methods,
     tls: encrypts ? tls.mode : 'off',
-    nodeTls: tls.nodes === 'disable' || tls.nodes === 'prefer' ? tls.nodes : 'require',
+    certificates: encrypts ? certificateRules(tls) : undefined,
     startupLimit: limits.startupPacketBytes,
     inspectBytes: limits.inspectBytes,
     preparedPerServer: limits.preparedStatementsPerServer,
     initQuery: pool.initQuery ?? '',
     elsewhere,
   })
+}
+
+/** What clients must show of themselves; undefined when they are not asked. */
+function certificateRules({ clientCertificates, certificateUsers }: Settings['tls']) {
+  if (clientCertificates === 'off') return undefined
+  return {
+    required: clientCertificates === 'required',
+    users: certificateUsers.map(({ name, user }) => ({ name, user })),
+  }
 }

@@ -1,0 +1,164 @@
+/**
+ * A password is changed on the node and in the secrets file while clients work and come anew. Rule:
+ * whichever is changed first, nobody is refused: not those with the former password, not those with
+ * the new one.
+ */
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { messageOf } from '../../src/core/errors.ts'
+import { until } from '../../src/core/until.ts'
+import { type House, startHouse } from '../support/house.ts'
+
+const CLIENTS = 50
+const PATIENCE_MS = 60_000
+
+let house: House
+let folder: string
+let file: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-rotation-'))
+  file = join(folder, 'app.json')
+  await put('zero')
+  house = await startHouse({
+    pool: 6,
+    ports: [17_300, 17_339],
+    config: {
+      auth: { secrets: [{ username: 'weir', password: 'weir' }, file], rotationWindow: '1h' },
+      // So many come at once on a busy machine.
+      limits: { loginTimeout: '60s' },
+    },
+  })
+  await house.ask("create role app login password 'zero'")
+})
+
+afterAll(async () => {
+  await house?.end()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** As a careful program would: nobody ever sees half of it. */
+async function put(password: string): Promise<void> {
+  const text = JSON.stringify({ username: 'app', password, engine: 'postgres' })
+  await writeFile(`${file}.new`, text, { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
+
+const alter = (password: string) => house.ask(`alter role app password '${password}'`)
+
+async function asApp(password: string, text = 'select current_user'): Promise<unknown> {
+  const client = new pg.Client({
+    ...{ host: '127.0.0.1', port: house.port, user: 'app', password, database: 'postgres' },
+    connectionTimeoutMillis: PATIENCE_MS,
+  })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return (await client.query(text)).rows[0]
+  } finally {
+    await client.end()
+  }
+}
+
+/** Clients that log in, ask and leave, again and again, with whichever password is right. */
+class Load {
+  passwords: readonly string[]
+  done = 0
+  readonly errors: string[] = []
+  #stopped = false
+  #clients: Promise<void>[]
+
+  constructor(password: string) {
+    this.passwords = [password]
+    this.#clients = Array.from({ length: CLIENTS }, (_, i) => this.#client(i))
+  }
+
+  async #client(i: number): Promise<void> {
+    for (let round = i; !this.#stopped; round++) {
+      const password = this.passwords[round % this.passwords.length]!
+      try {
+        await asApp(password)
+        this.done++
+      } catch (error) {
+        this.errors.push(`${password}: ${messageOf(error)}`)
+      }
+    }
+  }
+
+  /** Resolves when each client has been served about `rounds` times more. */
+  async served(rounds: number): Promise<void> {
+    const goal = this.done + rounds * CLIENTS
+    await until(() => this.done >= goal || this.errors.length > 0, PATIENCE_MS, {
+      what: `${rounds} rounds of ${CLIENTS} clients`,
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all(this.#clients)
+  }
+}
+
+const noticed = () => house.app.snapshot().events.filter((e) => e.text.includes('have changed'))
+
+async function noticedAfter(change: () => Promise<unknown>): Promise<void> {
+  const before = noticed().length
+  await change()
+  await until(() => noticed().length > before, PATIENCE_MS, { what: 'the change to be noticed' })
+}
+
+describe('a password that is rotated under load', () => {
+  test('refuses nobody when the node has it first', async () => {
+    const load = new Load('zero')
+    await load.served(2)
+    await alter('one')
+    await load.served(2)
+    await noticedAfter(() => put('one'))
+    load.passwords = ['zero', 'one']
+    await load.served(4)
+    await load.stop()
+    expect(load.errors).toEqual([])
+  })
+
+  test('refuses nobody when the file has it first, and new connections go on with the other', async () => {
+    const load = new Load('one')
+    await load.served(1)
+    await noticedAfter(() => put('two'))
+    load.passwords = ['one', 'two']
+    await load.served(2)
+    // Everything must be opened anew, with a password that the file no longer has.
+    await house.ask("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
+    await load.stop()
+    const cut = load.errors.filter((text) => !/terminating connection|lost/i.test(text))
+    expect(cut).toEqual([])
+    expect(await asApp('two')).toEqual({ current_user: 'app' })
+    await alter('two')
+    await house.ask("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
+    expect(await asApp('one')).toEqual({ current_user: 'app' })
+    expect(await asApp('two')).toEqual({ current_user: 'app' })
+  })
+
+  test('is not accepted when it was never right, nor when it was replaced before the last ones', async () => {
+    await expect(asApp('never')).rejects.toThrow('password authentication failed for user "app"')
+  })
+
+  test('goes on as before when the file is broken, and takes over once it is mended', async () => {
+    await writeFile(file, '{"username":"app","passw')
+    await until(() => house.app.snapshot().events.length >= 0, 1_000)
+    expect(await asApp('two')).toEqual({ current_user: 'app' })
+    await alter('three')
+    await noticedAfter(() => put('three'))
+    expect(await asApp('three')).toEqual({ current_user: 'app' })
+  })
+
+  test('is found by a failed login where the file had been changed unseen', async () => {
+    await alter('four')
+    await put('four')
+    await house.ask("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
+    // The client still has the former one; the node takes only what is in the file by now.
+    expect(await asApp('three')).toEqual({ current_user: 'app' })
+  })
+})
