@@ -5,11 +5,13 @@
  */
 import { isIPv4 } from 'node:net'
 import { dirname, resolve } from 'node:path'
+import { checkAdmin } from './check-admin.ts'
 import { checkEndpoints } from './check-endpoints.ts'
 import { checkSource } from './check-source.ts'
-import { checkTls } from './check-tls.ts'
+import { checkNodesTls, checkTls } from './check-tls.ts'
+import { checkTokens } from './check-tokens.ts'
 import type { Draft, Report } from './draft.ts'
-import { inspectSecretFile, readable } from './secret-file.ts'
+import { inspectSecretFile } from './secret-file.ts'
 import { addressOf } from './settings.ts'
 
 export function checkAll(draft: Draft, file: string, report: Report): void {
@@ -18,9 +20,12 @@ export function checkAll(draft: Draft, file: string, report: Report): void {
   checkEndpoints(draft, report)
   checkNumbers(draft, report)
   checkDoors(draft, report)
+  checkAdmin(draft, isLoopback(draft.admin.host), file, report)
   checkInstance(draft, report)
   checkTls(draft, file, report)
+  checkNodesTls(draft, file, report)
   checkSecrets(draft, file, report)
+  checkTokens(draft, file, report)
 }
 
 /** Whether only this machine can reach an address. */

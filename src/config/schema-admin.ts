@@ -1,7 +1,57 @@
 /** Settings of what is seen from outside: admin and log. Rule: only this machine sees it by default. */
-import { count, oneOf, section, text, yesNo } from './setting.ts'
+import { z } from 'zod'
+import { about, choices, count, oneOf, section, sections, text, texts, yesNo } from './setting.ts'
 
 const port = { min: 1, max: 65_535 }
+
+const adminUser = section(
+  {
+    name: text('a name', { description: 'Name of the user.', example: 'alice' }),
+    role: oneOf(['view', 'operate'], {
+      description: 'view: sees everything; operate: also pauses, resumes and switches over.',
+      aws: 'IAM policies on rds:Describe* and rds:FailoverDBCluster',
+      example: 'operate',
+    }).prefault('view'),
+    password: z
+      .string()
+      .regex(/^(scrypt\$|SCRAM-SHA-256\$).+/)
+      .optional()
+      .register(about, {
+        description:
+          'Verifier of the password, as `weir admin-user` or pg_authid has it; never the password itself.',
+        example: '"scrypt$15$8$1$SALT$HASH"',
+        type: 'text',
+        want: 'a verifier that begins with scrypt$ or SCRAM-SHA-256$ (weir admin-user makes one)',
+        secret: true,
+        verbatim: true,
+      }),
+    passwordFile: text('the name of a file', {
+      description: 'File with that verifier, relative to this file; read again when it changes.',
+      example: 'alice.verifier',
+    }).optional(),
+    tokenHash: z
+      .string()
+      .regex(/^sha256:[0-9a-fA-F]{64}$/)
+      .optional()
+      .register(about, {
+        description: 'Hash of a bearer token, as `weir admin-user --token` prints it.',
+        example: '"sha256:..."',
+        type: 'text',
+        want: 'sha256: and 64 hex digits (weir admin-user --token makes one)',
+        secret: true,
+        verbatim: true,
+      }),
+    tokenFile: text('the name of a file', {
+      description:
+        'File with a bearer token, or its hash, relative to this file; read again when it changes.',
+      example: 'prometheus.token',
+    }).optional(),
+  },
+  {
+    description: 'A user of admin.',
+    example: '{ name: alice, role: operate, passwordFile: alice.verifier }',
+  },
+)
 
 export const admin = section(
   {
@@ -18,6 +68,39 @@ export const admin = section(
       example: 'true',
     }).prefault(false),
     port: count(port, { description: 'TCP port of admin.', example: '6480' }).prefault(6480),
+    names: texts('a host name', {
+      description:
+        'Host names admin answers to, besides loopback, admin.host and the name of the machine. Others are refused, against DNS rebinding.',
+      example: '[weir.internal]',
+    }).optional(),
+    users: sections(adminUser, {
+      description:
+        'Who may use admin, by password (HTTP Basic) or bearer token. Without users whoever is on this machine may, and nobody else.',
+      aws: 'IAM users',
+      example: '[{ name: alice, role: operate, passwordFile: alice.verifier }]',
+    }).optional(),
+    open: choices(['healthz', 'readyz', 'metrics', 'status'], {
+      description:
+        'What everybody who reaches admin.host may see without a user; status is the page with all it shows.',
+      example: '[healthz, readyz]',
+    }).optional(),
+    tls: section(
+      {
+        certFile: text('the name of a PEM file', {
+          description:
+            'Certificate chain of admin, relative to this file; read again when it changes.',
+          example: 'admin.crt',
+        }),
+        keyFile: text('the name of a PEM file', {
+          description: 'Private key of certFile.',
+          example: 'admin.key',
+        }),
+      },
+      {
+        description: 'Encryption of admin. Needed for users when admin.host is not loopback.',
+        example: '{ certFile: admin.crt, keyFile: admin.key }',
+      },
+    ).optional(),
   },
   {
     description: 'The HTTP side for people and monitoring.',

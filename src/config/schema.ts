@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { admin, log } from './schema-admin.ts'
+import { audit } from './schema-audit.ts'
 import { auth } from './schema-auth.ts'
 import { listen } from './schema-doors.ts'
 import { instance } from './schema-instance.ts'
@@ -28,6 +29,7 @@ export const schema = section(
     rollTimeout: rollTimeout.prefault('unlimited'),
     instance: instance.prefault({}),
     admin: admin.prefault({}),
+    audit: audit.prefault({}),
     log: log.prefault({}),
   },
   { description: 'A configuration of Weir.', example: 'nodes: [...]' },

@@ -6,13 +6,14 @@
 import { dirname, resolve } from 'node:path'
 import { type FileSettings, schema } from './schema.ts'
 import type { Ms } from './setting.ts'
+import { adminWithoutSecrets, settleAdmin, settleAudit } from './settings-admin.ts'
 import {
   type QuerySettings,
   type SecretSource,
   settleQuery,
   settleSecret,
 } from './settings-auth.ts'
-import { settleTls } from './settings-tls.ts'
+import { type NodeTlsSection, settleNodeTls, settleTls } from './settings-tls.ts'
 import {
   type IamSettings,
   iamWithoutSecrets,
@@ -44,6 +45,8 @@ export interface NodeSettings {
   readonly port: number
   readonly socketDirectory: string | undefined
   readonly weight: number
+  /** What of TLS is different here; `tls.nodes` and its like hold otherwise. */
+  readonly tls?: NodeTlsSection | undefined
 }
 
 /** Holds all an endpoint rule needs, and where the endpoint listens. */
@@ -97,7 +100,7 @@ export interface Settings extends Plain {
  * @param file the configuration file; names in it are relative to its directory
  */
 export function settle(settings: FileSettings, file: string): Settings {
-  const { nodes = [], endpoints, auth, pool, admin, tls, ...rest } = settings
+  const { nodes = [], endpoints, auth, pool, admin, audit, tls, ...rest } = settings
   const beside = (name: string) => resolve(dirname(file), name)
   const plain = renamed(schema, { ...rest, pool }) as Inside<typeof rest & { pool: typeof pool }>
   const offset = settings.listen.portOffset
@@ -109,14 +112,15 @@ export function settle(settings: FileSettings, file: string): Settings {
       ...plain.topology,
       source: source.caFile === undefined ? source : { ...source, caFile: beside(source.caFile) },
     },
-    admin: { ...admin, port: admin.port + offset },
+    admin: settleAdmin(admin, offset, beside),
+    audit: settleAudit(audit, beside),
     tls: settleTls(tls, beside),
     pool: {
       ...plain.pool,
       maxIdleConnectionsPercent:
         pool.maxIdleConnectionsPercent ?? Math.floor(pool.maxConnectionsPercent / 2),
     },
-    nodes: nodes.map(settleNode),
+    nodes: nodes.map((node) => settleNode(node, beside)),
     endpoints: settled,
     auth: {
       methods: auth.methods,
@@ -147,10 +151,14 @@ export function withoutSecrets(settings: Settings): Settings {
     s.kind === 'inline' ? { ...s, password: '(hidden)' } : s,
   )
   const iam = iamWithoutSecrets(settings.auth.iam)
-  return { ...settings, auth: { ...settings.auth, secrets, iam } }
+  const admin = adminWithoutSecrets(settings.admin)
+  return { ...settings, admin, auth: { ...settings.auth, secrets, iam } }
 }
 
-function settleNode(node: NonNullable<FileSettings['nodes']>[number]): NodeSettings {
+function settleNode(
+  node: NonNullable<FileSettings['nodes']>[number],
+  beside: (name: string) => string,
+): NodeSettings {
   const address = node.url === undefined ? undefined : addressOf(node.url)
   return {
     name: node.name,
@@ -158,6 +166,7 @@ function settleNode(node: NonNullable<FileSettings['nodes']>[number]): NodeSetti
     port: address?.port ?? node.port ?? 5432,
     socketDirectory: node.socketDirectory,
     weight: node.weight,
+    ...(node.tls === undefined ? {} : { tls: settleNodeTls(node.tls, beside) }),
   }
 }
 
