@@ -37,6 +37,7 @@ const ROOMS = {
   // The passwords of its users are checked as those of clients are.
   admin: ['metrics', 'auth', 'core'],
   audit: ['core'],
+  certificates: ['core'],
   cluster: ['core'],
   bench: ['core'],
   core: [],

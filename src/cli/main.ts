@@ -5,6 +5,7 @@
 import { Command } from 'commander'
 import { ConfigErrors } from '../config/problem.ts'
 import { WeirError } from '../core/errors.ts'
+import { registerCert } from './cert.ts'
 import { registerCluster } from './cluster.ts'
 import { registerConfig } from './config.ts'
 import { registerFailover } from './failover.ts'
@@ -44,6 +45,7 @@ Examples:
   registerSwitchover(program)
   registerCluster(program)
   registerConfig(program)
+  registerCert(program)
   registerToken(program)
   registerPins(program)
   registerFailover(program)
