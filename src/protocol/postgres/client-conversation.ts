@@ -4,7 +4,7 @@
  * server connection it is attached to. Rule: `need-server` consumes nothing, so a request that never
  * got a server connection was never sent anywhere.
  */
-import { WeirError } from '../../core/errors.ts'
+import type { WeirError } from '../../core/errors.ts'
 import { readyForQuery } from '../../wire/postgres/backend.ts'
 import { FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
 import { ProtocolError } from '../../wire/postgres/protocol-error.ts'
@@ -25,10 +25,9 @@ import { Discarding } from './discarding.ts'
 import { ExtendedQueries } from './extended-query.ts'
 import { Following } from './following.ts'
 import { isCopyMessage, limitOf } from './frontend-rules.ts'
-import { OWED } from './ledger.ts'
 import { isBooked, lose } from './losing.ts'
 import { failedTransaction, type LostTransaction } from './lost-transaction.ts'
-import { errorBytesOf, fatalBytes } from './refusal.ts'
+import { errorBytesOf, fatalBytes, junkFound } from './refusal.ts'
 import type { RideCosts } from './ride-costs.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
 import { actingSql, bringSettings, isSettable, meaningKeyOf } from './settings.ts'
@@ -201,7 +200,7 @@ export class PostgresClientConversation implements ClientConversation {
 
   next(): ClientStep {
     try {
-      return this.#next()
+      return this.#desk.junk === undefined ? this.#next() : this.#broken(this.#desk.junk)
     } catch (error) {
       if (error instanceof ProtocolError) return this.#broken(error.message)
       throw error
@@ -256,9 +255,12 @@ export class PostgresClientConversation implements ClientConversation {
     return 'answer'
   }
 
+  /** What has passed goes first: the server may have the beginning of its last message already. */
   #broken(message: string): ClientStep {
-    this.bytes = fatalBytes(new WeirError('WEIR_CLIENT_PROTOCOL', message, { sqlstate: '08P01' }))
-    return 'broken'
+    this.#desk.junk = message
+    const ahead = this.#server && this.#desk.takePassed()
+    this.bytes = ahead ?? fatalBytes(junkFound(message))
+    return ahead === undefined ? 'broken' : 'forward'
   }
 
   #message(type: number, total: number): ClientStep | 'wait' | undefined {
@@ -296,9 +298,7 @@ export class PostgresClientConversation implements ClientConversation {
       case FRONTEND.SYNC:
         return this.#extended.sync(server, total)
       case FRONTEND.FUNCTION_CALL:
-        server.ledger.push(OWED.FUNCTION)
-        this.#desk.requests++
-        server.ledger.closeBatch()
+        this.#desk.calls(server)
         break
       case FRONTEND.COPY_DONE:
       case FRONTEND.COPY_FAIL:

@@ -7,6 +7,7 @@ import { FRONTEND } from '../../wire/postgres/codes.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import type { ClientStatements } from './client-statements.ts'
 import type { Following } from './following.ts'
+import { OWED } from './ledger.ts'
 import { Outbox } from './outbox.ts'
 import type { PostgresServerConversation } from './server-conversation.ts'
 
@@ -41,6 +42,8 @@ export class Desk {
   subscription = ''
   /** The next LISTEN is refused with these bytes, because its channel cannot be had. */
   refusal: Buffer | undefined
+  /** What came is no longer the protocol; what to say of it. */
+  junk: string | undefined
   // Nearly all clients never need these two, and there are thousands of clients.
   #subscribed: Set<string> | undefined
   #emit: ((bytes: Buffer) => void) | undefined
@@ -80,6 +83,19 @@ export class Desk {
       this.toServer.push(bytes)
     }
     return this.#emit
+  }
+
+  /** What has passed and was not given out yet, piece by piece. */
+  takePassed(): Buffer | undefined {
+    if (!this.toServer.empty) return this.toServer.take()
+    return this.in.hasRun ? this.in.takeRun() : undefined
+  }
+
+  /** A FunctionCall goes to `server`. */
+  calls({ ledger }: PostgresServerConversation): void {
+    ledger.push(OWED.FUNCTION)
+    this.requests++
+    ledger.closeBatch()
   }
 
   /** Channels that the shared listener was found to listen to for this client. */

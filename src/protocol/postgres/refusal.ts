@@ -17,6 +17,11 @@ function fieldsOf(error: WeirError, severity: Severity): ErrorFields {
   }
 }
 
+/** A client sent what is not the protocol. */
+export function junkFound(what: string): WeirError {
+  return new WeirError('WEIR_CLIENT_PROTOCOL', what, { sqlstate: '08P01' })
+}
+
 /** After this the connection closes. */
 export function fatalBytes(error: WeirError): Buffer {
   return errorBytesOf(error, 'FATAL')

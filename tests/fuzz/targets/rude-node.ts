@@ -91,6 +91,7 @@ const ENDING = /^(Query|Sync|FunctionCall)/
 async function check({ opening, acts, pieces }: Case): Promise<string> {
   const house = new Neighbours()
   const draw = new Draw(pieces, randomOf(pieces[0]!))
+  await house.keepApart()
   let asked = 0
   const ask = (lines: readonly string[]): void => {
     asked += lines.filter((text) => ENDING.test(text)).length
@@ -100,7 +101,7 @@ async function check({ opening, acts, pieces }: Case): Promise<string> {
   ask(['Query "begin"'])
   await house.settle()
   // In a transaction the rude client keeps what it was lent.
-  const node = house.nodes[0]!
+  const node = house.nodes[1]!
   ask(opening)
   const count = (): string => {
     const { frames } = framesOf(Buffer.concat(house.toRude), 'server')
@@ -123,7 +124,7 @@ async function check({ opening, acts, pieces }: Case): Promise<string> {
         for (const piece of cuts(draw, act.bytes)) node.link.deliver(piece)
         break
       case 'neighbour':
-        if (node.server.holder !== undefined || node.server.closed) await house.ask()
+        await house.ask()
         break
     }
     count()
