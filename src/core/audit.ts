@@ -59,8 +59,6 @@ export interface LogoutEvent {
   readonly database: string
   readonly source: AuditSource
   readonly reason: string
-  /** How long it lasted (ms). */
-  readonly lastedMs?: number | undefined
 }
 
 /** A session keeps its server connection from now on. */
@@ -80,8 +78,9 @@ export interface CancelEvent {
   readonly kind: 'cancel'
   /** `passed-on`: to another worker or instance, which decides and tells. */
   readonly outcome: 'accepted' | 'ignored' | 'passed-on'
-  readonly endpoint: string
-  readonly source: AuditSource
+  /** Undefined: passed on by another worker, whose line says both. */
+  readonly endpoint?: string | undefined
+  readonly source?: AuditSource | undefined
   /** The process number it names; with the secret beside it, it would be a key. */
   readonly pid: number
 }

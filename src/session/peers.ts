@@ -9,6 +9,7 @@ import type { GeneralCounters } from '../metrics/counters.ts'
 import type { Link } from '../net/link.ts'
 import type { Address, Network } from '../net/network.ts'
 import type { CancelKey, Protocol } from '../protocol/contract.ts'
+import type { CancelOutcome } from './audit-notes.ts'
 import { processNumber, readProcessNumber } from './process-numbers.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -40,22 +41,31 @@ export class Peers {
 
   /**
    * Carries out a cancel request, or has it carried out by a peer. Never rejects.
+   * @param tell hears at once what becomes of it
    * @returns resolves when it has had its effect or will have none; undefined when that is so already
    */
-  cancel(key: CancelKey): Promise<void> | undefined {
+  cancel(
+    key: CancelKey,
+    tell: (outcome: CancelOutcome) => void = () => {},
+  ): Promise<void> | undefined {
     const { instance, sessions, counters } = this.#options
     const number = readProcessNumber(key.pid)
     if (number !== undefined && number.instance !== instance) {
       const peer = number.forwarded ? undefined : this.#peers.get(number.instance)
       if (peer !== undefined) {
         const pid = processNumber({ ...number, forwarded: true })
+        tell('passed-on')
         return peer.send({ pid, secret: key.secret })
       }
       if (number.forwarded) this.#astray(number.instance)
     } else if (number !== undefined) {
       const session = sessions.find(number.session, key.secret)
-      if (session !== undefined) return session.cancel()
+      if (session !== undefined) {
+        tell('accepted')
+        return session.cancel()
+      }
     }
+    tell('ignored')
     counters.cancelsIgnored++
     return undefined
   }

@@ -2,26 +2,26 @@
  * The pins of one session, told to log and metrics as they come and go. Rule: a pin is counted when
  * it is set, once, and its end is only logged.
  */
-import type { Log } from '../core/log.ts'
-import type { EndpointCounters } from '../metrics/counters.ts'
 import type { PinReason } from '../protocol/contract.ts'
+import { auditPin } from './audit-notes.ts'
+import type { Rooms } from './rooms.ts'
+import type { Session } from './sessions.ts'
 
 /** Of a session that nothing pins, as nearly all are. */
 export const NO_PINS: ReadonlySet<PinReason> = new Set()
 
 /** A session whose pins are looked at; `pins` are as they were last time. */
-export interface Pinned {
-  readonly id: number
+export interface Pinned extends Pick<Session, 'id' | 'who' | 'route'> {
   pins: ReadonlySet<PinReason>
-  readonly route: { readonly endpoint: { readonly rule: { readonly name: string } } }
 }
 
 /** Tells what has pinned the session and what no longer does; by reason the statement's digest. */
 export function notePins(
-  { log, counters }: { readonly log: Log; readonly counters: EndpointCounters },
+  rooms: Pick<Rooms, 'log' | 'counters' | 'audit'>,
   session: Pinned,
   now: ReadonlyMap<PinReason, string>,
 ): void {
+  const { log, counters } = rooms
   const { id: client, pins: before, route } = session
   const endpoint = route.endpoint.rule.name
   for (const [reason, digest] of now) {
@@ -30,6 +30,7 @@ export function notePins(
     if (reason === 'configured') continue
     const message = 'session pinned to its server connection'
     log.info({ client, endpoint, reason, digest }, message)
+    auditPin(rooms, session, reason, digest)
   }
   for (const reason of before) {
     if (now.has(reason)) continue

@@ -11,6 +11,7 @@ import type { Route } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type { CancelKey, Introduction, MessageWatch, PinReason } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
+import { auditLeft } from './audit-notes.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Rooms } from './rooms.ts'
 import { SHUT_DOWN, sessionLost } from './session-errors.ts'
@@ -164,6 +165,7 @@ export class ReplicationSession implements Session, Receiver, Holder {
     this.#closed = true
     const { sessions, counters, log, home } = this.#rooms
     sessions.delete(this)
+    auditLeft(this.#rooms, this, reason)
     counters.closed.add(reason)
     counters.bytesFromClients += this.link.bytesRead
     counters.bytesToClients += this.link.bytesWritten

@@ -1,4 +1,5 @@
 /** What a client session needs of the rest of the house; one object, shared by all of an endpoint. */
+import type { Audit } from '../core/audit.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
@@ -57,6 +58,8 @@ export interface Rooms {
   readonly sessions: Sessions
   readonly welcomes: WelcomeBook
   readonly counters: EndpointCounters
+  /** Where logins, pins and the like are written down; undefined: nowhere. */
+  readonly audit?: Audit | undefined
   /** Where clients listen to channels, whoever's connection that is. */
   readonly hub: Pick<ListenerHub, 'subscribe' | 'unsubscribe' | 'leave' | 'barrier'>
   /** Where requests that only read share server connections; undefined when they do not. */

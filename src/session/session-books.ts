@@ -5,6 +5,7 @@
 import type { EndpointCounters } from '../metrics/counters.ts'
 import type { Link } from '../net/link.ts'
 import type { LostOutcome } from '../protocol/contract.ts'
+import { auditLeft } from './audit-notes.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Held } from './held-bytes.ts'
 import type { RequestWatch } from './request-watch.ts'
@@ -25,6 +26,7 @@ export function bookLeave(
 ): void {
   rooms.held.forget(session)
   rooms.sessions.delete(session)
+  auditLeft(rooms, session, reason)
   bookEnd(rooms.counters, session.link, reason)
   rooms.log.debug({ client: session.id, reason }, 'client session closed')
 }
