@@ -28,7 +28,7 @@ const POSTGRES_PORT = 5432
 /** Undefined when the nodes are those of the file. */
 export function sourceFor(
   { topology: { source } }: Settings,
-  login: AuroraStatusOptions,
+  stream: AuroraStatusOptions['stream'],
   clock: Clock,
 ): Source | undefined {
   const { kind, port = POSTGRES_PORT } = source
@@ -52,7 +52,7 @@ export function sourceFor(
     }
     case 'aurora': {
       const { hosts = [], instanceHost } = source
-      const status = new AuroraStatus(login)
+      const status = new AuroraStatus({ stream })
       return auroraSource({
         hosts: hosts.map((text) => {
           const place = hostAndPort(text)!

@@ -7,14 +7,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Settings } from '../config/settings.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { Address, Network } from '../net/network.ts'
+import type { Network } from '../net/network.ts'
 import type { PoolKey, PoolSet } from '../pool/pools.ts'
 import type { Introduction, Protocol } from '../protocol/contract.ts'
-import { type NodeAddress, Opener } from '../server/opener.ts'
+import { addressOfNode, type NodeAddress } from '../server/node-address.ts'
+import { Opener } from '../server/opener.ts'
 import type { Home, ServerConnection, ServerEvents } from '../server/server-connection.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
-import { nodeTlsOptions } from './settings.ts'
+import { NodeTlsBook } from './node-tls.ts'
 import { addTraffic } from './tally.ts'
 
 /** SQLSTATEs with which a server says that it is going or not there yet. */
@@ -71,10 +72,11 @@ export class Servers {
     // One listener for each request on its way, and Node warns of a leak at the eleventh.
     setMaxListeners(0, this.#ending.signal)
     const { settings, network, protocol } = options
+    const encryption = new NodeTlsBook(settings)
     this.#opener = new Opener({
       network,
       protocol,
-      nodeTls: (node) => nodeTlsOptions(settings, node),
+      nodeTls: (node) => encryption.of(node),
       connectTimeoutMs: settings.pool.connectTimeoutMs,
       loginTimeoutMs: settings.pool.openTimeoutMs,
       securing: (node) => {
@@ -152,12 +154,7 @@ export class Servers {
   #addressOf(name: string): NodeAddress | undefined {
     const node = this.#options.store.current.nodes.find((n) => n.spec.name === name)
     if (node === undefined) return undefined
-    const { host, port, socketDirectory } = node.spec
-    const addresses: Address[] =
-      socketDirectory === undefined
-        ? [{ host, port }]
-        : [{ path: `${socketDirectory}/.s.PGSQL.${port}` }, { host, port }]
-    return { name, host, addresses }
+    return addressOfNode(node.spec)
   }
 
   #events(): ServerEvents {

@@ -1,15 +1,12 @@
 /**
- * From settings to what the rooms take: pool settings, TLS options, and the words for an address that
- * cannot be listened on. Rule: pure translation; a file is read only where a setting names one.
+ * From settings to what the rooms take: pool settings, sharing, and the words for an address that
+ * cannot be listened on. Rule: pure translation; no file is read here.
  */
-import { readFileSync } from 'node:fs'
-import tls from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { Waits } from '../endpoint/waits.ts'
 import type { Address } from '../net/network.ts'
 import type { PoolSettings } from '../pool/settings.ts'
-import type { NodeAddress } from '../server/opener.ts'
 import { SHARING, type SharingRules } from '../session/rider.ts'
 
 export function poolSettings({ pool }: Settings): PoolSettings {
@@ -71,23 +68,6 @@ function orphanTimeoutMs(setting: Settings['pool']['orphanTimeout']): number {
 export function budgetOf({ pool }: Settings, limit: number): number {
   const share = Math.floor((limit * pool.maxConnectionsPercent) / 100)
   return Math.max(1, Math.min(share, limit - 1))
-}
-
-/** The certificate shown to clients; undefined when TLS is off. */
-export function secureContextFor({ tls: t }: Settings): tls.SecureContext | undefined {
-  const { certFile, keyFile, mode } = t
-  if (mode === 'off' || certFile === undefined || keyFile === undefined) return undefined
-  return tls.createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) })
-}
-
-export function nodeTlsOptions({ tls: t }: Settings, node: NodeAddress | undefined) {
-  const verify = t.nodes === 'verify-ca' || t.nodes === 'verify-full'
-  return {
-    rejectUnauthorized: verify,
-    ...(t.nodesCaFile === undefined ? {} : { ca: readFileSync(t.nodesCaFile) }),
-    ...(t.nodes === 'verify-full' && node !== undefined ? { servername: node.host } : {}),
-    ...(t.nodes === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
-  }
 }
 
 export function cannotListen(address: Address, endpoint: string, error: unknown): WeirError {

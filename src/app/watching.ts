@@ -7,16 +7,16 @@ import type { Settings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { AuroraStatusOptions } from '../protocol/postgres/aurora-status.ts'
 import { PostgresProbe } from '../protocol/postgres/probe.ts'
+import { addressOfNode } from '../server/node-address.ts'
 import { defaultMonitorSettings, Monitor } from '../topology/monitor.ts'
 import type { ProbeAnswer } from '../topology/probe.ts'
 import { type SourceState, SourceWatch } from '../topology/source/source-watch.ts'
 import { staticListing } from '../topology/source/static.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint, NodeSpec } from '../topology/topology.ts'
+import { controlLogins } from './control-logins.ts'
 import { missingMembers, sourceFor, sourceTimes } from './node-source.ts'
-import { nodeTlsOptions } from './settings.ts'
 import { countedProbe, countNodesFromZero } from './tally.ts'
 
 export interface WatchingParts {
@@ -48,14 +48,12 @@ export class Watching {
     const { topology } = settings
     this.#parts = parts
     this.#startedAt = clock.wall()
-    const login = loginOf(settings, secrets)
+    const control = controlLogins(settings, secrets)
     this.#probe = new PostgresProbe({
-      ...login,
+      user: control.user,
+      database: topology.database,
+      stream: (node) => control.stream(addressOfNode(node), 'weir probe'),
       clock,
-      refused: () => {
-        const proof = secrets.proofOf(login.user)
-        if (proof !== undefined) secrets.refused(login.user, proof)
-      },
     })
     this.#monitor = new Monitor({
       probe: countedProbe(this.#probe, metrics, heard),
@@ -71,7 +69,12 @@ export class Watching {
         timeoutMs: topology.probeTimeoutMs,
       },
     })
-    const source = sourceFor(settings, login, clock)
+    const source = sourceFor(
+      settings,
+      // Asked by its address, before it is known which node that is.
+      (place) => control.stream(addressOfNode({ name: place.host, ...place }), 'weir topology'),
+      clock,
+    )
     if (source === undefined) return
     const watched = new SourceWatch({
       source,
@@ -132,22 +135,5 @@ export class Watching {
     const { log, say } = this.#parts
     log[bad ? 'warn' : 'info']({}, sentence)
     say(sentence)
-  }
-}
-
-/** As whom the control connections log in. */
-export function loginOf(settings: Settings, secrets: Secrets): AuroraStatusOptions {
-  const { topology, tls } = settings
-  const user = topology.user ?? secrets.usernames()[0] ?? 'postgres'
-  return {
-    user,
-    password: () => {
-      const proof = secrets.proofOf(user)
-      return proof?.kind === 'password' ? proof.password : undefined
-    },
-    database: topology.database,
-    ...(tls.nodes === 'disable' || tls.nodes === 'prefer'
-      ? {}
-      : { tls: nodeTlsOptions(settings, undefined) }),
   }
 }

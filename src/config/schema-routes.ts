@@ -3,6 +3,7 @@
  * is written here is what the checks, the JSON schema, `explain` and docs/settings.md say; there is
  * no second list.
  */
+import { nodeTls } from './schema-node-tls.ts'
 import {
   count,
   duration,
@@ -60,6 +61,7 @@ const node = section(
         example: '1',
       },
     ).prefault(1),
+    tls: nodeTls.optional(),
   },
   { description: 'One Postgres server.', example: '{ name: node-1, host: 127.0.0.1, port: 5432 }' },
 )

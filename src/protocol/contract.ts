@@ -254,9 +254,7 @@ export interface GreetingMachine {
   onReady: () => void
   /** The name the client gave, once it has; for the log of a refusal. */
   readonly user: string | undefined
-  /** How the client was asked to prove itself, once it is known: `scram-sha-256-plus`, `cert` ... */
-  readonly method: string | undefined
-  /** The same for the audit. */
+  /** How the client was asked to prove itself, once that is decided; for the audit. */
   readonly proof: LoginProof | undefined
   push(chunk: Buffer): void
   next(): GreetStep
@@ -281,15 +279,36 @@ export interface ConnectMachine {
   onReady: () => void
   push(chunk: Buffer): void
   next(): ConnectStep
-  secured(): void
+  /** @param certificate what the node showed, DER */
+  secured(certificate: Buffer | undefined): void
 }
 
-export type EntryRefusal = 'connect-rate' | 'too-many-clients' | 'draining'
+/** How a login towards a node is encrypted. */
+export interface NodeEncryption {
+  /** `prefer`: where the node has TLS. Whether its certificate is verified is for who makes the link. */
+  readonly tls: 'disable' | 'prefer' | 'require'
+  /** Begin with the handshake instead of asking for it. */
+  readonly direct: boolean
+  /** Whether a proof by SCRAM is bound to the certificate that the node showed. */
+  readonly channelBinding: 'disable' | 'prefer' | 'require'
+}
+
+export type EntryRefusal =
+  /** Not from that address. */
+  | 'address'
+  | 'connect-rate'
+  /** Too many failed logins from there. */
+  | 'auth-failures'
+  | 'too-many-clients'
+  | 'too-many-of-endpoint'
+  | 'too-many-of-user'
+  | 'too-many-of-source'
+  | 'draining'
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean
-  /** Asked before a client has to prove anything: why it may not come in, if so. */
-  admit?(): { reason: EntryRefusal; error: WeirError } | undefined
+  /** Asked before a client has to prove anything: why `user` may not come in, if so. */
+  admit?(user: string): { reason: EntryRefusal; error: WeirError } | undefined
 }
 
 export interface ConnectOptions {
@@ -297,6 +316,7 @@ export interface ConnectOptions {
   readonly database: string
   /** The link is a Unix socket. */
   readonly local: boolean
+  readonly encryption: NodeEncryption
   /**
    * For this client alone: the login carries its own startup settings and replication mode, and what
    * is said afterwards passes unread. Undefined for a connection that may serve anybody.
@@ -376,6 +396,9 @@ export type CancelStep =
   | { readonly kind: 'upgrade-tls' }
   | { readonly kind: 'failed'; readonly error: WeirError }
 
+/** In clear, over TLS that is asked for, or over TLS from the first byte. */
+export type CancelWay = 'clear' | 'asked' | 'direct'
+
 /** One cancel request on a connection of its own; over after the last `send`, or `failed`. */
 export interface CancelMachine {
   push(chunk: Buffer): void
@@ -403,8 +426,8 @@ export interface Protocol {
   dialect(parameters: ReadonlyMap<string, string>): string
   /** The request to send over a fresh connection to cancel what runs on a server connection. */
   cancelRequest(key: CancelKey): Buffer
-  /** Carries that request to a node; `secure` never in clear. */
-  cancel(key: CancelKey, secure: boolean): CancelMachine
+  /** Carries that request to a node; when not `clear`, over TLS or not at all. */
+  cancel(key: CancelKey, way: CancelWay): CancelMachine
   /** Bytes that tell a client something it did not ask for. */
   warning(error: WeirError): Buffer
   /** The same for what is no reason to worry. */

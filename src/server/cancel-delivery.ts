@@ -4,10 +4,10 @@
  *
  *   connecting ──> (TLS) ──> sent ──the node closes──> landed          given up: unknown once sent
  */
-import type tls from 'node:tls'
 import type { Link } from '../net/link.ts'
 import type { Network } from '../net/network.ts'
 import type { CancelKey, CancelMachine, Protocol } from '../protocol/contract.ts'
+import { checkProtocol, handshakeOptions, type NodeTls } from './node-tls.ts'
 
 export interface CancelDeliveryOptions {
   readonly network: Network
@@ -15,7 +15,7 @@ export interface CancelDeliveryOptions {
   readonly key: CancelKey
   /** The server connection is; then the request goes over TLS too, unless over a Unix socket. */
   readonly encrypted: boolean
-  readonly tls: () => tls.ConnectionOptions
+  readonly tls: NodeTls
   readonly timeoutMs: number
   readonly connecting: Promise<{ readonly link: Link; readonly local: boolean }>
   readonly signal: AbortSignal | undefined
@@ -49,8 +49,9 @@ export class CancelDelivery {
   #giveUp = (): void => this.#end(!this.#sent)
 
   #connected(link: Link, local: boolean): void {
-    const { protocol, key, encrypted } = this.#options
-    this.#machine = protocol.cancel(key, encrypted && !local)
+    const { protocol, key, encrypted, tls } = this.#options
+    const way = !encrypted || local ? 'clear' : tls.direct ? 'direct' : 'asked'
+    this.#machine = protocol.cancel(key, way)
     this.#take(link)
   }
 
@@ -102,22 +103,23 @@ export class CancelDelivery {
   }
 
   #upgrade(): void {
-    const { network, tls: options, timeoutMs } = this.#options
-    let securing: Promise<Link>
+    const { network, tls, timeoutMs } = this.#options
+    let securing: ReturnType<Network['connectTls']>
     try {
-      securing = network.connectTls(this.#link!, options(), timeoutMs)
+      securing = network.connectTls(this.#link!, handshakeOptions(tls), timeoutMs)
     } catch {
       // A certificate file that went away.
       this.#end(true)
       return
     }
-    securing.then(
-      (link) => {
+    securing
+      .then(({ link, protocol }) => {
+        this.#link = link
+        checkProtocol('the node', tls, protocol)
         this.#machine!.secured()
         this.#take(link)
-      },
-      () => this.#end(true),
-    )
+      })
+      .catch(() => this.#end(true))
   }
 
   #end(over: boolean): void {

@@ -52,7 +52,9 @@ class PaperTurn {
 export class PaperLink implements Link {
   readonly remoteAddress = undefined
   readonly remotePort = undefined
+  readonly relayed = false
   readonly encrypted = false
+  readonly unsent = 0
   readonly writes = 0
   bytesRead = 0
   bytesWritten = 0
@@ -68,6 +70,8 @@ export class PaperLink implements Link {
     this.#turn = turn
     this.#sent = sent
   }
+
+  cameFrom(): void {}
 
   /** What the peer sends, in one read. */
   deliver(bytes: Buffer): void {
@@ -187,7 +191,6 @@ export class PaperHouse {
       scramKeys: {} as never,
       methods: [],
       tls: 'off',
-      nodeTls: 'disable',
       startupLimit: 10_000,
       inspectBytes: options.inspectBytes ?? 1_048_576,
       preparedPerServer: options.preparedPerServer ?? 100,

@@ -3,14 +3,15 @@
  * one does that is in the middle of a statement. Rule: its part of a node's allowance is given to
  * nobody until the node itself says that those backends are gone.
  */
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import type { Clock } from '../../core/clock.ts'
-import type { AuroraStatusOptions } from '../../protocol/postgres/aurora-status.ts'
 import type { NodeSpec } from '../../topology/topology.ts'
 
 export interface GhostsParts {
   readonly clock: Clock
-  readonly login: () => AuroraStatusOptions
+  /** A connection that `connect` logs in by itself. */
+  readonly stream: (node: NodeSpec) => Duplex
   /** Undefined for a node that is no longer one of ours. */
   readonly node: (name: string) => NodeSpec | undefined
 }
@@ -44,12 +45,10 @@ export class Ghosts {
     this.#stopped = true
   }
 
-  async #left({ host, port }: NodeSpec, backends: number[]): Promise<number> {
-    const { user, password, database, tls } = this.#parts.login()
+  async #left(spec: NodeSpec, backends: number[]): Promise<number> {
     const client = new pg.Client({
-      ...{ host, port, user, database, connectionTimeoutMillis: 2_000, query_timeout: 2_000 },
-      password: password() ?? '',
-      ...(tls === undefined ? {} : { ssl: tls }),
+      stream: () => this.#parts.stream(spec),
+      ...{ ssl: false, connectionTimeoutMillis: 2_000, query_timeout: 2_000 },
     })
     client.on('error', () => {})
     try {

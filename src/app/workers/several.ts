@@ -13,11 +13,12 @@ import { messageOf } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { until } from '../../core/until.ts'
 import { Metrics } from '../../metrics/metrics.ts'
+import { addressOfNode } from '../../server/node-address.ts'
 import { TopologyStore } from '../../topology/store.ts'
 import type { App, AppOptions } from '../app.ts'
 import { Control } from '../control.ts'
+import { controlLogins } from '../control-logins.ts'
 import { SecretKeeper } from '../secret-keeper.ts'
-import { loginOf } from '../watching.ts'
 import { Crew } from './crew.ts'
 import { Ghosts } from './ghosts.ts'
 import type { Hand, Shell } from './hand.ts'
@@ -74,7 +75,8 @@ export class SeveralProcesses implements App {
     })
     this.#ghosts = new Ghosts({
       clock,
-      login: () => loginOf(this.#settings, this.#secrets),
+      stream: (spec) =>
+        controlLogins(this.#settings, this.#secrets).stream(addressOfNode(spec), 'weir ghosts'),
       node: (name) => store.current.nodes.find(({ spec }) => spec.name === name)?.spec,
     })
     this.#purse = new Purse({ clock, ghosts: this.#ghosts, seats: count })

@@ -2,7 +2,8 @@
  * Asks an Aurora instance which instances there are. Rule: one kept connection to each place that
  * was asked; it is dropped when anything goes wrong on it, and when nobody waits any more.
  */
-import { Client, type ClientConfig } from 'pg'
+import type { Duplex } from 'node:stream'
+import { Client } from 'pg'
 import { messageOf } from '../../core/errors.ts'
 
 /** Columns as Aurora names them; the age is null for the instance that is asked. */
@@ -14,10 +15,8 @@ from aurora_replica_status()`
 const NO_SUCH_FUNCTION = '42883'
 
 export interface AuroraStatusOptions {
-  readonly user: string
-  readonly password: () => string | undefined
-  readonly database: string
-  readonly tls?: ClientConfig['ssl'] | undefined
+  /** A connection to a place that `connect` logs in by itself. */
+  readonly stream: (place: { readonly host: string; readonly port: number }) => Duplex
 }
 
 export interface AuroraStatusRow {
@@ -70,13 +69,7 @@ export class AuroraStatus {
   }
 
   #open(place: string, host: string, port: number): Client {
-    const { user, password, database, tls } = this.#options
-    const client = new Client({
-      ...{ host, port, user, database },
-      password: () => password() ?? '',
-      application_name: 'weir topology',
-      ssl: tls ?? false,
-    })
+    const client = new Client({ stream: () => this.#options.stream({ host, port }), ssl: false })
     // A connection that ends between two questions is simply not there at the next.
     client.on('error', () => this.#drop(place, client))
     client.on('end', () => this.#drop(place, client))

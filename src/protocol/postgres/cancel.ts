@@ -3,25 +3,28 @@
  * over TLS never goes in clear, whatever the node answers, because the key in it lets anybody cancel;
  * and bytes that come with the answer are refused, as in a login.
  *
- *   begin ──in clear──> over          begin ──> asked ──S──> handshake ──secured()──> ready ──> over
+ *   ready ──in clear──> over          begin ──(direct: no question)──> handshake
+ *                                     begin ──> asked ──S──> handshake ──secured()──> ready ──> over
  */
 import { WeirError } from '../../core/errors.ts'
 import { cancelRequest, sslRequest } from '../../wire/postgres/frontend.ts'
-import type { CancelKey, CancelMachine, CancelStep } from '../contract.ts'
+import type { CancelKey, CancelMachine, CancelStep, CancelWay } from '../contract.ts'
 
 const STARVED: CancelStep = { kind: 'starved' }
 const YES = 0x53 // S
 
 export class PostgresCancel implements CancelMachine {
   #key: CancelKey
+  #direct: boolean
   #state: 'begin' | 'asked' | 'handshake' | 'ready' | 'over'
   #answer: number | undefined
   /** Bytes that came behind the answer, in clear. */
   #early = 0
 
-  constructor(key: CancelKey, secure: boolean) {
+  constructor(key: CancelKey, way: CancelWay) {
     this.#key = key
-    this.#state = secure ? 'begin' : 'ready'
+    this.#direct = way === 'direct'
+    this.#state = way === 'clear' ? 'ready' : 'begin'
   }
 
   push(chunk: Buffer): void {
@@ -39,6 +42,10 @@ export class PostgresCancel implements CancelMachine {
     if (this.#early > 0) return this.#fail('received unencrypted data after SSL response')
     switch (this.#state) {
       case 'begin':
+        if (this.#direct) {
+          this.#state = 'handshake'
+          return { kind: 'upgrade-tls' }
+        }
         this.#state = 'asked'
         return { kind: 'send', bytes: sslRequest(), last: false }
       case 'asked':

@@ -6,6 +6,7 @@
 import type { Proof } from '../../auth/credential.ts'
 import type { ScramKeySource } from '../../auth/scram-key-cache.ts'
 import type { Severity } from '../../wire/postgres/error-fields.ts'
+import type { NodeEncryption } from '../contract.ts'
 
 export interface ConnectingOptions {
   readonly user: string
@@ -14,7 +15,11 @@ export interface ConnectingOptions {
   readonly database: string
   /** Further startup parameters, `replication` and `options` included if wanted. */
   readonly parameters: Iterable<readonly [string, string]>
-  readonly tls: 'disable' | 'prefer' | 'require'
+  readonly tls: NodeEncryption['tls']
+  /** Begin with the TLS handshake instead of asking for it. Default false. */
+  readonly direct?: boolean
+  /** Default `prefer`. */
+  readonly channelBinding?: NodeEncryption['channelBinding']
   /** TLS is up already, or the node is reached over a Unix socket. No TLS is asked for then. */
   readonly secureOrLocal: boolean
   readonly scramKeys: ScramKeySource
@@ -56,7 +61,7 @@ export type ConnectStep =
   /** Keys are being derived; `onReady` will be called. */
   | { readonly kind: 'waiting' }
   | { readonly kind: 'send'; readonly bytes: Buffer }
-  /** Start TLS, then call `secured()`. */
+  /** Start TLS, then call `secured`. */
   | { readonly kind: 'upgrade-tls' }
   | ConnectReady
   | ConnectFailed

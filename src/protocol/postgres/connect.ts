@@ -4,6 +4,7 @@
  * and count is bounded, and bytes that come with the answer to a TLS request are refused.
  *
  *   begin -> ssl-asked -> upgrade -> handshake -- secured() --> greeted
+ *     |`---- direct -----> upgrade
  *     `--------------------------------------------------------> greeted -> proving -> starting -> over
  */
 import type { ScramKeys } from '../../auth/scram-keys.ts'
@@ -35,7 +36,7 @@ type State =
   | 'over'
 
 const MOVES: Moves<State> = {
-  begin: ['ssl-asked', 'greeted', 'over'],
+  begin: ['ssl-asked', 'upgrade', 'greeted', 'over'],
   'ssl-asked': ['upgrade', 'greeted', 'over'],
   upgrade: ['handshake', 'over'],
   handshake: ['greeted', 'over'],
@@ -67,6 +68,8 @@ export class Connecting {
   #machine = new Machine<State>('connecting', MOVES, 'begin')
   #inbox = new LoginInbox()
   #secure: boolean
+  #encrypted = false
+  #certificate: Buffer | undefined
   #tainted = false
   #proof: NodeProof | undefined
   #derived: { keys: ScramKeys } | { error: unknown } | undefined
@@ -86,11 +89,16 @@ export class Connecting {
     this.#inbox.push(chunk)
   }
 
-  /** TLS is up; from now on `push` takes what came out of it. */
-  secured(): void {
+  /**
+   * TLS is up; from now on `push` takes what came out of it.
+   * @param certificate what the node showed, DER; without it no proof can be bound to the channel
+   */
+  secured(certificate?: Buffer): void {
     if (this.#inbox.length > 0) this.#tainted = true
     this.#machine.to('greeted')
     this.#secure = true
+    this.#encrypted = true
+    this.#certificate = certificate
   }
 
   /** What to do next. After `ready` or `failed` there is no next. */
@@ -131,9 +139,14 @@ export class Connecting {
   }
 
   #begin(): ConnectStep {
-    if (this.#secure || this.#options.tls === 'disable') {
+    const { tls, direct } = this.#options
+    if (this.#secure || tls === 'disable') {
       this.#machine.to('greeted')
       return this.#startup()
+    }
+    if (direct === true) {
+      this.#machine.to('upgrade')
+      return this.#step()
     }
     this.#machine.to('ssl-asked')
     return { kind: 'send', bytes: sslRequest() }
@@ -153,6 +166,7 @@ export class Connecting {
         why: 'rejected',
         code: '08004',
         message: 'the node does not speak TLS, and TLS is required',
+        hint: 'Set ssl = on in its postgresql.conf, or tls.nodes to prefer if it may do without.',
       })
     }
     this.#machine.to('greeted')
@@ -162,7 +176,8 @@ export class Connecting {
   #startup(): ConnectStep {
     const { user, database, parameters, minor } = this.#options
     const version = minor === 2 ? PROTOCOL_3_2 : PROTOCOL_3_0
-    this.#proof = new NodeProof(this.#options, this.#secure)
+    const channel = this.#encrypted ? { certificate: this.#certificate } : undefined
+    this.#proof = new NodeProof(this.#options, this.#secure, channel)
     this.#machine.to('proving')
     const pairs = [['user', user], ['database', database], ...parameters] as const
     return { kind: 'send', bytes: startupMessage(version, pairs) }

@@ -46,7 +46,8 @@ export interface PostgresOptions {
   readonly rules?: GreetingOptions['rules']
   readonly tokens?: GreetingOptions['tokens']
   readonly tls: 'off' | 'allowed' | 'required'
-  readonly nodeTls: 'disable' | 'prefer' | 'require'
+  /** What clients must show of themselves inside TLS; default nothing. */
+  readonly certificates?: GreetingOptions['certificates']
   /** Longest message before login, bytes. */
   readonly startupLimit: number
   /** Longest message that is read whole after login, bytes. */
@@ -97,7 +98,7 @@ export function postgres(options: PostgresOptions): Protocol {
       new PostgresListener(server as PostgresServerConversation, dialect, senders),
     dialect: (parameters) => parameters.get('client_encoding') ?? '',
     cancelRequest: (key: CancelKey) => cancelRequest(key.pid, key.secret),
-    cancel: (key, secure) => new PostgresCancel(key, secure),
+    cancel: (key, way) => new PostgresCancel(key, way),
     warning: warningBytes,
     notice: noticeBytes,
     refusal: fatalBytes,
@@ -117,6 +118,7 @@ class Greeter implements GreetingMachine {
       ...(options.rules === undefined ? {} : { rules: options.rules }),
       tokens: options.tokens,
       tls: options.tls,
+      certificates: options.certificates,
       startupLimit: options.startupLimit,
       random: randomBytes,
       ...greet,
@@ -130,10 +132,6 @@ class Greeter implements GreetingMachine {
 
   push(chunk: Buffer): void {
     this.#greeting.push(chunk)
-  }
-
-  get method(): string | undefined {
-    return this.#greeting.method
   }
 
   get proof(): LoginProof | undefined {
@@ -178,7 +176,7 @@ class Connector implements ConnectMachine {
       proof: this.#attempt.proof,
       database: connect.database,
       parameters: ownParameters(connect.onBehalf),
-      tls: options.nodeTls,
+      ...connect.encryption,
       secureOrLocal: connect.local,
       scramKeys: options.scramKeys,
       random: randomBytes,
@@ -190,8 +188,8 @@ class Connector implements ConnectMachine {
     this.#connecting.push(chunk)
   }
 
-  secured(): void {
-    this.#connecting.secured()
+  secured(certificate: Buffer | undefined): void {
+    this.#connecting.secured(certificate)
   }
 
   next(): ConnectStep {

@@ -4,7 +4,8 @@
  * The shapes at the top fit the `Probe` that `topology/` asks for; imports point down, so they are
  * spelled here once more and the compiler compares them where both meet.
  */
-import { Client, type ClientConfig } from 'pg'
+import type { Duplex } from 'node:stream'
+import { Client } from 'pg'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import {
@@ -29,12 +30,10 @@ export interface PostgresProbeOptions {
   /** A role that may log in; with `pg_monitor` it sees more, without it sees enough. */
   readonly user: string
   /** Asked at every new connection, so a rotated secret is picked up. */
-  readonly password: () => string | undefined
-  /** A node did not take it; the next connection asks `password` again. */
-  readonly refused?: () => void
+  readonly password?: () => string | undefined
   readonly database: string
-  /** TLS towards nodes reached over TCP; a Unix socket needs none. */
-  readonly tls?: ClientConfig['ssl'] | undefined
+  /** A connection that `connect` logs in by itself, with no need of a password. Default a socket. */
+  readonly stream?: (node: ProbeTarget) => Duplex
   readonly clock: Clock
 }
 
@@ -90,7 +89,6 @@ export class PostgresProbe {
       return answer
     } catch (error) {
       drop()
-      if (codeOf(error) === WRONG_PASSWORD) this.#options.refused?.()
       return failureOf(error)
     } finally {
       signal.removeEventListener('abort', drop)
@@ -196,22 +194,21 @@ export class PostgresProbe {
 
 /** Not connected yet. */
 function clientFor(node: ProbeTarget, options: PostgresProbeOptions): Client {
-  const { user, database, password, tls } = options
-  const local = node.socketDirectory !== undefined
+  const { user, database, password, stream } = options
   return new Client({
     host: node.socketDirectory ?? node.host,
     port: node.port,
     user,
     database,
-    password: () => password() ?? '',
+    password: () => password?.() ?? '',
     application_name: 'weir probe',
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    ssl: local || tls === undefined ? false : tls,
+    ssl: false,
+    ...(stream === undefined ? {} : { stream: () => stream(node) }),
   })
 }
 
-const WRONG_PASSWORD = '28P01'
 const INSUFFICIENT_PRIVILEGE = '42501'
 const UNDEFINED_FUNCTION = '42883'
 const UNDEFINED_COLUMN = '42703'

@@ -10,9 +10,9 @@ import { Network } from '../../../src/net/network.ts'
 import { postgres } from '../../../src/protocol/postgres/postgres.ts'
 import { Opener } from '../../../src/server/opener.ts'
 import * as backend from '../../../src/wire/postgres/backend.ts'
+import { nodeTls } from '../../support/node-tls.ts'
 import { type Evil, EvilNode, liar, welcome } from './evil-node.ts'
 import { SECRET } from './weir-before.ts'
-import { nodeTls } from '../../support/node-tls.ts'
 
 const SALT = Buffer.alloc(16, 1).toString('base64')
 

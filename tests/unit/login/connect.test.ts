@@ -157,7 +157,7 @@ describe('a node that asks for a password', () => {
 describe('SCRAM towards a node', () => {
   const asked = () => {
     const login = begun()
-    const step = next(login, authenticationSasl(['SCRAM-SHA-256-PLUS', SCRAM_SHA_256]))
+    const step = next(login, authenticationSasl(['OAUTHBEARER', SCRAM_SHA_256]))
     if (step.kind !== 'send') throw new Error(step.kind)
     const { mechanism, data } = readSaslInitialResponse(step.bytes.subarray(5))
     expect(mechanism).toBe(SCRAM_SHA_256)

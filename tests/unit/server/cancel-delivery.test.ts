@@ -6,9 +6,11 @@ import { until } from '../../../src/core/until.ts'
 import { Network } from '../../../src/net/network.ts'
 import type { CancelKey } from '../../../src/protocol/contract.ts'
 import { postgres } from '../../../src/protocol/postgres/postgres.ts'
-import { type NodeAddress, Opener } from '../../../src/server/opener.ts'
+import type { NodeAddress } from '../../../src/server/node-address.ts'
+import { Opener } from '../../../src/server/opener.ts'
 import { cancelRequest, sslRequest } from '../../../src/wire/postgres/frontend.ts'
 import { TEST_CERTIFICATE, TEST_KEY } from '../../integration/test-certificate.ts'
+import { nodeTls } from '../../support/node-tls.ts'
 
 const KEY: CancelKey = { pid: 4711, secret: Buffer.alloc(32, 7) }
 const REQUEST = cancelRequest(KEY.pid, KEY.secret)
@@ -22,7 +24,7 @@ afterEach(() => {
   sockets.clear()
 })
 
-function opener(loginTimeoutMs = 2_000, nodeTls: () => tls.ConnectionOptions = trusting): Opener {
+function opener(loginTimeoutMs = 2_000, options: () => tls.ConnectionOptions = trusting): Opener {
   return new Opener({
     network: new Network(),
     protocol: postgres({
@@ -30,13 +32,12 @@ function opener(loginTimeoutMs = 2_000, nodeTls: () => tls.ConnectionOptions = t
       scramKeys: {} as never,
       methods: [],
       tls: 'off',
-      nodeTls: 'prefer',
       startupLimit: 10_000,
       inspectBytes: 10_000,
       preparedPerServer: 10,
       initQuery: '',
     }),
-    nodeTls,
+    nodeTls: () => nodeTls('prefer', options),
     connectTimeoutMs: 2_000,
     loginTimeoutMs,
     securing: () => {},

@@ -3,7 +3,9 @@ import net from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Network } from '../../../src/net/network.ts'
 import { postgres } from '../../../src/protocol/postgres/postgres.ts'
-import { type NodeAddress, Opener, type OpenerOptions } from '../../../src/server/opener.ts'
+import type { NodeAddress } from '../../../src/server/node-address.ts'
+import { Opener, type OpenerOptions } from '../../../src/server/opener.ts'
+import { nodeTls } from '../../support/node-tls.ts'
 
 let server: net.Server | undefined
 
@@ -19,13 +21,12 @@ function openerWith(more: Partial<OpenerOptions> = {}): Opener {
       scramKeys: {} as never,
       methods: [],
       tls: 'off',
-      nodeTls: 'require',
       startupLimit: 10_000,
       inspectBytes: 10_000,
       preparedPerServer: 10,
       initQuery: '',
     }),
-    nodeTls: () => ({}),
+    nodeTls: () => nodeTls('require'),
     connectTimeoutMs: 1_000,
     loginTimeoutMs: 2_000,
     securing: () => {},
@@ -51,9 +52,10 @@ it('a certificate file that went away fails the opening, not the process', async
     socket.once('data', () => socket.write('S'))
   })
   const opener = openerWith({
-    nodeTls: () => {
-      throw new Error('ENOENT: no such file, ca.crt')
-    },
+    nodeTls: () =>
+      nodeTls('require', () => {
+        throw new Error('ENOENT: no such file, ca.crt')
+      }),
   })
   await expect(
     opener.open(where, 'app', 'weir', new AbortController().signal),

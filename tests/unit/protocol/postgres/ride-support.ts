@@ -13,7 +13,6 @@ export function paperProtocol(): Protocol {
     scramKeys: {} as never,
     methods: [],
     tls: 'off',
-    nodeTls: 'disable',
     startupLimit: 10_000,
     inspectBytes: 1_048_576,
     preparedPerServer: 100,
