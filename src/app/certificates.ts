@@ -4,9 +4,8 @@
  * it could be read and its key fits; until then the one before it is, and the log says which file is at
  * fault. Sessions that are open live on.
  */
-import { constants, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import tls from 'node:tls'
 import { serverEndPoint } from '../auth/tls-end-point.ts'
 import type { Settings } from '../config/settings.ts'
 import { type Audit, noAudit } from '../core/audit.ts'
@@ -14,7 +13,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import { type FileWatch, watchFiles } from '../core/file-watch.ts'
 import type { Log } from '../core/log.ts'
-import type { Shown, TlsOffer } from '../net/tls-accept.ts'
+import { type Shown, serverContext, type TlsOffer } from '../net/tls-accept.ts'
 
 type TlsSettings = Settings['tls']
 
@@ -51,12 +50,6 @@ const DAY_MS = 86_400_000
 const WARN_DAYS = 30
 /** Certificate and key are two files: whoever replaces them needs a moment in between. */
 const TORN_MS = 1_000
-
-/** No tickets, no second handshake: every connection is verified by itself, and once. */
-const SECURE_OPTIONS =
-  constants.SSL_OP_NO_TICKET |
-  constants.SSL_OP_NO_RENEGOTIATION |
-  constants.SSL_OP_CIPHER_SERVER_PREFERENCE
 
 export class Certificates {
   #options: CertificatesOptions
@@ -212,11 +205,7 @@ async function load(
   const [cert, key] = await Promise.all([read(certFile), read(keyFile)])
   try {
     const first = new X509Certificate(cert)
-    const context = tls.createSecureContext({
-      ...{ cert, key, ...trust, minVersion },
-      secureOptions: SECURE_OPTIONS,
-      sessionIdContext: 'weir',
-    })
+    const context = serverContext({ cert, key, ...trust, minVersion })
     const expires = Date.parse(first.validTo)
     return { ...pair, context, serverEndPoint: serverEndPoint(first.raw), expires }
   } catch (error) {

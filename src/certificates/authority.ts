@@ -131,7 +131,7 @@ export async function revoke(
     },
     provider(),
   )
-  return `${crl.toString('pem')}\n`
+  return `${x509.PemConverter.encode(crl.rawData, 'X509 CRL')}\n`
 }
 
 function alternativeName(name: string): x509.JsonGeneralName {

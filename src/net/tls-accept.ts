@@ -6,6 +6,7 @@
  * Sessions are not resumed and 1.2 is not renegotiated: a client certificate is verified on each
  * connection, against the authorities and the revocation list of that moment.
  */
+import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls from 'node:tls'
 import type { SecureChannel } from '../core/secure-channel.ts'
@@ -19,6 +20,35 @@ export interface Shown {
   readonly context: tls.SecureContext
   /** See `SecureChannel`. */
   readonly serverEndPoint: Buffer | undefined
+}
+
+/** Files' contents, PEM. */
+export interface ContextParts {
+  readonly cert: Buffer | string
+  readonly key: Buffer | string
+  /** Authorities that may vouch for client certificates. */
+  readonly ca?: Buffer | string
+  readonly crl?: Buffer | string
+  readonly minVersion?: tls.SecureVersion
+}
+
+/** No tickets, no second handshake: every connection is verified by itself, and once. */
+const SECURE_OPTIONS =
+  constants.SSL_OP_NO_TICKET |
+  constants.SSL_OP_NO_RENEGOTIATION |
+  constants.SSL_OP_CIPHER_SERVER_PREFERENCE
+
+/**
+ * What a certificate is shown with.
+ * @throws Error of OpenSSL when something is not PEM, or the key does not fit the certificate
+ */
+export function serverContext(parts: ContextParts): tls.SecureContext {
+  return tls.createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...parts,
+    secureOptions: SECURE_OPTIONS,
+    sessionIdContext: 'weir',
+  })
 }
 
 export interface TlsOffer {

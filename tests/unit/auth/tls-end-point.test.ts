@@ -8,15 +8,15 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pkcs8 = rsa.privateKey.export({ type: 'pkcs8', format: 'der' })
 const spki = rsa.publicKey.export({ type: 'spki', format: 'der' })
 
-async function certificate(algorithm: object & { name: string }): Promise<Buffer> {
+async function certificate(algorithm: { name: string; [more: string]: unknown }): Promise<Buffer> {
   const { subtle } = webcrypto
-  const params = algorithm as webcrypto.RsaHashedImportParams
+  const params = algorithm as unknown as webcrypto.RsaHashedImportParams
   const keys = algorithm.name.startsWith('RSA')
     ? {
         privateKey: await subtle.importKey('pkcs8', pkcs8, params, true, ['sign']),
         publicKey: await subtle.importKey('spki', spki, params, true, ['verify']),
       }
-    : await subtle.generateKey(algorithm as webcrypto.EcKeyGenParams, true, ['sign', 'verify'])
+    : await subtle.generateKey(algorithm as unknown as webcrypto.EcKeyGenParams, true, ['sign', 'verify'])
   const made = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: '01',
