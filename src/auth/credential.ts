@@ -13,7 +13,7 @@ export interface Verifier {
   readonly md5: string
   /**
    * Of other passwords that open the door as well, while a secret is being rotated: of the same salt
-   * and count, and real in what `holds` says.
+   * and count.
    */
   readonly others?: readonly Pick<Verifier, 'scram' | 'md5'>[]
 }

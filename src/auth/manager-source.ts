@@ -49,7 +49,7 @@ export function managerSource(
     })
     const ask = versions(client, library, options.secretId, name)
     const current = await ask('AWSCURRENT')
-    if (current === undefined) throw bad(`${name} has no version AWSCURRENT`)
+    if (current === undefined) throw bad(`${name} is not there, or has no version AWSCURRENT`)
     const pending = await ask('AWSPENDING')
     const ends = current.created + options.windowMs
     const previous = ends > options.now() ? await ask('AWSPREVIOUS') : undefined
@@ -88,8 +88,7 @@ function versions(client: SecretsManagerClient, library: Library, secretId: stri
       return { id, created: CreatedDate?.getTime() ?? 0, entries }
     } catch (error) {
       // A label that no version has is answered so, and so is a secret that is not there.
-      const absent = error instanceof Error && error.name === 'ResourceNotFoundException'
-      if (absent && stage !== 'AWSCURRENT') return undefined
+      if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined
       // One that is being made may hold nothing yet; it is nobody's password so far.
       if (error instanceof WeirError && stage === 'AWSPENDING') return undefined
       if (error instanceof WeirError) throw error
