@@ -13,8 +13,8 @@ import { sparingLog } from '../core/sparing-log.ts'
 import { TimerWheel } from '../core/timer-wheel.ts'
 import { until } from '../core/until.ts'
 import { type Endpoint, endpointOf } from '../endpoint/router.ts'
-import type { ConnectRates } from '../listener/connect-rates.ts'
 import { Door } from '../listener/door.ts'
+import type { Guard } from '../listener/guard.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Address, Network } from '../net/network.ts'
 import type { Budget } from '../pool/budget.ts'
@@ -31,11 +31,11 @@ import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { Certificates } from './certificates.ts'
 import { FirstAnswers } from './first-answers.ts'
+import { guardFor } from './guard.ts'
 import { hubFor } from './hub.ts'
 import { Moves } from './moves.ts'
 import { peersFor } from './peers.ts'
 import { type ListenersElsewhere, protocolFor } from './protocol.ts'
-import { connectRates } from './rates.ts'
 import { homeOf, Servers, type ServerWatch } from './servers.ts'
 import {
   cannotListen,
@@ -102,7 +102,7 @@ export class DataPlane {
   #hub: ListenerHub | undefined
   #peers: Peers | undefined
   #lanes: Lanes | undefined
-  #rates: ConnectRates | undefined
+  #guard: Guard | undefined
   #certificates: Certificates | undefined
   #keyring: Keyring | undefined
   #users: Users | undefined
@@ -158,10 +158,12 @@ export class DataPlane {
   async prepare(): Promise<void> {
     const { settings, network, metrics, store, log, clock } = this.#parts
     countFromZero(metrics, settings)
-    this.#rates = connectRates(settings, clock)
     this.#certificates = await Certificates.open({ tls: settings.tls, clock, log })
     const encrypts = this.#certificates !== undefined
     this.#keyring = await Keyring.open(settings.auth, this.#parts)
+    const { rules } = this.#keyring
+    const mostOf = (user: string) => rules.of(user).maxClients
+    this.#guard = guardFor(settings, clock, this.sessions.heads, mostOf)
     const { listeners } = this.#parts
     this.#users = usersFor({
       ...{ query: settings.auth.query, secrets: this.secrets, store, clock, log },
@@ -182,9 +184,10 @@ export class DataPlane {
     this.#hub = hubFor({ supply, metrics, clock }, protocol, this.#wheel, log)
     const { busyPoll } = settings.listen
     if (busyPoll !== 'off') network.turn.lookFor(busyPoll / 1_000)
-    const rules = sharingRules(settings)
+    const sharing = sharingRules(settings)
     const { router } = supply
-    if (rules !== undefined) this.#lanes = new Lanes({ rules, clock, router, home: homeOf })
+    if (sharing !== undefined)
+      this.#lanes = new Lanes({ rules: sharing, clock, router, home: homeOf })
     for (const endpoint of settings.endpoints) this.places.push(this.#place(endpoint, protocol))
   }
 
@@ -252,7 +255,7 @@ export class DataPlane {
       maxLoginsInFlight: limits.maxLoginsInFlight,
       loginsBeyond: limits.loginsBeyond,
       maxWaiting: limits.maxClientConnections,
-      rates: this.#rates,
+      guard: this.#guard!,
       tlsOffer: () => this.#certificates?.offer,
       byName: (name) => this.places.find((p) => p.settings.name === name),
       byServerName: (name) =>

@@ -3,6 +3,7 @@
  * rate. Rule: what is kept of addresses is bounded, and a source that is forgotten is one whose bucket
  * was full, or the one that has been away for longest.
  */
+import { sourceOf } from '../core/source-address.ts'
 
 /** Sources remembered at the same time. */
 const MOST_SOURCES = 65_536
@@ -64,18 +65,4 @@ export class ConnectRates {
       if (++looked === LOOKED_AT) return
     }
   }
-}
-
-/** What counts as one source: an IPv4 address, or the /64 network of an IPv6 one. */
-export function sourceOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!address.includes(':')) return address
-  const [before = '', after] = address.replace(/%.*$/, '').split('::')
-  const groups = before === '' ? [] : before.split(':')
-  if (after !== undefined) {
-    const behind = after === '' ? 0 : after.split(':').length
-    while (groups.length < 8 - behind) groups.push('0')
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`
 }

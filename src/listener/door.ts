@@ -4,34 +4,37 @@
  * is closed, and costs as little as possible; one that waits for others to have logged in is not read
  * from.
  *
- *   link ──> logins (at most maxLoginsInFlight) ──> session
- *       └──> line, in the order of arrival ─┘
+ *   link ──(prelude of a relay)──> logins (at most maxLoginsInFlight) ──> session
+ *                             └──> line, in the order of arrival ─┘
  */
 import { WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
 import type { Address, Listener } from '../net/network.ts'
-import type { Doorway, TurnedAway } from '../session/doorway.ts'
+import type { Doorway } from '../session/doorway.ts'
 import { Login } from '../session/login.ts'
+import { noteRefused } from '../session/login-notes.ts'
 import { Turnstile } from '../session/turnstile.ts'
-import type { ConnectRates } from './connect-rates.ts'
+import { Prelude } from './prelude.ts'
 
-export interface DoorOptions extends Omit<Doorway, 'ended' | 'turnstile' | 'refuseSource'> {
+const NOTHING = Buffer.alloc(0)
+
+export interface DoorOptions extends Omit<Doorway, 'ended' | 'turnstile'> {
   readonly backlog: number
   readonly maxLoginsInFlight: number
   /** What becomes of whoever comes while so many log in. */
   readonly loginsBeyond?: 'wait' | 'refuse'
   /** Most who may wait for that. */
   readonly maxWaiting?: number
-  /** How often clients may come from one address; undefined when that is not bounded. */
-  readonly rates?: ConnectRates | undefined
 }
 
 export class Door {
   #options: DoorOptions
   #listeners: Listener[] = []
   #logins = new Set<Login>()
-  /** Have not begun, and wait for a place among the logins. */
-  #line = new Set<Login>()
+  /** Have not begun, and wait for a place among the logins; with what each has said already. */
+  #line = new Map<Login, Buffer>()
+  /** Have yet to be told for whom they come. */
+  #preludes = new Set<Prelude>()
   #doorway: Doorway
 
   constructor(options: DoorOptions) {
@@ -39,7 +42,6 @@ export class Door {
     this.#doorway = {
       ...options,
       turnstile: new Turnstile(),
-      refuseSource: (address) => this.#refuseSource(address),
       ended: (login) => this.#ended(login),
     }
   }
@@ -47,6 +49,12 @@ export class Door {
   /** Where it listens now. */
   get addresses(): readonly Address[] {
     return this.#listeners.map((l) => l.address)
+  }
+
+  /** As many may be heard ahead of their login as may log in and wait for it. */
+  get #most(): number {
+    const { maxLoginsInFlight, maxWaiting = Infinity } = this.#options
+    return maxLoginsInFlight + maxWaiting
   }
 
   get loginsInFlight(): number {
@@ -64,42 +72,69 @@ export class Door {
     this.#listeners.push(await network.listen(address, backlog, (link) => this.accept(link)))
   }
 
-  /** A client has come. The link is paused. */
+  /** Somebody has come. The link is paused. */
   accept(link: Link): void {
-    const { rooms, maxLoginsInFlight } = this.#options
-    const { loginsBeyond = 'wait', maxWaiting = Infinity } = this.#options
+    const { rooms, guard } = this.#options
     rooms.counters.received++
+    if (!guard.relays(link.remoteAddress)) this.#come(link, NOTHING)
+    else if (this.#preludes.size >= this.#most) this.#turnAway(link, 'too-many-logins', TOO_MANY)
+    else this.#hearPrelude(link)
+  }
+
+  #hearPrelude(link: Link): void {
+    const { rooms, loginTimeoutMs } = this.#options
+    const prelude = new Prelude(link, rooms.wheel, loginTimeoutMs, (outcome) => {
+      this.#preludes.delete(prelude)
+      if (typeof outcome !== 'string') this.#come(link, outcome.rest)
+      else this.#note(link, 'proxy-header', `no header of a relay: ${outcome}`)
+    })
+    this.#preludes.add(prelude)
+  }
+
+  /** @param rest what the client has said already */
+  #come(link: Link, rest: Buffer): void {
+    const { guard, endpoint, maxLoginsInFlight } = this.#options
+    const { loginsBeyond = 'wait', maxWaiting = Infinity } = this.#options
+    const away = guard.atDoor(endpoint.rule.name, link.remoteAddress)
+    if (away !== undefined) {
+      this.#turnAway(link, away.reason, away.error)
+      return
+    }
     if (this.#logins.size < maxLoginsInFlight) {
       const login = new Login(this.#doorway, link)
       this.#logins.add(login)
-      login.begin()
+      login.begin(rest)
       return
     }
     if (loginsBeyond === 'wait' && this.#line.size < maxWaiting) {
-      this.#line.add(new Login(this.#doorway, link))
+      this.#line.set(new Login(this.#doorway, link), rest)
       return
     }
-    rooms.counters.refused.add('too-many-logins')
-    link.write(rooms.protocol.refusal(TOO_MANY_LOGINS))
+    this.#turnAway(link, 'too-many-logins', TOO_MANY)
+  }
+
+  /** Before anything is read: it is told why, and that is all. */
+  #turnAway(link: Link, reason: string, error: WeirError): void {
+    link.write(this.#options.rooms.protocol.refusal(error))
+    this.#note(link, reason, error.message)
     link.end()
+  }
+
+  #note(link: Link, reason: string, message: string): void {
+    const { rooms, endpoint } = this.#options
+    noteRefused({ rooms, endpointName: endpoint.rule.name, link, user: undefined }, reason, message)
   }
 
   #ended(login: Login): void {
     this.#logins.delete(login)
     this.#line.delete(login)
     const { maxLoginsInFlight } = this.#options
-    for (const next of this.#line) {
+    for (const [next, rest] of this.#line) {
       if (this.#logins.size >= maxLoginsInFlight) return
       this.#line.delete(next)
       this.#logins.add(next)
-      next.begin()
+      next.begin(rest)
     }
-  }
-
-  #refuseSource(address: string | undefined): TurnedAway | undefined {
-    const { rates } = this.#options
-    if (rates === undefined || address === undefined || rates.takes(address)) return undefined
-    return TOO_OFTEN
   }
 
   /** Stops accepting; logins under way go on. */
@@ -109,25 +144,13 @@ export class Door {
 
   /** Ends every login under way. */
   abort(error: WeirError): void {
-    for (const login of [...this.#line, ...this.#logins]) login.abort(error)
+    for (const prelude of [...this.#preludes]) prelude.abort()
+    for (const login of [...this.#line.keys(), ...this.#logins]) login.abort(error)
   }
 }
 
-const TOO_MANY_LOGINS = new WeirError(
-  'WEIR_TOO_MANY_LOGINS',
-  'too many clients are logging in at once',
-  {
-    sqlstate: '53300',
-    retryable: true,
-    hint: 'Try again in a moment; limits.maxLoginsInFlight sets the bound, limits.loginsBeyond lets clients wait.',
-  },
-)
-
-const TOO_OFTEN: TurnedAway = {
-  reason: 'connect-rate',
-  error: new WeirError('WEIR_CONNECT_RATE', 'too many new clients from this address', {
-    sqlstate: '53300',
-    retryable: true,
-    hint: 'Try again in a moment; limits.connectRate and limits.connectBurst set the bound.',
-  }),
-}
+const TOO_MANY = new WeirError('WEIR_TOO_MANY', 'too many clients are logging in at once', {
+  sqlstate: '53300',
+  retryable: true,
+  hint: 'Try again in a moment; limits.maxLoginsInFlight sets the bound, limits.loginsBeyond lets clients wait.',
+})

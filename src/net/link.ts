@@ -16,6 +16,8 @@ export interface Link {
   /** Undefined on a Unix socket, and only there; empty when the peer had gone before it was asked. */
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
+  /** Somebody else (a load balancer) has said for whom it speaks, or that it does not know. */
+  readonly relayed: boolean
   readonly encrypted: boolean
   /** True from `destroy`, from the end of `end`, or from the peer's going. */
   readonly closed: boolean
@@ -23,9 +25,13 @@ export interface Link {
   readonly congested: boolean
   readonly bytesRead: number
   readonly bytesWritten: number
+  /** Bytes written that the kernel has not taken yet: the peer does not read. */
+  readonly unsent: number
   /** How many write calls reached the kernel. */
   readonly writes: number
   receiver: Receiver
+  /** It was relayed for that address, which counts as its own from now on. */
+  cameFrom(address: string | undefined, port: number | undefined): void
   /** Adds bytes to this turn's write. All writes of one turn leave in one call to the kernel. */
   write(chunk: Buffer): void
   /**

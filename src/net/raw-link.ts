@@ -34,9 +34,10 @@ export class RawLink implements Link {
   bytesWritten = 0
   writes = 0
   closed = false
+  relayed = false
   readonly encrypted = false
-  readonly remoteAddress: string | undefined
-  readonly remotePort: number | undefined
+  remoteAddress: string | undefined
+  remotePort: number | undefined
   #raw: RawStreams
   #turn: Turn<RawLink>
   #handle: RawHandle
@@ -77,6 +78,16 @@ export class RawLink implements Link {
 
   get congested(): boolean {
     return this.#inFlight !== undefined
+  }
+
+  get unsent(): number {
+    return this.#pendingBytes + (this.#inFlight === undefined ? 0 : this.#handle.writeQueueSize)
+  }
+
+  cameFrom(address: string | undefined, port: number | undefined): void {
+    this.relayed = true
+    this.remoteAddress = address
+    this.remotePort = port
   }
 
   /** The handle has read, or learnt that there is nothing more; returns another buffer to read into. */

@@ -24,6 +24,8 @@ export interface RawHandle {
   writeBuffer(request: WriteRequest, buffer: Buffer): number
   writev(request: WriteRequest, chunks: Buffer[], allBuffers: true): number
   shutdown(request: object): number
+  /** Bytes given to the kernel that it has not taken yet. */
+  readonly writeQueueSize: number
   close(done?: () => void): void
   ref(): void
   unref(): void

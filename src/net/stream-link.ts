@@ -16,9 +16,10 @@ export class StreamLink implements Link {
   bytesWritten = 0
   writes = 0
   closed = false
+  relayed = false
   readonly encrypted: boolean
-  readonly remoteAddress: string | undefined
-  readonly remotePort: number | undefined
+  remoteAddress: string | undefined
+  remotePort: number | undefined
   #turn: Turn<RawLink>
   #socket: Socket
   #pending: Buffer[] = []
@@ -52,6 +53,17 @@ export class StreamLink implements Link {
 
   get congested(): boolean {
     return this.#socket.writableNeedDrain
+  }
+
+  /** What was written in this turn counts only when it has left it. */
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
+  cameFrom(address: string | undefined, port: number | undefined): void {
+    this.relayed = true
+    this.remoteAddress = address
+    this.remotePort = port
   }
 
   #onData = (chunk: Buffer): void => {

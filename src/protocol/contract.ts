@@ -303,7 +303,10 @@ export type EntryRefusal =
   | 'too-many-of-endpoint'
   | 'too-many-of-user'
   | 'too-many-of-source'
+  /** Nothing can be written down of who comes in, and must be. */
+  | 'audit'
   | 'draining'
+
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean

@@ -7,12 +7,30 @@ import type { Endpoint } from '../endpoint/router.ts'
 import type { Network } from '../net/network.ts'
 import type { TlsOffer } from '../net/tls-accept.ts'
 import type { CancelKey, GreetOptions } from '../protocol/contract.ts'
+import type { CancelOutcome } from './audit-notes.ts'
 import type { Login } from './login.ts'
 import type { Rooms } from './rooms.ts'
 import type { Turnstile } from './turnstile.ts'
 
 /** Why nobody may come in just now, or not from there. */
 export type TurnedAway = NonNullable<ReturnType<NonNullable<GreetOptions['admit']>>>
+
+/** Who may come from where, and how many; `address` is undefined on a Unix socket. */
+export interface DoorGuard {
+  /** Whether what comes from there begins with a header that says for whom it is. */
+  relays(address: string | undefined): boolean
+  /** Why nobody from there may use the endpoint, if so. */
+  atDoor(endpoint: string, address: string | undefined): TurnedAway | undefined
+  /** A client has come; why it comes too often, if so. */
+  tooOften(address: string | undefined): TurnedAway | undefined
+  /** Why the user may not try to log in from there now, if so. */
+  tooManyFailures(address: string | undefined, user: string | undefined): TurnedAway | undefined
+  /** Why no further client of that user, from there, may have a session at the endpoint, if so. */
+  tooMany(endpoint: string, user: string, address: string | undefined): TurnedAway | undefined
+  /** What a client said to prove itself was wrong, or right. */
+  failed(address: string | undefined, user: string | undefined): void
+  succeeded(address: string | undefined, user: string): void
+}
 
 export interface Doorway {
   /** The endpoint of the door it came through. */
@@ -31,10 +49,9 @@ export interface Doorway {
   endpointNames(): readonly string[]
   /** Why no new session may begin, when that is so (too many clients, draining). */
   refuseSession(): WeirError | undefined
-  /** A client has come from `address` (undefined: a Unix socket); why it may not, if so. */
-  refuseSource(address: string | undefined): TurnedAway | undefined
+  readonly guard: DoorGuard
   /** Resolves when the request has had its effect; undefined when there is nothing to wait for. */
-  cancel(key: CancelKey): Promise<void> | undefined
+  cancel(key: CancelKey, tell: (outcome: CancelOutcome) => void): Promise<void> | undefined
   /** The login is over, whichever way. */
   ended(login: Login): void
 }

@@ -28,8 +28,8 @@ export interface Entering {
   /** Goes over to another endpoint; false when it was refused there. */
   moveTo(named: { endpoint: Endpoint; rooms: Rooms }): boolean
   refuse(reason: string, error: WeirError): void
-  /** Why no session may begin now. */
-  turnedAway(): TurnedAway | undefined
+  /** Why no session of that user may begin now. */
+  turnedAway(user: string): TurnedAway | undefined
   /** From now on it may take so long, milliseconds. */
   allow(ms: number): void
   /** Does it when its turn has come. */
@@ -41,7 +41,7 @@ export interface Entering {
 /** Begins the way in; undefined when it was decided at once. */
 export function comeIn(login: Entering, who: Introduction): Cancellable | undefined {
   if (who.endpoint !== undefined && !changeEndpoint(login, who.endpoint)) return undefined
-  if (full(login)) return undefined
+  if (full(login, who)) return undefined
   const route: Route<ServerConnection> = {
     endpoint: login.endpoint,
     database: who.database,
@@ -60,8 +60,8 @@ export function comeIn(login: Entering, who: Introduction): Cancellable | undefi
 }
 
 /** Refuses when no session may begin now. */
-function full(login: Entering): boolean {
-  const turnedAway = login.turnedAway()
+function full(login: Entering, { user }: Introduction): boolean {
+  const turnedAway = login.turnedAway(user)
   if (turnedAway !== undefined) login.refuse(turnedAway.reason, turnedAway.error)
   return turnedAway !== undefined
 }
@@ -103,7 +103,7 @@ function replicate(
   return openForReplication(rooms, who, route, (outcome) => {
     if (outcome instanceof WeirError) {
       if (!login.over) login.refuse('no-server', outcome)
-    } else if (full(login)) rooms.home(outcome).discard(outcome, 'draining')
+    } else if (full(login, who)) rooms.home(outcome).discard(outcome, 'draining')
     else {
       const id = rooms.sessions.nextId()
       const rest = login.enter(who, id)
@@ -144,7 +144,7 @@ function begin(
   parameters: ReadonlyMap<string, string>,
 ): void {
   // Others may have come in while the welcome was being fetched.
-  if (full(login)) return
+  if (full(login, who)) return
   const { rooms, link } = login
   const id = rooms.sessions.nextId()
   const rest = login.enter(who, id)

@@ -3,6 +3,8 @@
  * `comeIn` takes it on. Rule: everything here is bounded in time by the login deadline and in bytes by
  * the greeting, and a login ends in exactly one note: refused and why, gone, or entered.
  */
+import { isLoopbackAddress } from '../core/address-list.ts'
+import type { LoginProof } from '../core/audit.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { SecureChannel } from '../core/secure-channel.ts'
 import { Deadline } from '../core/timer-wheel.ts'
@@ -11,9 +13,10 @@ import type { Link, Receiver } from '../net/link.ts'
 import type { TlsAccepted } from '../net/network.ts'
 import type { Handshake } from '../net/tls-accept.ts'
 import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
+import { auditCancel } from './audit-notes.ts'
 import type { Doorway, TurnedAway } from './doorway.ts'
 import { comeIn, type Entering } from './entrance.ts'
-import { noteEntered, noteGone, noteRefused } from './login-notes.ts'
+import { failsProof, noteEntered, noteGone, noteRefused } from './login-notes.ts'
 import type { Rooms } from './rooms.ts'
 import { INTERNAL } from './session-errors.ts'
 import type { Passer } from './turnstile.ts'
@@ -21,8 +24,6 @@ import type { Cancellable } from './welcome.ts'
 
 /** So much of what a client says before it is welcomed is held (bytes). */
 const EARLY_BYTES = 65_536
-
-const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
 export class Login implements Receiver, Passer, Entering {
   readonly door: Doorway
@@ -51,11 +52,12 @@ export class Login implements Receiver, Passer, Entering {
     this.rooms = door.rooms
     this.link = link
     const address = link.remoteAddress
-    const strange = door.refuseSource(address)
+    const strange = door.guard.tooOften(address)
     this.#greeting = this.rooms.protocol.greet({
-      loopback: address === undefined || LOOPBACK.test(address),
+      // Where a relay came from says nothing of those it speaks for.
+      loopback: !link.relayed && (address === undefined || isLoopbackAddress(address)),
       secure: link.encrypted,
-      admit: () => strange ?? this.turnedAway(),
+      admit: (user) => strange ?? door.guard.tooManyFailures(address, user) ?? this.#noRoom(),
     })
     this.#greeting.onReady = () => this.#pull()
     this.#deadline = new Deadline(() => this.refuse('login-timeout', TOO_SLOW))
@@ -71,13 +73,21 @@ export class Login implements Receiver, Passer, Entering {
     return this.#greeting.user
   }
 
+  get proof(): LoginProof | undefined {
+    return this.#greeting.proof
+  }
+
   get endpointName(): string {
     return this.endpoint.rule.name
   }
 
-  /** Its place among those who log in is free: it is read from. */
-  begin(): void {
+  /**
+   * Its place among those who log in is free: it is read from.
+   * @param rest what the client has said already
+   */
+  begin(rest: Buffer): void {
     this.link.resume()
+    if (rest.length > 0) this.data(rest)
   }
 
   data(chunk: Buffer): void {
@@ -167,7 +177,7 @@ export class Login implements Receiver, Passer, Entering {
   async #cancel(key: CancelKey): Promise<void> {
     this.#over = true
     this.rooms.wheel.cancel(this.#deadline)
-    await this.door.cancel(key)
+    await this.door.cancel(key, (outcome) => auditCancel(this, key.pid, outcome))
     this.door.ended(this)
     this.link.end()
   }
@@ -196,6 +206,7 @@ export class Login implements Receiver, Passer, Entering {
       this.closed()
       return
     }
+    if (this.link.relayed) link.cameFrom(this.link.remoteAddress, this.link.remotePort)
     this.link = link
     link.receiver = this
     this.channel = channel
@@ -211,13 +222,20 @@ export class Login implements Receiver, Passer, Entering {
   moveTo(named: { endpoint: Endpoint; rooms: Rooms }): boolean {
     this.endpoint = named.endpoint
     this.rooms = named.rooms
-    return true
+    const away = this.door.guard.atDoor(this.endpointName, this.link.remoteAddress)
+    if (away !== undefined) this.refuse(away.reason, away.error)
+    return away === undefined
   }
 
-  turnedAway(): TurnedAway | undefined {
+  turnedAway(user: string): TurnedAway | undefined {
+    const { door, endpointName, link } = this
+    return this.#noRoom() ?? door.guard.tooMany(endpointName, user, link.remoteAddress)
+  }
+
+  #noRoom(): TurnedAway | undefined {
     const error = this.door.refuseSession()
     if (error === undefined) return undefined
-    return { reason: error.sqlstate === '53300' ? 'too-many-clients' : 'draining', error }
+    return { reason: reasonOf(error), error }
   }
 
   allow(ms: number): void {
@@ -233,6 +251,7 @@ export class Login implements Receiver, Passer, Entering {
   enter(who: Introduction, id: number): Buffer {
     this.#end()
     noteEntered(this, who, id)
+    this.door.guard.succeeded(this.link.remoteAddress, who.user)
     return this.#early.length === 0 ? who.rest : Buffer.concat([who.rest, ...this.#early])
   }
 
@@ -249,6 +268,7 @@ export class Login implements Receiver, Passer, Entering {
   #refused(reason: string, message: string, bytes: Buffer | undefined): void {
     if (bytes !== undefined) this.link.write(bytes)
     noteRefused(this, reason, message)
+    if (failsProof(reason)) this.door.guard.failed(this.link.remoteAddress, this.user)
     this.#end()
     this.link.end()
   }
@@ -260,6 +280,11 @@ export class Login implements Receiver, Passer, Entering {
     this.rooms.wheel.cancel(this.#deadline)
     this.door.ended(this)
   }
+}
+
+function reasonOf({ code, sqlstate }: WeirError): TurnedAway['reason'] {
+  if (code === 'WEIR_AUDIT') return 'audit'
+  return sqlstate === '53300' ? 'too-many-clients' : 'draining'
 }
 
 const TOO_SLOW = new WeirError('WEIR_LOGIN_TIMEOUT', 'canceling authentication due to timeout', {

@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { EndpointRule } from '../endpoint/endpoint.ts'
 import type { CancelKey, Introduction } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
+import { Headcount } from './headcount.ts'
 import { NO_INSTANCE, processNumber, type SessionIds, sessionIdsOf } from './process-numbers.ts'
 
 /** A client session as the rest of the house sees it. */
@@ -17,7 +18,11 @@ export interface Session {
     readonly node: string | undefined
   }
   readonly cancelKey: CancelKey
-  readonly link: { readonly bytesRead: number; readonly bytesWritten: number }
+  readonly link: {
+    readonly remoteAddress?: string | undefined
+    readonly bytesRead: number
+    readonly bytesWritten: number
+  }
   readonly state: string
   readonly pins: ReadonlySet<string>
   /** Channels it listens to through the shared listener. */
@@ -35,6 +40,8 @@ export interface Session {
 }
 
 export class Sessions {
+  /** How many there are of each kind. */
+  readonly heads = new Headcount()
   #byId = new Map<number, Session>()
   #ids: SessionIds
   #next: number
@@ -74,10 +81,11 @@ export class Sessions {
 
   add(session: Session): void {
     this.#byId.set(session.id, session)
+    this.heads.add(session)
   }
 
   delete(session: Session): void {
-    this.#byId.delete(session.id)
+    if (this.#byId.delete(session.id)) this.heads.delete(session)
   }
 
   [Symbol.iterator](): IterableIterator<Session> {

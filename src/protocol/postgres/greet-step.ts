@@ -6,7 +6,7 @@ import type { CertificateUser } from '../../auth/certificate-users.ts'
 import type { CredentialLookup } from '../../auth/credential.ts'
 import type { TokenFault, TokenJudge } from '../../auth/tokens.ts'
 import type { UserRule } from '../../auth/user-rules.ts'
-import type { GreetOptions } from '../contract.ts'
+import type { EntryRefusal, GreetOptions } from '../contract.ts'
 
 export type AuthMethod = 'scram-sha-256' | 'md5' | 'cert' | 'trust'
 
@@ -58,10 +58,7 @@ export type RefusalReason =
   /** A startup parameter we must understand and do not. */
   | 'startup-parameter'
   | 'no-user'
-  /** Too many from there, too many at all, or the proxy stops. */
-  | 'connect-rate'
-  | 'too-many-clients'
-  | 'draining'
+  | EntryRefusal
   /** No configured method may be used for this client. */
   | 'auth-method'
   /** A wrong or malformed message where a proof was due. */

@@ -220,14 +220,14 @@ export class Greeting {
     if (this.#options.tls === 'required' && !this.#secure) {
       return this.#refuse(refuseWithoutTls())
     }
-    const away = this.#options.admit?.()
-    if (away !== undefined) return this.#refuse(refuseEntry(away.reason, away.error))
     const request = readStartupRequest(packet)
     if ('reason' in request) {
       const { reason, ...fields } = request
       return this.#refuse(refusal(reason, fields))
     }
     this.#request = request
+    const away = this.#options.admit?.(request.user)
+    if (away !== undefined) return this.#refuse(refuseEntry(away.reason, away.error))
     const uncertified = certificateFault(this.#certified())
     if (uncertified !== undefined) return this.#refuse(uncertified)
     this.#machine.to('lookup')

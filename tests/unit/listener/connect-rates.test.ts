@@ -1,7 +1,8 @@
 /** How often clients may come from one address. */
 import { expect, it } from 'vitest'
 import { FakeClock } from '../../../src/core/clock.ts'
-import { ConnectRates, sourceOf } from '../../../src/listener/connect-rates.ts'
+import { sourceOf } from '../../../src/core/source-address.ts'
+import { ConnectRates } from '../../../src/listener/connect-rates.ts'
 
 function rates(perSecond: number, burst: number) {
   const clock = new FakeClock()

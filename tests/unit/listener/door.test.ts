@@ -1,14 +1,18 @@
 /** Who may begin to log in, who waits for that, and who is turned away. */
 import { expect, it } from 'vitest'
+import { AddressList, AddressRule } from '../../../src/core/address-list.ts'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { WeirError } from '../../../src/core/errors.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import { TimerWheel } from '../../../src/core/timer-wheel.ts'
+import { AuthFailures } from '../../../src/listener/auth-failures.ts'
 import { ConnectRates } from '../../../src/listener/connect-rates.ts'
 import { Door, type DoorOptions } from '../../../src/listener/door.ts'
+import { Guard, type GuardOptions } from '../../../src/listener/guard.ts'
 import { EndpointCounters } from '../../../src/metrics/counters.ts'
 import { type Link, nobody, type Receiver } from '../../../src/net/link.ts'
 import type { GreetOptions } from '../../../src/protocol/contract.ts'
+import { Headcount } from '../../../src/session/headcount.ts'
 
 /** A client whose login is over when it says `quit`, and refused when it is not admitted. */
 class Visitor {
@@ -16,11 +20,21 @@ class Visitor {
   reading = false
   said = ''
   ended = false
-  readonly remoteAddress: string
+  remoteAddress: string
+  relayed = false
   readonly encrypted = false
 
   constructor(address: string) {
     this.remoteAddress = address
+  }
+
+  cameFrom(address: string): void {
+    this.remoteAddress = address
+    this.relayed = true
+  }
+
+  destroy(): void {
+    this.ended = true
   }
 
   resume(): void {
@@ -48,11 +62,26 @@ class Visitor {
   }
 }
 
+/** Everybody may come in, unless `more` says otherwise. */
+function guardWith(more: Partial<GuardOptions> = {}): Guard {
+  return new Guard({
+    everywhere: new AddressRule(undefined, undefined),
+    endpoints: new Map(),
+    relays: undefined,
+    rates: undefined,
+    failures: undefined,
+    heads: new Headcount(),
+    mostOfUser: () => Infinity,
+    mostOfSource: Infinity,
+    ...more,
+  })
+}
+
 function greet({ admit }: GreetOptions) {
   let heard = ''
   return {
     onReady: () => {},
-    user: undefined,
+    user: 'weir',
     push: (chunk: Buffer) => {
       heard += chunk.toString()
     },
@@ -60,7 +89,7 @@ function greet({ admit }: GreetOptions) {
     next: () => {
       if (heard === '') return { kind: 'starved' }
       heard = ''
-      const away = admit?.()
+      const away = admit?.('weir')
       const reason = away?.reason ?? 'wrong'
       return { kind: 'refused', bytes: Buffer.from(reason), reason, message: reason }
     },
@@ -73,7 +102,8 @@ function doorWith(more: Partial<DoorOptions> = {}) {
   const counters = new EndpointCounters()
   const refusal = (error: WeirError) => Buffer.from(error.sqlstate)
   const door = new Door({
-    endpoint: {},
+    endpoint: { rule: { name: 'writer' } },
+    guard: guardWith(),
     rooms: { protocol: { greet, refusal }, counters, wheel, clock, log: silentLog },
     maxLoginsInFlight: 2,
     loginTimeoutMs: 1_000,
@@ -138,7 +168,7 @@ it('an address that comes too often is refused when it says who it is, and other
   const clock = new FakeClock()
   const { come, counters } = doorWith({
     maxLoginsInFlight: 100,
-    rates: new ConnectRates(1, 2, () => clock.monotonic()),
+    guard: guardWith({ rates: new ConnectRates(1, 2, () => clock.monotonic()) }),
   })
   const visitors = [come(), come(), come(), come('10.0.0.2')]
   for (const visitor of visitors) visitor.speak('hello')
@@ -152,4 +182,80 @@ it('when Weir is full a client is told before it has to prove anything', () => {
   const visitor = come()
   visitor.speak('hello')
   expect(visitor.said).toBe('too-many-clients')
+})
+
+it('who comes from a network that may not is told so before anything is read', () => {
+  const { come, counters } = doorWith({
+    guard: guardWith({ everywhere: new AddressRule(['10.0.0.0/8'], undefined) }),
+  })
+  const stranger = come('192.0.2.1')
+  expect([stranger.said, stranger.reading, stranger.ended]).toEqual(['28000', false, true])
+  expect(counters.refused.snapshot()).toMatchObject({ address: 1 })
+  expect(come('::ffff:10.0.0.1').reading).toBe(true)
+})
+
+it('the lists of an endpoint hold besides those for all', () => {
+  const endpoints = new Map([
+    ['writer', { addresses: new AddressRule(undefined, ['10.0.0.1']), mostClients: Infinity }],
+  ])
+  const { come } = doorWith({ guard: guardWith({ endpoints }) })
+  expect(come('10.0.0.1').said).toBe('28000')
+  expect(come('10.0.0.2').said).toBe('')
+})
+
+const RELAYED = { relays: new AddressList(['10.9.0.0/16']) }
+
+it('what a relay says of where a client came from counts in place of its own address', () => {
+  const everywhere = new AddressRule(['10.0.0.0/8'], undefined)
+  const { come, door } = doorWith({ guard: guardWith({ ...RELAYED, everywhere }) })
+  const [friend, stranger] = [come('10.9.0.1'), come('10.9.0.1')]
+  friend.speak('PROXY TCP4 10.1.1.1 10.9.9.9 5')
+  expect(door.loginsInFlight).toBe(0)
+  friend.speak('000 5432\r\nhello')
+  expect([friend.said, friend.remoteAddress]).toEqual(['wrong', '10.1.1.1'])
+  stranger.speak('PROXY TCP4 192.0.2.1 10.9.9.9 5000 5432\r\nhello')
+  expect([stranger.said, stranger.remoteAddress]).toEqual(['28000', '192.0.2.1'])
+})
+
+it('a relay without a header is cut off without a word, and so is one that says nothing', () => {
+  const { come, counters, clock, wheel } = doorWith({ guard: guardWith(RELAYED) })
+  const [junk, silent] = [come('10.9.0.1'), come('10.9.0.2')]
+  junk.speak('hello')
+  clock.advance(1_200)
+  wheel.turn()
+  expect([junk.said, junk.ended, silent.said, silent.ended]).toEqual(['', true, '', true])
+  expect(counters.refused.snapshot()).toMatchObject({ 'proxy-header': 2 })
+})
+
+it('a header from anybody but a relay is what the client says', () => {
+  const { come } = doorWith({ guard: guardWith(RELAYED) })
+  const client = come('10.0.0.1')
+  client.speak('PROXY TCP4 10.1.1.1 10.9.9.9 5000 5432\r\n')
+  expect([client.said, client.remoteAddress]).toEqual(['wrong', '10.0.0.1'])
+})
+
+it('relays that have said nothing yet are cut off when Weir stops', () => {
+  const { come, door } = doorWith({ guard: guardWith(RELAYED) })
+  const silent = come('10.9.0.1')
+  door.abort(new WeirError('WEIR_STOPPING', 'stopping', { sqlstate: '57P01' }))
+  expect(silent.ended).toBe(true)
+})
+
+it('who has failed too often is refused before it may prove anything, until it was away for a while', () => {
+  const clock = new FakeClock()
+  const now = () => clock.monotonic()
+  const failures = new AuthFailures({ most: 2, windowMs: 60_000, backoffMs: 4_000, now })
+  const { come } = doorWith({ maxLoginsInFlight: 100, guard: guardWith({ failures }) })
+  const knock = (address: string): string => {
+    const visitor = come(address)
+    visitor.speak('hello')
+    return visitor.said
+  }
+  failures.failed('192.0.2.1', 'weir')
+  expect(knock('192.0.2.1')).toBe('wrong')
+  failures.failed('192.0.2.1', 'weir')
+  expect(knock('192.0.2.1')).toBe('auth-failures')
+  expect(knock('192.0.2.2')).toBe('wrong')
+  clock.advance(1_000)
+  expect(knock('192.0.2.1')).toBe('wrong')
 })
