@@ -5,6 +5,7 @@
 import type { Admin } from './admin/http.ts'
 import type { Readiness, StatusSnapshot } from './admin/snapshot.ts'
 import type { App, AppOptions } from './app/app.ts'
+import { Auditing } from './app/auditing.ts'
 import { Control } from './app/control.ts'
 import { OnePlane } from './app/one-plane.ts'
 import { DataPlane, tooManyClients } from './app/plane.ts'
@@ -64,6 +65,7 @@ class OneProcess implements App {
   #plane: DataPlane
   #control: Control
   #keeper: SecretKeeper
+  #audit: Auditing
   #stopped: Promise<void> | undefined
 
   constructor({ settings, log, version, clock: given, graceMs = 5_000 }: AppOptions) {
@@ -78,7 +80,10 @@ class OneProcess implements App {
     this.#log = log
     this.#graceMs = graceMs
     const planes = new OnePlane(() => this.#plane, clock.wall())
-    const common = { settings, log, clock, store, metrics }
+    const { general: counters } = metrics
+    const audit = new Auditing({ settings: settings.audit, clock, log, counters })
+    this.#audit = audit
+    const common = { settings, log, clock, store, metrics, audit }
     this.#control = new Control({ ...common, version, planes, secrets: () => this.#plane.secrets })
     this.#plane = new DataPlane({
       ...{ ...common, network, sessions },
@@ -89,7 +94,10 @@ class OneProcess implements App {
     this.#keeper = new SecretKeeper({
       ...{ clock, log, counters: metrics.general },
       apply: (entries) => this.#plane.takeSecrets(entries),
-      tell: (sentence) => this.#control.chronicle.tell(sentence),
+      tell: (sentence) => {
+        this.#control.chronicle.tell(sentence)
+        audit.tell({ kind: 'change', what: 'secrets', outcome: 'done', detail: sentence })
+      },
     })
     store.subscribe(() => this.#control.failovers.acted())
   }
@@ -103,11 +111,13 @@ class OneProcess implements App {
   }
 
   async start(): Promise<void> {
+    await this.#audit.open()
     await this.#keeper.load(this.#settings.auth)
     await this.#plane.prepare()
     this.#control.watch()
     await this.#plane.open()
     await this.#control.openAdmin()
+    this.#audit.tell({ kind: 'change', what: 'start', outcome: 'done' })
   }
 
   snapshot(): StatusSnapshot {
@@ -125,10 +135,13 @@ class OneProcess implements App {
   /** Users, passwords and the certificate; a process cannot take more over and keep its clients. */
   async reload(next: Settings): Promise<void> {
     const { settings, taken, refused } = changeOf(this.#settings, next, false)
+    await this.#audit.renew(settings.audit)
+    await this.#control.renewAdmin(settings)
     await this.#keeper.load(settings.auth)
     await this.#plane.renew(settings)
     this.#settings = settings
     const what = taken.length === 0 ? 'nothing in them was changed' : `changed: ${taken.join(', ')}`
+    this.#audit.tell({ kind: 'change', what: 'settings', outcome: 'done', detail: what })
     this.#log.info({}, `users, passwords and certificate read anew (${what})`)
     if (refused.length === 0) return
     this.#log.warn(
@@ -147,5 +160,7 @@ class OneProcess implements App {
     this.#control.drain()
     await this.#plane.stop(this.#graceMs)
     await this.#control.stop()
+    this.#audit.tell({ kind: 'change', what: 'stop', outcome: 'done' })
+    await this.#audit.close()
   }
 }

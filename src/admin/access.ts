@@ -36,7 +36,7 @@ const NEEDS: ReadonlyMap<string | undefined, Need> = new Map([
 const UNKNOWN: Need = { role: 'view' }
 
 export interface AccessRules {
-  /** Undefined: none are configured. */
+  /** Undefined or empty: none are configured. */
   readonly users: AdminUsers | undefined
   readonly open: readonly OpenRoute[]
 }
@@ -72,7 +72,7 @@ export async function entryOf(request: FastifyRequest, rules: AccessRules): Prom
   if (need.open !== undefined && rules.open.includes(need.open)) {
     return { kind: 'enter', who: undefined }
   }
-  if (rules.users === undefined) {
+  if (rules.users === undefined || rules.users.size === 0) {
     if (isLocal(remoteAddress)) return { kind: 'enter', who: undefined }
     const message = need === ORDER ? ORDERS_FROM_HERE : SEEN_FROM_HERE
     return { kind: 'refuse', status: 403, message, tried: need === ORDER }

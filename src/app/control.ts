@@ -3,10 +3,11 @@
  * Rule: no byte of a client passes here; what it knows of the data planes it knows through the seam
  * (`planes.ts`), so it does not matter how many there are and in which process.
  */
-import { type Admin, startAdmin } from '../admin/http.ts'
+import type { Admin } from '../admin/http.ts'
 import type { Readiness, StatusSnapshot } from '../admin/snapshot.ts'
 import type { Secrets } from '../auth/secrets.ts'
 import type { Settings } from '../config/settings.ts'
+import { type Audit, noAudit } from '../core/audit.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import { isServing } from '../endpoint/eligible.ts'
@@ -14,6 +15,7 @@ import { exposition } from '../metrics/exposition.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
+import { AdminDoor } from './admin-door.ts'
 import { Chronicle } from './chronicle.ts'
 import { Pauses } from './pauses.ts'
 import type { Planes } from './planes.ts'
@@ -30,12 +32,13 @@ export interface ControlParts {
   /** Its own counters; those of the data planes are theirs. */
   readonly metrics: Metrics
   readonly planes: Planes
+  /** Default: nothing is written down. */
+  readonly audit?: Audit
   /** Known when it begins to watch. */
   readonly secrets: () => Secrets
 }
 
 export class Control {
-  admin: Admin | undefined
   readonly failovers: Failovers
   readonly pauses: Pauses
   readonly chronicle: Chronicle
@@ -44,6 +47,7 @@ export class Control {
   #settings: Settings
   #watching: Watching | undefined
   #draining = false
+  #door: AdminDoor | undefined
 
   /** Made before the data planes: it is told of a change before anything is done about it. */
   constructor(parts: ControlParts) {
@@ -68,6 +72,10 @@ export class Control {
     this.#settings = settings
   }
 
+  get admin(): Admin | undefined {
+    return this.#door?.admin
+  }
+
   /** A sign of trouble from the byte path. */
   hint(hint: Hint): void {
     if (!this.#draining) this.#watching?.hint(hint)
@@ -87,25 +95,31 @@ export class Control {
   }
 
   async openAdmin(): Promise<void> {
-    const { planes, log, settings } = this.#parts
+    const { planes, log, settings, clock, metrics, audit = noAudit } = this.#parts
     if (!settings.admin.enabled) return
     const fresh = async (): Promise<StatusSnapshot> => {
       await planes.refreshWhole()
       return this.snapshot()
     }
-    this.admin = await startAdmin({
-      host: settings.admin.host,
-      port: settings.admin.port,
-      snapshot: fresh,
-      clients: () => planes.clients(),
-      metrics: exposition(async () => {
-        const control = await fresh()
-        return { counted: planes.counted(), control }
-      }),
-      ready: () => this.ready(),
-      commands: this.pauses,
-      log,
+    this.#door = new AdminDoor({
+      ...{ settings: settings.admin, clock, log, audit, counters: metrics.general },
+      shown: {
+        snapshot: fresh,
+        clients: () => planes.clients(),
+        metrics: exposition(async () => {
+          const control = await fresh()
+          return { counted: planes.counted(), control }
+        }),
+        ready: () => this.ready(),
+        commands: this.pauses,
+      },
     })
+    await this.#door.open()
+  }
+
+  /** Takes over other users of the admin port. @throws WeirError; then nothing has changed */
+  async renewAdmin(settings: Settings): Promise<void> {
+    await this.#door?.renew(settings.admin)
   }
 
   snapshot(): StatusSnapshot {
@@ -140,6 +154,6 @@ export class Control {
     this.failovers.stop()
     this.pauses.stop()
     await this.#watching?.stop()
-    await this.admin?.close()
+    await this.#door?.close()
   }
 }

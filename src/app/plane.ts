@@ -6,6 +6,7 @@
 import type { SecretEntry } from '../auth/secret-file.ts'
 import { Secrets } from '../auth/secrets.ts'
 import type { EndpointSettings, Settings } from '../config/settings.ts'
+import { type Audit, noAudit } from '../core/audit.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -20,6 +21,7 @@ import type { Address, Network } from '../net/network.ts'
 import type { Budget } from '../pool/budget.ts'
 import type { PausedFor } from '../pool/pools.ts'
 import type { CancelKey, Protocol } from '../protocol/contract.ts'
+import type { CancelOutcome } from '../session/audit-notes.ts'
 import { HeldBytes } from '../session/held-bytes.ts'
 import { Lanes } from '../session/lanes.ts'
 import type { ListenerHub } from '../session/listening.ts'
@@ -71,6 +73,8 @@ export interface PlaneParts {
   readonly onServer?: ServerWatch
   /** Why no session may begin now, besides that the plane stops. */
   readonly full: () => WeirError | undefined
+  /** Where logins and the like are written down; default nowhere. */
+  readonly audit?: Audit
   /** Carries out a cancel request that is not for a session of this plane; undefined: it may be. */
   readonly cancelElsewhere?: (key: CancelKey) => Promise<void> | undefined
 }
@@ -158,7 +162,8 @@ export class DataPlane {
   async prepare(): Promise<void> {
     const { settings, network, metrics, store, log, clock } = this.#parts
     countFromZero(metrics, settings)
-    this.#certificates = await Certificates.open({ tls: settings.tls, clock, log })
+    const { audit = noAudit } = this.#parts
+    this.#certificates = await Certificates.open({ tls: settings.tls, clock, log, audit })
     const encrypts = this.#certificates !== undefined
     this.#keyring = await Keyring.open(settings.auth, this.#parts)
     const { rules } = this.#keyring
@@ -166,7 +171,7 @@ export class DataPlane {
     this.#guard = guardFor(settings, clock, this.sessions.heads, mostOf)
     const { listeners } = this.#parts
     this.#users = usersFor({
-      ...{ query: settings.auth.query, secrets: this.secrets, store, clock, log },
+      ...{ settings, secrets: this.secrets, store, clock, log },
       counters: metrics.general,
     })
     const protocol = protocolFor(settings, this.#users.lookup, encrypts, this.#keyring, listeners)
@@ -239,6 +244,7 @@ export class DataPlane {
       sessions: this.sessions,
       welcomes: this.#welcomes,
       counters: metrics.endpoint(settings.name),
+      audit: this.#parts.audit,
       hub: this.#hub!,
       held: this.held,
       lanes: this.#lanes,
@@ -261,8 +267,14 @@ export class DataPlane {
       byServerName: (name) =>
         this.places.find((p) => p.settings.tlsServerNames.some((n) => n.toLowerCase() === name)),
       endpointNames: () => this.places.map((p) => p.settings.name),
-      refuseSession: () => (this.#draining ? STOPPING : this.#parts.full()),
-      cancel: (key) => this.#parts.cancelElsewhere?.(key) ?? this.cancel(key),
+      refuseSession: () =>
+        this.#draining ? STOPPING : (this.#parts.audit?.closed ?? this.#parts.full()),
+      cancel: (key, tell) => {
+        const elsewhere = this.#parts.cancelElsewhere?.(key)
+        if (elsewhere === undefined) return this.cancel(key, tell)
+        tell('passed-on')
+        return elsewhere
+      },
     })
     return { settings, endpoint, rooms, door }
   }
@@ -284,8 +296,8 @@ export class DataPlane {
   }
 
   /** Carries out a cancel request for a session of this plane, or has a peer do it. */
-  cancel(key: CancelKey): Promise<void> | undefined {
-    return this.#peers!.cancel(key)
+  cancel(key: CancelKey, tell?: (outcome: CancelOutcome) => void): Promise<void> | undefined {
+    return this.#peers!.cancel(key, tell)
   }
 
   pauseNode(node: string, whom?: PausedFor): void {

@@ -119,6 +119,13 @@ export class GeneralCounters {
   secretSourcesBroken = 0
   /** Users looked up on a node, by what came of it. */
   readonly userLookups = new Reasons()
+  /** Requests to the admin port that were refused, by reason. */
+  readonly adminRefused = new Reasons()
+  /** Lines of the audit log that were written, and those that were lost. */
+  auditLines = 0
+  auditLinesLost = 0
+  /** 1 while the audit log cannot be written. */
+  auditFailing = 0
   /** How late timers fire: the delay of everything in this process. */
   readonly loopLag = new LatencyBuckets()
 }

@@ -7,6 +7,7 @@ import type { InTheWay, PauseTarget } from '../../admin/orders.ts'
 import type { ClientStatus } from '../../admin/snapshot.ts'
 import type { SecretEntry } from '../../auth/secret-file.ts'
 import type { Settings } from '../../config/settings.ts'
+import type { AuditEvent } from '../../core/audit.ts'
 import type { MetricsSnapshot } from '../../metrics/snapshot.ts'
 import type { Address } from '../../net/network.ts'
 import type { PausedFor } from '../../pool/pools.ts'
@@ -40,6 +41,8 @@ export interface Begin {
   readonly closedGates: readonly string[]
   readonly watched: string | undefined
   readonly others: Others
+  /** Whether nobody may log in, for want of an audit log. */
+  readonly auditClosed: boolean
 }
 
 /** A part of a node's allowance; `order` counts up for each node. */
@@ -83,6 +86,7 @@ export type Down =
   | { readonly kind: 'secrets'; readonly entries: readonly SecretEntry[] }
   /** The sources of secrets were looked at, after a doubt. */
   | { readonly kind: 'looked' }
+  | { readonly kind: 'audit-closed'; readonly closed: boolean }
   /** Take no new clients, and end when the last one has left. */
   | { readonly kind: 'leave'; readonly withinMs: number | undefined }
   | { readonly kind: 'stop'; readonly graceMs: number }
@@ -150,6 +154,8 @@ export type Up =
       readonly hint: string | undefined
     }
   | { readonly kind: 'hint'; readonly hint: Hint }
+  /** For the audit log; `at` in wall-clock ms. */
+  | { readonly kind: 'audit'; readonly event: AuditEvent; readonly at: number }
   /** A secret was refused. */
   | { readonly kind: 'doubt' }
   | { readonly kind: 'acted'; readonly epoch: number; readonly at: number }

@@ -5,7 +5,10 @@
 import type { Settings } from '../../config/settings.ts'
 
 /** Sections that new workers take over. */
-const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'rollTimeout'] as const
+const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'audit', 'rollTimeout'] as const
+
+/** What is no business of the data planes. */
+const ALWAYS = ['admin.users']
 
 /** What one process takes over while it runs; more would cut its clients off. */
 const IN_PLACE = [
@@ -32,12 +35,24 @@ export interface Change {
 export function changeOf(now: Settings, next: Settings, rolls: boolean): Change {
   const changed = differences(now, next)
   const takes = (name: string): boolean =>
-    rolls ? ROLLED.some((section) => section === sectionOf(name)) : IN_PLACE.includes(name)
+    ALWAYS.includes(name) ||
+    (rolls
+      ? ROLLED.some((section) => section === sectionOf(name))
+      : IN_PLACE.includes(name) || sectionOf(name) === 'audit')
   return {
-    settings: rolls ? rolled(now, next) : inPlace(now, next),
+    settings: {
+      ...(rolls ? rolled(now, next) : inPlace(now, next)),
+      audit: next.audit,
+      admin: withUsers(now.admin, next.admin),
+    },
     taken: changed.filter(takes),
     refused: changed.filter((name) => !takes(name)),
   }
+}
+
+function withUsers(now: Settings['admin'], { users }: Settings['admin']): Settings['admin'] {
+  const { users: _, ...rest } = now
+  return users === undefined ? rest : { ...rest, users }
 }
 
 function rolled(now: Settings, next: Settings): Settings {

@@ -16,6 +16,7 @@ import { Metrics } from '../../metrics/metrics.ts'
 import { addressOfNode } from '../../server/node-address.ts'
 import { TopologyStore } from '../../topology/store.ts'
 import type { App, AppOptions } from '../app.ts'
+import { Auditing } from '../auditing.ts'
 import { Control } from '../control.ts'
 import { controlLogins } from '../control-logins.ts'
 import { SecretKeeper } from '../secret-keeper.ts'
@@ -52,6 +53,7 @@ export class SeveralProcesses implements App {
   #staff: Staff
   #control: Control
   #keeper: SecretKeeper
+  #audit: Auditing
   #news: News
   #telling: NodeJS.Timeout | undefined
   #rolling: Promise<void> = Promise.resolve()
@@ -67,6 +69,12 @@ export class SeveralProcesses implements App {
     const store = new TopologyStore(log)
     this.#store = store
     const metrics = this.#metrics
+    const { general: counters } = metrics
+    this.#audit = new Auditing({
+      ...{ settings: settings.audit, clock, log, counters },
+      onClosed: (closed) => this.#crew.tell({ kind: 'audit-closed', closed }),
+    })
+    const audit = this.#audit
     this.#crew = new Crew({
       time: machineTime(clock),
       own: () => metrics.snapshot(),
@@ -81,7 +89,7 @@ export class SeveralProcesses implements App {
     })
     this.#purse = new Purse({ clock, ghosts: this.#ghosts, seats: count })
     this.#control = new Control({
-      ...{ settings, log, clock, store, metrics, version },
+      ...{ settings, log, clock, store, metrics, version, audit },
       planes: this.#crew,
       secrets: () => this.#secrets,
     })
@@ -91,7 +99,10 @@ export class SeveralProcesses implements App {
         await this.#secrets.replace(entries)
         this.#crew.tell({ kind: 'secrets', entries })
       },
-      tell: (sentence) => this.#control.chronicle.tell(sentence),
+      tell: (sentence) => {
+        this.#control.chronicle.tell(sentence)
+        audit.tell({ kind: 'change', what: 'secrets', outcome: 'done', detail: sentence })
+      },
     })
     this.#secrets.onDoubt = () => this.#keeper.doubt()
     store.subscribe((now) => this.#purse.look(now, this.#settings))
@@ -101,6 +112,7 @@ export class SeveralProcesses implements App {
       begin: (seat, number) => this.#beginning(seat, number),
       heard: (hint) => this.#control.hint(hint),
       doubt: () => this.#keeper.doubt(),
+      audit: (event, at, worker) => audit.tellFrom(event, at, worker),
       tell: (sentence) => this.#control.chronicle.tell(sentence),
       died: () => {
         metrics.general.workersDied++
@@ -118,6 +130,7 @@ export class SeveralProcesses implements App {
   }
 
   async start(): Promise<void> {
+    await this.#audit.open()
     await this.#keeper.load(this.#settings.auth)
     this.#control.watch()
     await Promise.all(Array.from({ length: this.#count }, (_, seat) => this.#staff.hire(seat)))
@@ -125,6 +138,7 @@ export class SeveralProcesses implements App {
     await this.#control.openAdmin()
     this.#telling = setInterval(() => void this.#crew.refreshWhole(), WHOLE_MS)
     this.#telling.unref()
+    this.#audit.tell({ kind: 'change', what: 'start', outcome: 'done' })
     this.#log.info({}, `${this.#count} workers serve clients`)
   }
 
@@ -138,6 +152,7 @@ export class SeveralProcesses implements App {
       secrets: this.#keeper.entries,
       settings: shareOf(this.#settings, seat, this.#count),
       maxClients: limits.maxClientConnections,
+      auditClosed: this.#audit.closed !== undefined,
       topology: { ...current, trail: [] },
       ...this.#crew.orders,
     } as const
@@ -158,6 +173,8 @@ export class SeveralProcesses implements App {
     const before = this.#settings
     this.#settings = settings
     try {
+      await this.#audit.renew(settings.audit)
+      await this.#control.renewAdmin(settings)
       await this.#keeper.load(settings.auth)
       const { rollTimeout } = settings
       const rollTimeoutMs = rollTimeout === 'unlimited' ? undefined : rollTimeout
@@ -171,6 +188,7 @@ export class SeveralProcesses implements App {
     this.#control.settings = settings
     this.#purse.look(this.#store.current, settings)
     const what = taken.length === 0 ? 'nothing was changed' : `changed: ${taken.join(', ')}`
+    this.#audit.tell({ kind: 'change', what: 'settings', outcome: 'done', detail: what })
     this.#say(`reloaded (${what}); every worker was replaced`, false)
   }
 
@@ -211,5 +229,7 @@ export class SeveralProcesses implements App {
     this.#ghosts.stop()
     this.#purse.stop()
     await this.#control.stop()
+    this.#audit.tell({ kind: 'change', what: 'stop', outcome: 'done' })
+    await this.#audit.close()
   }
 }

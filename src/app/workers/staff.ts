@@ -3,6 +3,7 @@
  * is always one for each seat, and a program that dies as soon as it is started is not started again
  * and again without a pause.
  */
+import type { AuditEvent } from '../../core/audit.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, WeirError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
@@ -25,6 +26,8 @@ export interface StaffParts {
   readonly heard: (hint: Hint) => void
   /** A worker was refused with a secret it holds. */
   readonly doubt: () => Promise<void>
+  /** A worker has something for the audit log, at `at` (wall-clock ms). */
+  readonly audit: (event: AuditEvent, at: number, worker: number) => void
   readonly tell: (sentence: string) => void
   readonly died: () => void
 }
@@ -108,6 +111,7 @@ export class Staff {
     if (hand.heard(message) || crew.heard(hand, message)) return
     if (message.kind === 'hint') heard(message.hint)
     else if (message.kind === 'need') purse.heard(hand, message)
+    else if (message.kind === 'audit') this.#parts.audit(message.event, message.at, hand.number)
     else if (message.kind === 'doubt') void this.#doubt(hand)
     else if (message.kind === 'cancel') void this.#cancel(hand, message.id, message.key)
   }

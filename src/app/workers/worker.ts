@@ -11,6 +11,7 @@ import type { Log } from '../../core/log.ts'
 import { Metrics } from '../../metrics/metrics.ts'
 import { Network } from '../../net/network.ts'
 import type { CancelKey } from '../../protocol/contract.ts'
+import type { CancelOutcome } from '../../session/audit-notes.ts'
 import {
   NO_INSTANCE,
   readProcessNumber,
@@ -44,6 +45,7 @@ import type {
   Up,
   Whole,
 } from './messages.ts'
+import { WorkerAudit } from './worker-audit.ts'
 
 export interface WorkerParts {
   readonly log: (settings: Settings, number: number) => Log
@@ -86,6 +88,7 @@ class Worker {
   #plane: DataPlane
   #store: TopologyStore
   #metrics = new Metrics()
+  #audit: WorkerAudit
   #sessions: Sessions
   #allowances: Allowances
   #departure: Departure
@@ -111,6 +114,9 @@ class Worker {
     this.#begin = begin
     this.#others = begin.others
     this.#closedGates = begin.closedGates
+    this.#audit = new WorkerAudit(settings.audit, begin.auditClosed, clock, (event, at) =>
+      line.send({ kind: 'audit', event, at }),
+    )
     this.#store = new TopologyStore(log)
     this.#sessions = new Sessions(settings.instance.id, sessionIdsOf(number))
     this.#allowances = new Allowances({ clock, tell: (need) => line.send(need) })
@@ -122,6 +128,7 @@ class Worker {
       budget: (node) => this.#allowances.budget(node),
       listeners: this.#listeners(),
       doubt: () => this.#doubt(),
+      audit: this.#audit,
       full: () => this.#full(),
       cancelElsewhere: (key) => this.#cancelElsewhere(key),
       onServer: {
@@ -231,6 +238,9 @@ class Worker {
         })
         return
       }
+      case 'audit-closed':
+        this.#audit.shut = message.closed
+        return
       case 'leave':
         void this.#plane.close()
         this.#departure.begin(message.withinMs)
@@ -296,7 +306,8 @@ class Worker {
 
   async #cancelHere(id: number, { pid, secret }: CancelKey): Promise<void> {
     // A structured clone makes a plain Uint8Array of it.
-    await this.#plane.cancel({ pid, secret: Buffer.from(secret) })
+    const tell = (outcome: CancelOutcome) => this.#audit.tell({ kind: 'cancel', outcome, pid })
+    await this.#plane.cancel({ pid, secret: Buffer.from(secret) }, tell)
     this.#parts.line.send({ kind: 'cancelled', id })
   }
 

@@ -46,6 +46,7 @@ beforeEach(() => {
     heard: () => {},
     doubt: () => Promise.resolve(),
     tell: (sentence) => said.push(sentence),
+    audit: () => {},
     died: () => {
       died++
     },
