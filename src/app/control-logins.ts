@@ -10,7 +10,7 @@ import { Network } from '../net/network.ts'
 import { postgres } from '../protocol/postgres/postgres.ts'
 import type { NodeAddress } from '../server/node-address.ts'
 import { Opener } from '../server/opener.ts'
-import { driverStream } from './driver-stream.ts'
+import { type DriverLogin, driverStream } from './driver-stream.ts'
 import { NodeTlsBook } from './node-tls.ts'
 
 export interface ControlLogins {
@@ -19,10 +19,16 @@ export interface ControlLogins {
   stream(node: NodeAddress, applicationName: string): Duplex
 }
 
-export function controlLogins(settings: Settings, secrets: Secrets): ControlLogins {
+/** @param as default the user and database of `topology` */
+export function controlLogins(
+  settings: Settings,
+  secrets: Secrets,
+  as?: Pick<DriverLogin, 'user' | 'database' | 'settings'>,
+): ControlLogins {
   const { topology, pool, limits } = settings
-  const user = topology.user ?? secrets.usernames()[0] ?? 'postgres'
-  const { database } = topology
+  const user = as?.user ?? topology.user ?? secrets.usernames()[0] ?? 'postgres'
+  const { database } = as ?? topology
+  const said = as?.settings ?? []
   const encryption = new NodeTlsBook(settings)
   const opener = new Opener({
     network: new Network(),
@@ -42,6 +48,6 @@ export function controlLogins(settings: Settings, secrets: Secrets): ControlLogi
   return {
     user,
     stream: (node, applicationName) =>
-      driverStream(opener, { node, user, database, applicationName }),
+      driverStream(opener, { node, user, database, applicationName, settings: said }),
   }
 }

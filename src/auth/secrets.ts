@@ -121,15 +121,6 @@ export class Secrets implements CredentialLookup, ProofLookup {
     this.onTaken(username)
   }
 
-  /** For who logs in by other ways than `another`: a node did not take this one. */
-  refused(username: string, proof: Proof): void {
-    const held = this.#valid(username)
-    const at = held.findIndex((one) => one.proof !== undefined && sameProof(one.proof, proof))
-    const known = this.#known.get(username)
-    if (known !== undefined && at >= 0) known.preferred = held[(at + 1) % held.length]
-    this.doubted(username)
-  }
-
   doubted(username: string): void {
     void this.onDoubt(username)
   }
