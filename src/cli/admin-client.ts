@@ -10,24 +10,27 @@ import type {
   ResumeAnswer,
   WriterStatus,
 } from '../admin/orders.ts'
-import { messageOf, WeirError } from '../core/errors.ts'
-import { DEFAULT_ADMIN } from './status.ts'
+import { WeirError } from '../core/errors.ts'
+import {
+  type AdminAnswer,
+  type AdminTarget,
+  askAdmin,
+  baseOf,
+  DEFAULT_ADMIN,
+  notLetIn,
+  reasonOf,
+} from './admin-target.ts'
 
 const PATIENCE_MS = 5_000
 /** Nobody in between cuts a connection that is silent for so long. */
 const LONGEST_QUESTION_MS = 20_000
 
 export class AdminClient {
-  #base: string
+  #target: AdminTarget
 
-  /** @param base `http://127.0.0.1:6480`, or without the scheme */
-  constructor(base: string) {
-    this.#base = /^[a-z]+:\/\//i.test(base) ? base : `http://${base}`
-    if (!URL.canParse('/', this.#base)) {
-      throw new WeirError('WEIR_NO_ADMIN', `--admin ${base} is not an address`, {
-        hint: `Example: --admin ${DEFAULT_ADMIN}`,
-      })
-    }
+  /** @param target or just `http://127.0.0.1:6480`, with or without the scheme */
+  constructor(target: AdminTarget | string) {
+    this.#target = typeof target === 'string' ? { base: baseOf(target) } : target
   }
 
   pause(order: Partial<PauseOrder>): Promise<PauseAnswer> {
@@ -55,33 +58,28 @@ export class AdminClient {
 
   /** @param none status with which Weir says that there is nothing; undefined then */
   async #ask(path: string, body: object | undefined, waitMs = 0, none?: number): Promise<unknown> {
-    const signal = AbortSignal.timeout(waitMs + PATIENCE_MS)
-    const post = { method: 'POST', headers: { 'content-type': 'application/json' } }
-    let text: string
-    let answer: Response
+    const at = this.#target.base.origin
+    let answer: AdminAnswer
     try {
-      answer = await fetch(new URL(path, this.#base), {
-        signal,
-        ...(body === undefined ? {} : { ...post, body: JSON.stringify(body) }),
-      })
-      text = await answer.text()
+      answer = await askAdmin(this.#target, path, body, waitMs + PATIENCE_MS)
     } catch (error) {
-      const why = error instanceof Error && error.cause !== undefined ? error.cause : error
-      throw noAdmin(`nothing answers at ${this.#base}: ${messageOf(why)}`, error)
+      throw noAdmin(`nothing answers at ${at}: ${reasonOf(error)}`, error)
     }
+    const { text } = answer
     if (answer.status === none) return undefined
     const said = text.split('\n')[0]?.slice(0, 300) ?? ''
-    if (answer.status === 403) throw new WeirError('WEIR_NOT_ALLOWED', said)
+    const refused = notLetIn(answer)
+    if (refused !== undefined) throw refused
     if (answer.status === 400 || (answer.status === 404 && said.startsWith('there is no '))) {
       throw new WeirError('WEIR_BAD_ORDER', said)
     }
-    if (!answer.ok) {
-      throw noAdmin(`what answers at ${this.#base} is no Weir that takes this: ${answer.status}`)
+    if (answer.status !== 200) {
+      throw noAdmin(`what answers at ${at} is no Weir that takes this: ${answer.status}`)
     }
     try {
       return JSON.parse(text)
     } catch (error) {
-      throw noAdmin(`what answers at ${this.#base} is not the admin port of Weir`, error)
+      throw noAdmin(`what answers at ${at} is not the admin port of Weir`, error)
     }
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The log of the program: pino, readable on a terminal, one JSON object a line elsewhere. Rule:
- * rooms know only core's `Log`, and whatever they pass, fields that are named like secrets are
- * never printed.
+ * rooms know only core's `Log`; whatever they pass, fields that are named like secrets are never
+ * printed, and a text that a stranger sent cannot begin a line or speak to a terminal.
  */
 import { type DestinationStream, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { Log } from '../core/log.ts'
+import { plainJson, shownJson } from '../core/printable.ts'
 
 export interface LoggerOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -32,7 +33,7 @@ const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
 export function createLogger(options: LoggerOptions): Log {
   const out = options.out ?? process.stderr
   const pretty = options.format === 'pretty' || (options.format === 'auto' && out.isTTY === true)
-  const stream = pretty ? prettyLines(out) : out
+  const stream = pretty ? prettyLines(out) : { write: (line: string) => out.write(plainJson(line)) }
   return pino(
     {
       level: options.level,
@@ -52,5 +53,6 @@ function prettyLines(out: NonNullable<LoggerOptions['out']>): DestinationStream 
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
   })
-  return { write: (line) => out.write(pretty(line)) }
+  // Escapes are shown as they are written before colours, which are escapes too, are put in.
+  return { write: (line) => out.write(pretty(shownJson(line))) }
 }

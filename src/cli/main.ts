@@ -5,6 +5,7 @@
 import { Command } from 'commander'
 import { ConfigErrors } from '../config/problem.ts'
 import { WeirError } from '../core/errors.ts'
+import { registerAdminUser } from './admin-user.ts'
 import { registerCert } from './cert.ts'
 import { registerCluster } from './cluster.ts'
 import { registerConfig } from './config.ts'
@@ -45,6 +46,7 @@ Examples:
   registerSwitchover(program)
   registerCluster(program)
   registerConfig(program)
+  registerAdminUser(program)
   registerCert(program)
   registerToken(program)
   registerPins(program)

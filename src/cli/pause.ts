@@ -6,12 +6,12 @@ import { type Command, Option } from 'commander'
 import type { InTheWay, PauseAnswer, PauseTarget } from '../admin/orders.ts'
 import { span } from '../admin/words.ts'
 import { WeirError } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
 import { AdminClient } from './admin-client.ts'
-import { DEFAULT_ADMIN } from './status.ts'
+import { type AdminFlags, adminOptions, adminTarget } from './admin-target.ts'
 import { timeSpan } from './time-span.ts'
 
-interface Flags extends PauseTarget {
-  readonly admin: string
+interface Flags extends PauseTarget, AdminFlags {
   readonly json?: boolean
 }
 
@@ -24,8 +24,7 @@ interface PauseFlags extends Flags {
 const WAIT_MS = 10_000
 
 export function registerPause(program: Command): void {
-  program
-    .command('pause')
+  adminOptions(program.command('pause'))
     .description('hold new transactions back: clients wait, what runs goes on')
     .option('--node <name>', 'only what goes to that node')
     .option('--endpoint <name>', 'only clients of that endpoint (default: everything)')
@@ -39,7 +38,6 @@ export function registerPause(program: Command): void {
       'until all that is lent has come back (default: 10s); exit code 1 when it has not',
       timeSpan,
     )
-    .option('--admin <url>', 'admin address of the running Weir', DEFAULT_ADMIN)
     .option('--json', 'print what Weir answers, for programs')
     .addHelpText(
       'after',
@@ -49,12 +47,10 @@ Examples:
   weir pause --endpoint writer --for 1m`,
     )
     .action((flags: PauseFlags) => pause(flags))
-  program
-    .command('resume')
+  adminOptions(program.command('resume'))
     .description('end a pause: whoever waits goes on, in the order of arrival')
     .option('--node <name>', 'the pause of that node')
     .option('--endpoint <name>', 'the pause of that endpoint (default: every pause)')
-    .option('--admin <url>', 'admin address of the running Weir', DEFAULT_ADMIN)
     .option('--json', 'print what Weir answers, for programs')
     .addHelpText('after', '\nExample:\n  weir resume')
     .action((flags: Flags) => resume(flags))
@@ -69,7 +65,7 @@ async function pause(flags: PauseFlags): Promise<void> {
   }
   const { node, endpoint } = flags
   const order = { node, endpoint, forMs: flags.for, waitMs }
-  const answer = await new AdminClient(flags.admin).pause(order)
+  const answer = await new AdminClient(adminTarget(flags)).pause(order)
   if (flags.json === true) print(JSON.stringify(answer, null, 2))
   else print(pauseText(answer))
   if (flags.wait !== undefined && answer.lent > 0) process.exitCode = 1
@@ -77,7 +73,7 @@ async function pause(flags: PauseFlags): Promise<void> {
 
 async function resume(flags: Flags): Promise<void> {
   const { node, endpoint } = flags
-  const answer = await new AdminClient(flags.admin).resume({ node, endpoint })
+  const answer = await new AdminClient(adminTarget(flags)).resume({ node, endpoint })
   if (flags.json === true) {
     print(JSON.stringify(answer, null, 2))
     return
@@ -108,7 +104,7 @@ export function inTheWayText({ lent, inTheWay }: PauseAnswer): string[] {
 
 function why({ id, endpoint, user, database, node, pins }: InTheWay): string {
   const doing = pins.length === 0 ? 'in a transaction or a request' : `pinned: ${pins.join(', ')}`
-  return `client ${id} (${user} on ${database}, endpoint ${endpoint}, ${node}): ${doing}`
+  return `client ${id} (${printable(user)} on ${printable(database)}, endpoint ${endpoint}, ${node}): ${doing}`
 }
 
 export const sessions = (n: number): string => (n === 1 ? '1 session' : `${n} sessions`)

@@ -5,24 +5,33 @@
 import type { Command } from 'commander'
 import type { StatusSnapshot } from '../admin/snapshot.ts'
 import { messageOf, WeirError } from '../core/errors.ts'
+import {
+  type AdminAnswer,
+  type AdminFlags,
+  type AdminTarget,
+  adminOptions,
+  adminTarget,
+  askAdmin,
+  baseOf,
+  notLetIn,
+  reasonOf,
+} from './admin-target.ts'
 import { COLOURS, NO_COLOURS, statusText } from './status-view.ts'
 
-/** Where admin listens when the configuration does not say otherwise. */
-export const DEFAULT_ADMIN = 'http://127.0.0.1:6480'
 const PATIENCE_MS = 5_000
 const WATCH_MS = 2_000
 
-interface StatusOptions {
-  readonly admin: string
+interface StatusOptions extends AdminFlags {
   readonly json?: boolean
   readonly watch?: boolean
 }
 
 export function registerStatus(program: Command): void {
-  const status = program
-    .command('status')
-    .description('show nodes, endpoints, pools and clients of a running Weir')
-    .option('--admin <url>', 'its admin address', DEFAULT_ADMIN)
+  const status = adminOptions(
+    program
+      .command('status')
+      .description('show nodes, endpoints, pools and clients of a running Weir'),
+  )
     .option('--json', 'print what /status says, for programs')
     .option('--watch', 'show it again every two seconds until Ctrl-C')
     .addHelpText('after', '\nExample:\n  weir status --watch')
@@ -39,8 +48,9 @@ export function registerStatus(program: Command): void {
 async function show(options: StatusOptions): Promise<void> {
   const terminal = process.stdout.isTTY === true
   const colours = terminal && !process.env.NO_COLOR ? COLOURS : NO_COLOURS
+  const target = adminTarget(options)
   for (;;) {
-    const status = await fetchStatus(options.admin)
+    const status = await fetchStatus(target)
     const text =
       options.json === true ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, colours)
     // Home, then clear: watching redraws in place.
@@ -53,33 +63,24 @@ async function show(options: StatusOptions): Promise<void> {
 }
 
 /**
- * @param admin base address, `http://127.0.0.1:6480`
- * @throws WeirError `WEIR_NO_ADMIN` when nothing, or something else, answers there
+ * @param target or just a base address, `http://127.0.0.1:6480`
+ * @throws WeirError `WEIR_NO_ADMIN` when nothing, or something else, answers there, `WEIR_NOT_ALLOWED`
  */
-export async function fetchStatus(admin: string): Promise<StatusSnapshot> {
-  let body: string
-  let answer: Response
+export async function fetchStatus(target: AdminTarget | string): Promise<StatusSnapshot> {
+  const to = typeof target === 'string' ? { base: baseOf(target) } : target
+  const at = to.base.origin
+  let answer: AdminAnswer
   try {
-    answer = await fetch(statusUrl(admin), { signal: AbortSignal.timeout(PATIENCE_MS) })
-    body = await answer.text()
+    answer = await askAdmin(to, '/status', undefined, PATIENCE_MS)
   } catch (error) {
-    if (error instanceof WeirError) throw error
-    throw noAdmin(`nothing answers at ${admin}: ${reason(error)}`, error)
+    throw noAdmin(`nothing answers at ${at}: ${reasonOf(error)}`, error)
   }
-  const status = parsed(body)
-  if (answer.ok && status !== undefined) return status
-  const said = body.split('\n')[0]?.slice(0, 200)
-  throw noAdmin(`what answers at ${admin} is not the admin port of Weir: ${answer.status} ${said}`)
-}
-
-function statusUrl(admin: string): URL {
-  const full = /^[a-z]+:\/\//i.test(admin) ? admin : `http://${admin}`
-  if (!URL.canParse('/status', full)) {
-    throw new WeirError('WEIR_NO_ADMIN', `--admin ${admin} is not an address`, {
-      hint: `Example: weir status --admin ${DEFAULT_ADMIN}`,
-    })
-  }
-  return new URL('/status', full)
+  const refused = notLetIn(answer)
+  if (refused !== undefined) throw refused
+  const status = parsed(answer.text)
+  if (answer.status === 200 && status !== undefined) return status
+  const said = answer.text.split('\n')[0]?.slice(0, 200)
+  throw noAdmin(`what answers at ${at} is not the admin port of Weir: ${answer.status} ${said}`)
 }
 
 function parsed(body: string): StatusSnapshot | undefined {
@@ -90,12 +91,6 @@ function parsed(body: string): StatusSnapshot | undefined {
   } catch {
     return undefined
   }
-}
-
-/** `fetch failed` says nothing; its cause does. */
-function reason(error: unknown): string {
-  if (error instanceof Error && error.cause !== undefined) return messageOf(error.cause)
-  return messageOf(error)
 }
 
 function noAdmin(message: string, cause?: unknown): WeirError {

@@ -9,11 +9,12 @@
 import type { PauseAnswer } from '../admin/orders.ts'
 import { WeirError } from '../core/errors.ts'
 import { AdminClient } from './admin-client.ts'
+import type { AdminTarget } from './admin-target.ts'
 import { inTheWayText } from './pause.ts'
 
 export interface SwitchOverOptions {
-  /** Admin address of the running Weir. */
-  readonly admin: string
+  /** The running Weir, or just its admin address. */
+  readonly admin: AdminTarget | string
   /** Has another node promoted; may go on after it is (say, to rejoin the former writer). */
   readonly promote: (from: string) => Promise<void>
   /** How long transactions may take to end (ms). Default 10000. */

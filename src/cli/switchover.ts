@@ -7,15 +7,14 @@ import { type Command, Option } from 'commander'
 import { openCluster } from '../cluster/cluster.ts'
 import { defaultDirectory } from '../cluster/place.ts'
 import { WeirError } from '../core/errors.ts'
+import { type AdminFlags, adminOptions, adminTarget } from './admin-target.ts'
 import { sessions } from './pause.ts'
-import { DEFAULT_ADMIN } from './status.ts'
 import { type SwitchOver, switchOver } from './switching.ts'
 import { timeSpan } from './time-span.ts'
 
-interface Flags {
+interface Flags extends AdminFlags {
   readonly to?: string
   readonly dir?: string
-  readonly admin: string
   readonly wait: number
   readonly promoteWithin: number
   readonly promoteCommand?: string
@@ -24,8 +23,7 @@ interface Flags {
 }
 
 export function registerSwitchover(program: Command): void {
-  program
-    .command('switchover')
+  adminOptions(program.command('switchover'))
     .description('make another node the writer; clients only wait a moment')
     .option('--to <node>', 'who becomes the writer (default: lowest tier, then the most advanced)')
     .option('--dir <directory>', "the lab's directory (default: .weir)")
@@ -41,7 +39,6 @@ export function registerSwitchover(program: Command): void {
         .default(60_000, '1m'),
     )
     .option('--force', 'go on although some did not end; their clients see errors')
-    .option('--admin <url>', 'admin address of the running Weir', DEFAULT_ADMIN)
     .option('--json', 'print the result for programs')
     .addHelpText(
       'after',
@@ -57,7 +54,8 @@ ends with another code than 0; the pause is ended then and nothing else is done.
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { admin, to, force = false } = flags
+  const { to, force = false } = flags
+  const admin = adminTarget(flags)
   const say = (sentence: string): boolean => process.stderr.write(`${sentence}\n`)
   const promote =
     flags.promoteCommand === undefined
