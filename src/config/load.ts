@@ -30,10 +30,23 @@ export interface LoadOptions {
   readonly overrides?: readonly string[]
 }
 
+/** Where a setting got its value: a place in the file, or the override that set it. */
+export interface SettingPlace {
+  readonly file: string
+  readonly line: number | undefined
+  readonly column: number | undefined
+}
+
+export interface Loaded {
+  readonly settings: Settings
+  /** For what the file leaves out, the section that would hold it. */
+  placeOf(path: Path): SettingPlace
+  /** Whether file or overrides say anything there, or it is as by default. */
+  isGiven(path: Path): boolean
+}
+
 /** @throws ConfigErrors with all problems, in the order of the file */
-export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): {
-  settings: Settings
-} {
+export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): Loaded {
   const read = readable(file)
   if ('got' in read) throw new ConfigErrors([fileProblem(file, read.got, read.want)])
   const document = readYaml(read.text)
@@ -48,7 +61,8 @@ export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): {
   for (const entry of entries.filter(isStray)) problems.push(strayProblem(entry))
   const laid = entries.filter(isOverride)
   const value = lay(base, laid)
-  const say = speaker(file, document, laid, value)
+  const placeOf = placer(file, document, laid)
+  const say = speaker(placeOf, value)
 
   const parsed = schema.safeParse(value)
   const wrong: Path[] = []
@@ -64,25 +78,29 @@ export function loadSettings({ file, env = {}, overrides = [] }: LoadOptions): {
     if (!wrong.some((other) => overlap(path, other))) problems.push(say(path, got, want))
   })
   if (problems.length > 0 || !parsed.success) throw new ConfigErrors(inOrder(problems))
-  return { settings: settle(parsed.data, file) }
+  const isGiven = (path: Path) => valueAt(value, path) !== undefined
+  return { settings: settle(parsed.data, file), placeOf, isGiven }
 }
 
 type Say = (path: Path, got: string, want: string, message?: string, key?: boolean) => Problem
 
-/** Makes problems that name who set the value: an override, or a place in the file. */
-function speaker(
-  file: string,
-  document: YamlDocument,
-  overrides: readonly Override[],
-  value: unknown,
-): Say {
+type PlaceOf = (path: Path, key?: boolean) => SettingPlace
+
+/** Who set a value: an override, or a place in the file. */
+function placer(file: string, document: YamlDocument, overrides: readonly Override[]): PlaceOf {
+  return (path, key) => {
+    const override = overrides.findLast((o) => o.path.every((step, i) => step === path[i]))
+    return override === undefined
+      ? { file, ...document.locate(path, key) }
+      : { file: override.source, line: undefined, column: undefined }
+  }
+}
+
+/** Makes problems that name who set the value. */
+function speaker(placeOf: PlaceOf, value: unknown): Say {
   return (path, got, want, message, key) => {
     const setting = settingName(path, value)
-    const override = overrides.findLast((o) => o.path.every((step, i) => step === path[i]))
-    const place =
-      override === undefined
-        ? { file, ...document.locate(path, key) }
-        : { file: override.source, line: undefined, column: undefined }
+    const place = placeOf(path, key)
     const named = setting === '' ? '' : `${setting}: `
     return {
       ...place,
