@@ -35,7 +35,7 @@ const adminUser = section(
       .optional()
       .register(about, {
         description: 'Hash of a bearer token, as `weir admin-user --token` prints it.',
-        example: '"sha256:..."',
+        example: '"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
         type: 'text',
         want: 'sha256: and 64 hex digits (weir admin-user --token makes one)',
         secret: true,

@@ -29,7 +29,7 @@ describe('a broken file is answered with every mistake at its place', () => {
       'values.yaml:6:26  pool.maxConnectionsPercent: got 120, want a whole number from 1 to 100',
       'values.yaml:7:16  pool.openTimeout: got 5, want a duration from 100ms to 5m such as "5s"',
       'values.yaml:9:17  limits.inspectBytes: got "1MB", want a size from 1KiB to 64MiB such as "1MiB"',
-      'values.yaml:12:13  auth.methods.0: got "md6", want one of scram-sha-256, md5',
+      'values.yaml:12:13  auth.methods.0: got "md6", want one of scram-sha-256, md5, cert',
       'values.yaml:13:15  log.level: got "loud", want one of trace, debug, info, warn, error, silent',
     ])
   })
@@ -62,6 +62,7 @@ describe('a broken file is answered with every mistake at its place', () => {
       'doors.yaml:10:10  auth.trust: got true, want false, since listen.host 0.0.0.0 is not loopback',
       'doors.yaml:11:1  tls.certFile: got nothing, want the name of a PEM file, since tls.mode is required',
       'doors.yaml:11:1  tls.keyFile: got nothing, want the name of a PEM file, since tls.mode is required',
+      'doors.yaml:13:1  admin.users: got none, want at least one user, or admin.open, since other machines reach admin.host 10.0.0.1',
       'doors.yaml:14:9  admin.host: got "10.0.0.1", want a loopback address, or admin.allowPublic: true beside it',
     ])
   })

@@ -10,7 +10,7 @@ import {
   settingsPage,
 } from '../../../src/config/catalogue.ts'
 import { schema } from '../../../src/config/schema.ts'
-import { nearest } from '../../../src/config/walk.ts'
+import { itemOf, nearest } from '../../../src/config/walk.ts'
 
 test('config/weir.schema.json is what the schema says (node scripts/generate-docs.js)', () => {
   const stored = readFileSync('config/weir.schema.json', 'utf8')
@@ -25,9 +25,12 @@ test('every setting says what it is for and shows an example that is right', () 
   for (const entry of catalogue()) {
     expect(entry.description, entry.setting).toMatch(/^[A-Za-z].*\.$/)
     if (entry.type.includes('section')) continue
-    const [list, ...names] = entry.setting.split('.') as [string, ...string[]]
-    const inList = list === 'nodes' || list === 'endpoints'
-    const field = nearest(schema, inList ? [list, 0, ...names] : [list, ...names])
+    const path: (string | number)[] = []
+    for (const name of entry.setting.split('.')) {
+      if (path.length > 0 && itemOf(nearest(schema, path)) !== undefined) path.push(0)
+      path.push(name)
+    }
+    const field = nearest(schema, path)
     const asText = z.safeParse(field, entry.example)
     const asYaml = z.safeParse(field, parse(entry.example))
     expect(asText.success || asYaml.success, `${entry.setting}: ${entry.example}`).toBe(true)
