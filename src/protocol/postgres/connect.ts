@@ -295,7 +295,10 @@ export class Connecting {
   }
 
   #takeError(body: Buffer): ConnectFailed {
-    const { severity, code, message, detail, hint } = readErrorFields(body)
+    const { severity, code: said, message: words, detail, hint } = readErrorFields(body)
+    // Both go on to clients and logs, which rely on their form.
+    const code = /^[0-9A-Z]{5}$/.test(said) ? said : 'XX000'
+    const message = words === '' ? 'the node refused and did not say why' : words
     // Class 28: invalid authorization specification, 28P01 among them.
     const why = code.startsWith('28') ? 'auth' : 'rejected'
     return this.#fail({ why, severity, code, message, detail, hint })

@@ -15,8 +15,11 @@ import {
 } from '../../../src/auth/scram-keys.ts'
 import { readServerFirst } from '../../../src/auth/scram-message.ts'
 import { Secrets } from '../../../src/auth/secrets.ts'
+import { makeToken } from '../../../src/auth/token-signing.ts'
+import { Tokens } from '../../../src/auth/tokens.ts'
+import { BARE_CHANNEL, type SecureChannel } from '../../../src/core/secure-channel.ts'
 import { Greeting } from '../../../src/protocol/postgres/greet.ts'
-import type { GreetStep } from '../../../src/protocol/postgres/greet-step.ts'
+import type { AuthMethod, GreetStep } from '../../../src/protocol/postgres/greet-step.ts'
 import { AUTH, BACKEND, CANCEL_REQUEST_CODE, HEADER } from '../../../src/wire/postgres/codes.ts'
 import {
   gssEncRequest,
@@ -47,6 +50,26 @@ const entries = [
 ]
 const secrets = await Secrets.of(entries, PEPPER)
 
+const NOW = Date.UTC(2026, 10, 21, 9, 30, 0)
+const ACCESS_KEY = { accessKeyId: 'AKIAWEIR', secretAccessKey: 'of-the-access-key' }
+const tokens = new Tokens(
+  [{ ...ACCESS_KEY, users: ['app', 'nobody'] }],
+  { region: 'eu-west-1', hosts: ['localhost'], ports: [6432], clockSkewMs: 0 },
+  () => NOW,
+)
+const terms = { host: 'localhost', port: 6432, region: 'eu-west-1', signedAt: NOW }
+/** Of user `app`: a good one, one of another key, one of another user, one that has expired. */
+const TOKENS = {
+  good: await makeToken({ ...terms, user: 'app' }, ACCESS_KEY),
+  forged: await makeToken({ ...terms, user: 'app' }, { ...ACCESS_KEY, secretAccessKey: 'guess' }),
+  other: await makeToken({ ...terms, user: 'nobody' }, ACCESS_KEY),
+  old: await makeToken({ ...terms, user: 'app', signedAt: NOW - 900_000 }, ACCESS_KEY),
+}
+
+/** What channel binding binds to. */
+const END_POINT = Buffer.alloc(32, 7)
+const BOUND = 'p=tls-server-end-point,,'
+
 /** Keys of a password under the salt a greeting names; worked out once, before any fuzzing. */
 const PASSWORDS = ['wrong', RIGHT, '', 'nobody'] as const
 const USERS = ['app', 'stored', 'old', 'nobody', 'APP', 'app '] as const
@@ -57,6 +80,12 @@ for (const user of USERS) {
     keys.set(`${user}/${password}`, await deriveKeys(password, salt, iterations))
   }
 }
+
+const bound = Buffer.concat([Buffer.from(BOUND), END_POINT]).toString('base64')
+const boundWrong = Buffer.concat([Buffer.from(BOUND), Buffer.alloc(32, 8)]).toString('base64')
+const CHANNELS = [
+  ...['biws', 'eSws', bound, boundWrong, Buffer.from(BOUND).toString('base64'), 'bi==', '', 'AAAA'],
+]
 
 type Move =
   | { do: 'startup'; user: string; minor: number; pairs: [string, string][] }
@@ -74,6 +103,7 @@ type Move =
     }
   | { do: 'md5'; user: string; password: string; salt: 'theirs' | 'zeros'; plain: boolean }
   | { do: 'password'; text: string }
+  | { do: 'token'; which: keyof typeof TOKENS }
 
 interface Step {
   move: Move
@@ -84,7 +114,12 @@ interface Step {
 }
 
 interface Case {
-  methods: ('scram-sha-256' | 'md5' | 'trust')[]
+  methods: AuthMethod[]
+  iamAuth: 'disabled' | 'enabled' | 'required'
+  /** A channel that can be bound, and whom its certificate names, once TLS is up. */
+  binds: boolean
+  peer: string | undefined
+  certified: boolean
   loopback: boolean
   tls: 'off' | 'allowed' | 'required'
   steps: Step[]
@@ -129,14 +164,7 @@ function makeMove(draw: Draw): Move {
         do: 'sasl-final',
         user: draw.pick(USERS),
         password: draw.pick(PASSWORDS),
-        channel: draw.pick([
-          'biws',
-          'eSws',
-          'cD10bHMtc2VydmVyLWVuZC1wb2ludCws',
-          'bi==',
-          '',
-          'AAAA',
-        ]),
+        channel: draw.pick(CHANNELS),
         proof: draw.pick(['own', 'zeros', 'stored-key', 'server-signature', 'short', 'none']),
         extra: draw.pick(['', ',x=1', ',p=AAAA', ',r=x']),
       }),
@@ -151,7 +179,14 @@ function makeMove(draw: Draw): Move {
         plain: draw.maybe(20),
       }),
     ],
-    [2, () => ({ do: 'password', text: draw.pick(['wrong', '', md5Hash('wrong', 'app'), 'md5']) })],
+    [2, () => ({ do: 'token', which: draw.pick(['forged', 'good', 'other', 'old'] as const) })],
+    [
+      2,
+      () => ({
+        do: 'password',
+        text: draw.pick(['wrong', RIGHT, '', md5Hash('wrong', 'app'), 'md5']),
+      }),
+    ],
     [2, () => ({ do: draw.pick(['ssl', 'gss', 'sasl-empty', 'repeat'] as const) })],
     [1, () => ({ do: 'cancel', secret: draw.bytes(draw.pick([4, 300])) })],
     [
@@ -172,29 +207,24 @@ function makeMove(draw: Draw): Move {
 }
 
 /** The middle of a login that goes well, of which each step may be left out or spoilt. */
-function likely(draw: Draw, methods: Case['methods']): Move[] {
+function likely(draw: Draw, methods: Case['methods'], iamAuth: Case['iamAuth']): Move[] {
   const user = draw.pick(USERS)
   const password = draw.pick(PASSWORDS)
   const startup: Move = { do: 'startup', user, minor: draw.pick([0, 2]), pairs: [] }
   const requests: Move[] = draw.list(2, () => ({ do: draw.pick(['ssl', 'gss'] as const) }))
+  const plus = draw.maybe(40)
+  const header = plus ? BOUND : draw.pick(['n,,', 'y,,'])
+  const mechanism = plus ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256'
+  const channel = plus ? draw.pick([bound, boundWrong]) : header === 'n,,' ? 'biws' : 'eSws'
   const scram: Move[] = [
-    {
-      do: 'sasl-first',
-      mechanism: 'SCRAM-SHA-256',
-      header: draw.pick(['n,,', 'y,,']),
-      extra: '',
-      length: 0,
-    },
-    {
-      do: 'sasl-final',
-      user,
-      password,
-      channel: draw.pick(['biws', 'eSws']),
-      proof: 'own',
-      extra: '',
-    },
+    { do: 'sasl-first', mechanism, header, extra: '', length: 0 },
+    { do: 'sasl-final', user, password, channel, proof: 'own', extra: '' },
   ]
+  const clear: Move[] = draw.maybe(50)
+    ? [{ do: 'password', text: password }]
+    : [{ do: 'token', which: draw.pick(['good', 'forged', 'other', 'old'] as const) }]
   const md5: Move[] = [{ do: 'md5', user, password, salt: 'theirs', plain: false }]
+  if (iamAuth !== 'disabled' && draw.maybe(80)) return [...requests, startup, ...clear]
   return [...requests, startup, ...(methods[0] === 'md5' && draw.maybe(70) ? md5 : scram)]
 }
 
@@ -206,16 +236,23 @@ function make(draw: Draw): Case {
     ['md5', 'scram-sha-256'],
     ['trust'],
     ['trust', 'scram-sha-256'],
+    ['cert'],
+    ['cert', 'scram-sha-256'],
     [],
   ])
+  const iamAuth = draw.pick(['disabled', 'disabled', 'enabled', 'required'] as const)
   const moves = draw.maybe(70)
-    ? likely(draw, methods).flatMap((move) => {
+    ? likely(draw, methods, iamAuth).flatMap((move) => {
         if (draw.maybe(8)) return []
         return draw.maybe(8) ? [move, makeMove(draw)] : [draw.maybe(5) ? makeMove(draw) : move]
       })
     : draw.list(8, () => makeMove(draw))
   return {
     methods,
+    iamAuth,
+    binds: draw.maybe(60),
+    peer: draw.maybe(50) ? draw.pick(['app', 'stored', 'nobody', 'APP']) : undefined,
+    certified: draw.maybe(20),
     loopback: draw.maybe(50),
     tls: draw.pick(['off', 'allowed', 'required']),
     steps: moves.map((move) => ({
@@ -268,6 +305,8 @@ class Stranger {
         return passwordMessage(Buffer.alloc(0))
       case 'password':
         return passwordMessage(move.text)
+      case 'token':
+        return passwordMessage(TOKENS[move.which])
       case 'sasl-first': {
         const first = Buffer.from(`${move.header}n=,r=${this.#said}${move.extra}`)
         const head = Buffer.from(`${move.mechanism}\0....`)
@@ -319,6 +358,8 @@ function letter(body: Buffer): Buffer {
   return Buffer.concat([head, body])
 }
 
+const NAMELESS = { names: [], fingerprint: '', subject: '' }
+
 /** The word for the outcome; everything the greeting says is judged on the way. */
 class Judge {
   #case: Case
@@ -335,6 +376,9 @@ class Judge {
     this.#door = new Greeting(
       greetingOptions(secrets, {
         methods: one.methods,
+        rules: () => ({ methods: one.methods, iamAuth: one.iamAuth }),
+        tokens,
+        certificates: { required: one.certified, users: [] },
         loopback: one.loopback,
         tls: one.tls,
         startupLimit: LIMIT,
@@ -343,7 +387,7 @@ class Judge {
     )
   }
 
-  run(): string {
+  async run(): Promise<string> {
     const { steps, pieces } = this.#case
     const draw = new Draw(pieces, randomOf(pieces[0]!))
     let together: Buffer[] = []
@@ -354,7 +398,7 @@ class Judge {
       )
       if (joined) continue
       for (const piece of cuts(draw, Buffer.concat(together))) {
-        const over = this.#give(piece)
+        const over = await this.#give(piece)
         if (over !== undefined) return over
       }
       together = []
@@ -362,7 +406,7 @@ class Judge {
     return `left after ${this.#answers} answers`
   }
 
-  #give(piece: Buffer): string | undefined {
+  async #give(piece: Buffer): Promise<string | undefined> {
     const lent = Buffer.from(piece)
     this.#door.push(lent)
     lent.fill(0xaa)
@@ -376,7 +420,11 @@ class Judge {
           }
           return undefined
         case 'waiting':
-          throw new Error('it waits, and there is nothing to wait for')
+          if (this.#case.iamAuth === 'disabled') throw new Error('it waits for nothing')
+          await new Promise<void>((resolve) => {
+            this.#door.onReady = resolve
+          })
+          continue
         case 'answer':
           this.#unused = 0
           this.#answers++
@@ -386,7 +434,7 @@ class Judge {
           if (this.#case.tls === 'off') throw new Error('TLS where there is none')
           if (step.direct) return 'direct TLS'
           this.#secure = true
-          this.#door.secured()
+          this.#door.secured(this.#channel())
           continue
         case 'cancel':
           return 'cancel'
@@ -400,6 +448,15 @@ class Judge {
       }
     }
     throw new Error('it never starves')
+  }
+
+  #channel(): SecureChannel {
+    const { binds, peer } = this.#case
+    return {
+      ...BARE_CHANNEL,
+      serverEndPoint: binds ? END_POINT : undefined,
+      peer: peer === undefined ? undefined : { ...NAMELESS, commonName: peer },
+    }
   }
 
   #hear(bytes: Buffer): void {
@@ -426,23 +483,52 @@ class Judge {
     return `refused ${reason} ${checkError(frames[0]!.body)}`
   }
 
-  #judge(step: GreetStep & { kind: 'authenticated' }): void {
-    const { methods, loopback, tls, steps } = this.#case
+  #judge({ method, user }: GreetStep & { kind: 'authenticated' }): void {
+    const { methods, loopback, tls, steps, iamAuth, certified, peer } = this.#case
+    const fits = this.#secure && peer === user
     if (tls === 'required' && !this.#secure) throw new Error('let in without TLS')
-    if (step.method === 'trust') {
-      if (!loopback || methods[0] !== 'trust') throw new Error('trusted a stranger')
-      return
+    if (certified && !fits) throw new Error('let in without a certificate')
+    if (iamAuth === 'required' && method !== 'iam') throw new Error('let in without a token')
+    switch (method) {
+      case 'trust':
+        if (!loopback || !methods.includes('trust')) throw new Error('trusted a stranger')
+        return
+      case 'cert':
+        if (!fits || !methods.includes('cert')) throw new Error('no certificate of this user')
+        return
+      case 'iam': {
+        const good = steps.some(({ move }) => move.do === 'token' && move.which === 'good')
+        if (!this.#secure || !good || user !== 'app') throw new Error('no token of this user')
+        return
+      }
     }
-    const { user } = step
     const proofs = steps.filter(
       ({ move }) =>
         (move.do === 'md5' && move.password === RIGHT && move.user === user) ||
+        (move.do === 'password' && move.text === RIGHT && this.#secure) ||
         (move.do === 'sasl-final' && move.password === RIGHT && move.proof === 'own'),
     )
     if (proofs.length === 0) throw new Error(`"${user}" came in without knowing the password`)
     if (!['app', 'stored', 'old'].includes(user)) throw new Error(`let in unknown user "${user}"`)
-    if (user === 'old' && step.method !== 'md5') throw new Error('SCRAM without keys')
-    if (user === 'stored' && step.method === 'md5') throw new Error('md5 without a hash')
+    if (user === 'old' && method === 'scram-sha-256') throw new Error('SCRAM without keys')
+    if (user === 'stored' && method === 'md5') throw new Error('md5 without a hash')
+    if (method === 'scram-sha-256') this.#judgeBinding()
+  }
+
+  /** A client that thinks we cannot bind the channel, or has bound another, is not talking to us. */
+  #judgeBinding(): void {
+    const { steps, binds } = this.#case
+    if (steps.some(({ damage }) => damage !== undefined)) return
+    const firsts = steps.flatMap(({ move }) => (move.do === 'sasl-first' ? [move] : []))
+    const finals = steps.flatMap(({ move }) => (move.do === 'sasl-final' ? [move] : []))
+    if (firsts.length !== 1 || finals.length !== 1) return
+    const { header, mechanism } = firsts[0]!
+    const canBind = binds && this.#secure
+    if (canBind && header.startsWith('y')) throw new Error('a downgrade was not noticed')
+    if (mechanism.endsWith('PLUS') !== header.startsWith('p')) throw new Error('half bound')
+    if (header.startsWith('p') && (!canBind || finals[0]!.channel !== bound)) {
+      throw new Error('bound to another channel')
+    }
   }
 }
 

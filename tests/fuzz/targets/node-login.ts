@@ -3,7 +3,7 @@
  * without the right keys, negotiations, errors, floods, bytes before TLS. The node's knowledge is
  * written in the case: where a login began by SCRAM it may only stand if the node knew the keys.
  */
-import { pbkdf2Sync } from 'node:crypto'
+import { pbkdf2Sync, X509Certificate } from 'node:crypto'
 import type { Proof } from '../../../src/auth/credential.ts'
 import { md5Hash } from '../../../src/auth/md5.ts'
 import { hmac, SCRAM_MAX_ITERATIONS, type ScramKeys, sha256 } from '../../../src/auth/scram-keys.ts'
@@ -25,6 +25,7 @@ import {
 } from '../../../src/wire/postgres/backend.ts'
 import { BACKEND, FRONTEND, HEADER } from '../../../src/wire/postgres/codes.ts'
 import { readFirstPacket } from '../../../src/wire/postgres/startup.ts'
+import { TEST_CERTIFICATE } from '../../integration/test-certificate.ts'
 import { randomOf } from '../../support/client-scripts.ts'
 import type { Target } from '../../support/fuzz.ts'
 import { cuts, Draw, tamper } from '../../support/fuzz-draw.ts'
@@ -37,6 +38,9 @@ const USER = 'app'
 const SALT = Buffer.from('salt of the node')
 const MOST_BODY = 65_536
 
+/** The node's own, DER; logins are bound to it. */
+const CERTIFICATE = new X509Certificate(TEST_CERTIFICATE).raw
+
 const known = new Map<string, ScramKeys>()
 
 function keysOf(password: string, salt: Buffer, iterations: number): ScramKeys {
@@ -44,7 +48,7 @@ function keysOf(password: string, salt: Buffer, iterations: number): ScramKeys {
   let keys = known.get(name)
   if (keys === undefined) {
     // The cost of a count is bounded elsewhere; here it would only be slow.
-    const salted = pbkdf2Sync(password, salt, Math.min(iterations, 16), 32, 'sha256')
+    const salted = pbkdf2Sync(password, salt, Math.min(Math.max(iterations, 1), 16), 32, 'sha256')
     const clientKey = hmac(salted, 'Client Key')
     keys = { clientKey, storedKey: sha256(clientKey), serverKey: hmac(salted, 'Server Key') }
     known.set(name, keys)
@@ -83,6 +87,8 @@ interface Case {
   proof: 'password' | 'md5-hash' | 'scram-keys' | 'none'
   tls: 'disable' | 'prefer' | 'require'
   local: boolean
+  direct: boolean
+  channelBinding: 'disable' | 'prefer' | 'require'
   minor: 0 | 2
   /** Keys are known at once, or come later. */
   later: boolean
@@ -103,6 +109,8 @@ const COUNTS = [
   '2147483648',
   '',
 ]
+
+const OFFERS = [['SCRAM-SHA-256'], ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'], ['SCRAM-SHA-256-PLUS']]
 
 function makeMove(draw: Draw): Move {
   return draw.way<Move>(
@@ -189,14 +197,13 @@ function makeMove(draw: Draw): Move {
   )
 }
 
-function likely(draw: Draw, tls: Case['tls'], local: boolean): Move[] {
-  const asks = tls !== 'disable' && !local
+function likely(draw: Draw, asks: boolean): Move[] {
   const first: Move[] = asks ? [{ do: 'tls', answer: draw.pick([0x53, 0x4e]) }] : []
   const login = draw.way<Move[]>(
     [
       6,
       () => [
-        { do: 'sasl', mechanisms: ['SCRAM-SHA-256'] },
+        { do: 'sasl', mechanisms: draw.pick(OFFERS) },
         {
           do: 'continue',
           nonce: 'carried',
@@ -223,8 +230,9 @@ function likely(draw: Draw, tls: Case['tls'], local: boolean): Move[] {
 function make(draw: Draw): Case {
   const tls = draw.pick(['disable', 'prefer', 'require'] as const)
   const local = draw.maybe(20)
+  const direct = draw.maybe(20)
   const moves = draw.maybe(75)
-    ? likely(draw, tls, local).flatMap((move) => {
+    ? likely(draw, tls !== 'disable' && !local && !direct).flatMap((move) => {
         if (draw.maybe(6)) return []
         return draw.maybe(6) ? [move, makeMove(draw)] : [draw.maybe(4) ? makeMove(draw) : move]
       })
@@ -233,6 +241,8 @@ function make(draw: Draw): Case {
     proof: draw.pick(['password', 'md5-hash', 'scram-keys', 'none']),
     tls,
     local,
+    direct,
+    channelBinding: draw.pick(['prefer', 'disable', 'require']),
     minor: draw.pick([0, 2]),
     later: draw.maybe(30),
     steps: moves.map((move) => ({
@@ -338,6 +348,7 @@ class Judge {
   #secure: boolean
   #began: 'nothing' | 'tls-asked' | 'startup'
   #scram = false
+  #bound = false
   #unused = 0
   #messages = 0
 
@@ -352,6 +363,8 @@ class Judge {
         proof: proofOf(one.proof),
         tls: one.tls,
         secureOrLocal: one.local,
+        direct: one.direct,
+        channelBinding: one.channelBinding,
         minor: one.minor,
         random: (n) => Buffer.from(Array.from({ length: n }, () => random() * 256)),
         scramKeys: {
@@ -412,14 +425,15 @@ class Judge {
         case 'upgrade-tls':
           if (this.#case.tls === 'disable' || this.#case.local) throw new Error('TLS unasked')
           this.#secure = true
-          this.#login.secured()
+          this.#login.secured(CERTIFICATE)
           continue
         case 'ready':
           return this.#ready(step)
         case 'failed': {
-          if (step.message === '' && step.code === '') throw new Error('failed without a reason')
+          if (step.message === '') throw new Error('failed without a reason')
+          if (!/^[0-9A-Z]{5}$/.test(step.code)) throw new Error(`failed with code ${step.code}`)
           if (step.message.includes(PASSWORD)) throw new Error('the password was told')
-          return `failed ${step.why} ${/^[0-9A-Z]{5}$/.test(step.code) ? step.code : 'odd'}`
+          return `failed ${step.why} ${step.code}`
         }
         default:
           step satisfies never
@@ -444,7 +458,9 @@ class Judge {
     for (const { type, body } of wholeFrames(bytes, 'client')) {
       if (type !== FRONTEND.PASSWORD) throw new Error(`a login sent a message of type ${type}`)
       if (body.includes(PASSWORD) && !this.#secure) throw new Error('a password sent in clear')
-      if (body.toString('latin1').startsWith('SCRAM-')) this.#scram = true
+      const text = body.toString('latin1')
+      if (text.startsWith('SCRAM-')) this.#scram = true
+      if (text.startsWith('SCRAM-SHA-256-PLUS\0')) this.#bound = true
       this.#node.hear(type, body)
     }
     if (this.#messages > 4) throw new Error('more than four messages to log in')
@@ -453,10 +469,13 @@ class Judge {
   #ready({ parameters, secret }: ConnectStep & { kind: 'ready' }): string {
     if (this.#scram && !this.#node.proved)
       throw new Error('a node that proved nothing was believed')
-    if (this.#case.tls === 'require' && !this.#secure) throw new Error('logged in without TLS')
+    const { tls, channelBinding } = this.#case
+    if (tls === 'require' && !this.#secure) throw new Error('logged in without TLS')
+    if (channelBinding === 'require' && !this.#bound) throw new Error('logged in without binding')
+    if (channelBinding === 'disable' && this.#bound) throw new Error('bound unasked')
     if (parameters.size > 1_000) throw new Error('too many parameters kept')
     if (secret.length > 256) throw new Error('a long cancel secret')
-    return `ready ${this.#scram ? 'by SCRAM' : 'otherwise'}`
+    return `ready ${this.#scram ? 'by SCRAM' : 'otherwise'}${this.#bound ? ', bound' : ''}`
   }
 }
 
