@@ -48,7 +48,12 @@ await control.connect()
 await control.query(`create role ${RUDE} login password '${RUDE}'`)
 await control.query('create table dump (line text)')
 await control.query(`grant all on dump to ${RUDE}`)
-const weir = await startWeir()
+const weir = await startWeir().catch(async (error) => {
+  await control.end()
+  await cluster.destroy()
+  rmSync(directory, { recursive: true, force: true })
+  throw error
+})
 const url = `postgres://weir:weir@127.0.0.1:${port}/app`
 const guests = new Guests({ url, clients: Number(asked.guests), thinkMs: 20, statements: 200 })
 
@@ -86,13 +91,13 @@ async function startWeir(): Promise<ChildProcess> {
     },
     pool: { maxConnections: 20 },
     limits: HOSTILE_LIMITS,
-    workers: { count: Number(asked.workers) },
+    workers: Number(asked.workers),
   }
   writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
   const log = ['--set', 'log.level=error']
   const child = spawn(
     process.execPath,
-    [here('../../../src/cli/main.js'), 'serve', '--config', file, ...log],
+    [here('./weir-process.js'), 'serve', '--config', file, ...log],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   )
   child.once('exit', (code, signal) => {
@@ -113,7 +118,7 @@ async function phase(name: string, ms: number): Promise<GuestsReport[]> {
   while (performance.now() < end && ended === undefined) {
     await sleep(Math.min(Number(asked.every) * 1_000, Math.max(1, end - performance.now())))
     const look = guests.look()
-    looks.push(look)
+    if (look.statements > 0) looks.push(look)
     errors.push(...look.errors)
     const megabytes = ended === undefined ? memoryOf(weir.pid!) : 0
     samples.push(megabytes)
