@@ -49,6 +49,8 @@ interface Kept {
 const SECOND_LOOK_MS = 500
 /** A doubt asks a source that is no file at most this often (ms). */
 const DOUBT_MS = 15_000
+/** A login waits for that at most so long (ms). */
+const PATIENCE_MS = 3_000
 /** And looks at files at most this often (ms). */
 const LOOK_MS = 250
 
@@ -92,9 +94,20 @@ export class SecretKeeper {
     await this.#watch()
   }
 
-  /** Something that is held was refused: looks where that may help, if that was not done lately. */
+  /**
+   * Something that is held was refused: looks where that may help, if that was not done lately.
+   * Resolves when that is done, or when it takes so long that whoever waits is better answered.
+   */
   doubt(): Promise<void> {
-    this.#doubting ??= this.#look().finally(() => {
+    if (this.#doubting !== undefined) return this.#doubting
+    const { clock } = this.#parts
+    this.#doubting = new Promise<void>((resolve) => {
+      const enough = clock.after(PATIENCE_MS, resolve)
+      void this.#look().finally(() => {
+        enough.cancel()
+        resolve()
+      })
+    }).finally(() => {
       this.#doubting = undefined
     })
     return this.#doubting

@@ -35,8 +35,11 @@ export interface CredentialLookup {
   verifierOf(username: string): Verifier | Promise<Verifier>
   /** Told the ClientKey of a login that was proved against `verifier`. */
   learned?(username: string, verifier: ScramVerifier, clientKey: Buffer): void
-  /** Told that a proof was wrong: what is held of that user may be old. */
-  doubted?(username: string): void
+  /**
+   * Told that a proof was wrong: what is held of that user may be old. What is held once that was
+   * looked into, for a second judgement; undefined when looking would not help.
+   */
+  doubted?(username: string): Promise<Verifier> | undefined
 }
 
 /** Where the logins towards nodes get what they prove themselves with. */

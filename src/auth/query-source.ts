@@ -93,7 +93,8 @@ export class QueriedUsers implements CredentialLookup, ProofLookup {
     return known ? undefined : proof
   }
 
-  doubted(username: string): void {
+  /** The next login asks; this one was told the salt of the former password. */
+  doubted(username: string): undefined {
     const known = this.#remembered(username)
     if (known === undefined) return
     if (this.#options.clock.monotonic() - known.askedAt >= DOUBT_MS) known.doubted = true

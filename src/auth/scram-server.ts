@@ -53,6 +53,7 @@ export class ScramServer {
   #endPoint: Buffer | undefined
   #first: ClientFirst | undefined
   #serverFirst = ''
+  #final: { readonly exchange: string; readonly proof: Buffer } | undefined
   #nonce = ''
 
   constructor(options: ScramServerOptions) {
@@ -98,13 +99,23 @@ export class ScramServer {
       })
     }
     const exchange = `${first.bare},${this.#serverFirst},${final.withoutProof}`
+    this.#final = { exchange, proof: final.proof }
+    return this.judgeBy([this.#verifier, ...this.#others], this.#known)
+  }
+
+  /** Judges the proof once more, by what is held now; only verifiers of the salt we told can fit. */
+  judgeBy(verifiers: readonly ScramVerifier[], known: boolean): ScramVerdict {
+    if (this.#final === undefined) throw new Error('BUG: no SCRAM proof has come to be judged')
+    const { exchange, proof } = this.#final
+    const { salt, iterations } = this.#verifier
     let verdict: ScramVerdict = { kind: 'wrong' }
-    for (const verifier of [this.#verifier, ...this.#others]) {
+    for (const verifier of verifiers) {
       const { storedKey, serverKey } = verifier
-      const clientKey = xor(final.proof, hmac(storedKey, exchange))
+      if (verifier.iterations !== iterations || !verifier.salt.equals(salt)) continue
+      const clientKey = xor(proof, hmac(storedKey, exchange))
       const fits = sameBytes(sha256(clientKey), storedKey)
       const data = Buffer.from(`v=${hmac(serverKey, exchange).toString('base64')}`, 'utf8')
-      if (fits && this.#known) verdict = { kind: 'proved', data, clientKey, verifier }
+      if (fits && known) verdict = { kind: 'proved', data, clientKey, verifier }
     }
     return verdict
   }

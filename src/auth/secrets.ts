@@ -30,8 +30,8 @@ interface Known {
 }
 
 export class Secrets implements CredentialLookup, ProofLookup {
-  /** Nothing that is held is right, or may be: asks for a look at where secrets come from. */
-  onDoubt: (username: string) => Promise<void> = () => Promise.resolve()
+  /** What is held was refused: asks for a look at where secrets come from. Undefined: that is nowhere. */
+  onDoubt: (() => Promise<void>) | undefined
   /** A node has taken the new password of this user. */
   onTaken: (username: string) => void = () => {}
   /** One per process: salts stay the same over reloads and tell nothing about who exists. */
@@ -106,7 +106,7 @@ export class Secrets implements CredentialLookup, ProofLookup {
       this.#proofs(username).find((proof) => !refused.some((other) => sameProof(proof, other)))
     const now = left()
     if (now !== undefined) return now
-    await this.onDoubt(username)
+    await this.onDoubt?.()
     return left()
   }
 
@@ -121,8 +121,8 @@ export class Secrets implements CredentialLookup, ProofLookup {
     this.onTaken(username)
   }
 
-  doubted(username: string): void {
-    void this.onDoubt(username)
+  doubted(username: string): Promise<Verifier> | undefined {
+    return this.onDoubt?.().then(() => this.verifierOf(username))
   }
 
   /**

@@ -24,8 +24,8 @@ export class UserLookup implements CredentialLookup, ProofLookup {
     this.#of(username).learned(username, verifier, clientKey)
   }
 
-  doubted(username: string): void {
-    this.#of(username).doubted(username)
+  doubted(username: string): Promise<Verifier> | undefined {
+    return this.#of(username).doubted(username)
   }
 
   proofOf(username: string): Proof | undefined {

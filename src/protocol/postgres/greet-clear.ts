@@ -88,22 +88,26 @@ export class ClearProof {
     const { salt, iterations } = verifier.scram
     const { clientKey, storedKey } = await deriveKeys(sent, salt, iterations)
     const stored = md5Hash(sent, user)
-    const { holds, others = [] } = verifier
-    const scram = holds === 'both' || holds === 'scram'
-    let right = false
-    for (const each of [verifier, ...others]) {
-      const byScram = sameBytes(storedKey, each.scram.storedKey)
-      const byMd5 = sameBytes(Buffer.from(stored), Buffer.from(each.md5))
-      if (holds === 'neither') continue
-      if (scram && byScram) {
-        right = true
-        lookup.learned?.(user, each.scram, clientKey)
+    const fits = ({ holds, others = [], ...first }: Verifier): boolean => {
+      const scram = holds === 'both' || holds === 'scram'
+      let right = false
+      for (const each of [first, ...others]) {
+        const byScram = sameBytes(storedKey, each.scram.storedKey)
+        const byMd5 = sameBytes(Buffer.from(stored), Buffer.from(each.md5))
+        if (holds === 'neither') continue
+        if (scram && byScram) {
+          right = true
+          lookup.learned?.(user, each.scram, clientKey)
+        }
+        if (holds === 'md5' && byMd5) right = true
       }
-      if (holds === 'md5' && byMd5) right = true
+      return right
     }
-    if (right) return { kind: 'proved', method: 'password', bytes: authenticationOk() }
-    lookup.doubted?.(user)
-    return no(refuseProof(user))
+    const proved = { kind: 'proved', method: 'password', bytes: authenticationOk() } as const
+    if (fits(verifier)) return proved
+    // What is held may be old.
+    const now = await lookup.doubted?.(user)
+    return now !== undefined && fits(now) ? proved : no(refuseProof(user))
   }
 }
 

@@ -5,7 +5,7 @@
 import type { CredentialLookup, Verifier } from '../../auth/credential.ts'
 import { md5Proves } from '../../auth/md5.ts'
 import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../../auth/scram-keys.ts'
-import { ScramServer } from '../../auth/scram-server.ts'
+import { ScramServer, type ScramVerdict } from '../../auth/scram-server.ts'
 import {
   authenticationMd5,
   authenticationOk,
@@ -25,6 +25,8 @@ export type ProofStep =
   | { readonly kind: 'answer'; readonly bytes: Buffer }
   | { readonly kind: 'proved'; readonly bytes: Buffer }
   | { readonly kind: 'wrong' }
+  /** It may be right by a password that is only now being looked for. */
+  | { readonly kind: 'waiting'; readonly second: Promise<ProofStep> }
 
 /**
  * The method to offer, or undefined when none may be used: `trust` needs a client on loopback, `cert`
@@ -84,7 +86,7 @@ export class ClientProof {
       this.#scram = new ScramServer({
         verifier: verifier.scram,
         others: (verifier.others ?? []).map(({ scram }) => scram),
-        known: this.#holds('scram'),
+        known: holds(verifier, 'scram'),
         nonce: random(NONCE_BYTES).toString('base64'),
         serverEndPoint,
       })
@@ -132,13 +134,16 @@ export class ClientProof {
 
   #takeMd5(body: Buffer): ProofStep {
     const response = Buffer.from(readPassword(body), 'utf8')
-    const { md5, others = [] } = this.#verifier
-    let right = false
-    for (const stored of [md5, ...others.map((other) => other.md5)]) {
-      if (md5Proves(stored, this.#salt!, response)) right = true
+    const judge = (verifier: Verifier): ProofStep => {
+      const { md5, others = [] } = verifier
+      let right = false
+      for (const stored of [md5, ...others.map((other) => other.md5)]) {
+        if (md5Proves(stored, this.#salt!, response)) right = true
+      }
+      if (!right || !holds(verifier, 'md5')) return WRONG
+      return { kind: 'proved', bytes: authenticationOk() }
     }
-    if (!right || !this.#holds('md5')) return this.#wrong()
-    return { kind: 'proved', bytes: authenticationOk() }
+    return this.#twice(judge(this.#verifier), judge)
   }
 
   #begin(data: Buffer): ProofStep {
@@ -148,19 +153,30 @@ export class ClientProof {
   }
 
   #finish(data: Buffer): ProofStep {
-    const verdict = this.#scram!.finish(data)
-    if (verdict.kind === 'wrong') return this.#wrong()
-    this.#lookup.learned?.(this.#user, verdict.verifier, verdict.clientKey)
-    const bytes = Buffer.concat([authenticationSaslFinal(verdict.data), authenticationOk()])
-    return { kind: 'proved', bytes }
+    const scram = this.#scram!
+    const said = (verdict: ScramVerdict): ProofStep => {
+      if (verdict.kind === 'wrong') return WRONG
+      this.#lookup.learned?.(this.#user, verdict.verifier, verdict.clientKey)
+      const bytes = Buffer.concat([authenticationSaslFinal(verdict.data), authenticationOk()])
+      return { kind: 'proved', bytes }
+    }
+    return this.#twice(said(scram.finish(data)), (now) => {
+      const verifiers = [now, ...(now.others ?? [])].map((one) => one.scram)
+      return said(scram.judgeBy(verifiers, holds(now, 'scram')))
+    })
   }
 
-  #wrong(): ProofStep {
-    this.#lookup.doubted?.(this.#user)
-    return { kind: 'wrong' }
+  /** What was wrong is judged once more by what is held when that was looked into. */
+  #twice(first: ProofStep, judge: (now: Verifier) => ProofStep): ProofStep {
+    if (first.kind !== 'wrong') return first
+    const looking = this.#lookup.doubted?.(this.#user)
+    if (looking === undefined) return first
+    return { kind: 'waiting', second: looking.then(judge, () => first) }
   }
+}
 
-  #holds(what: 'scram' | 'md5'): boolean {
-    return this.#verifier.holds === 'both' || this.#verifier.holds === what
-  }
+const WRONG: ProofStep = { kind: 'wrong' }
+
+function holds(verifier: Verifier, what: 'scram' | 'md5'): boolean {
+  return verifier.holds === 'both' || verifier.holds === what
 }

@@ -20,7 +20,7 @@ import {
   refuseUncertified,
 } from './greet-certificate.ts'
 import { ClearProof } from './greet-clear.ts'
-import { ClientProof, chooseMethod } from './greet-proof.ts'
+import { ClientProof, chooseMethod, type ProofStep } from './greet-proof.ts'
 import {
   isGoodbye,
   refusal,
@@ -88,6 +88,8 @@ export class Greeting {
   #lookupFailed = false
   #method: AuthMethod | ClearMethod | undefined
   #proof: ClientProof | undefined
+  /** What was said at a second look at the proof. */
+  #second: ProofStep | undefined
   #clear: ClearProof | undefined
 
   constructor(options: GreetingOptions) {
@@ -312,7 +314,8 @@ export class Greeting {
   }
 
   #judged(): GreetStep {
-    const verdict = this.#clear!.verdict
+    if (this.#second !== undefined) return this.#proofSaid(this.#second)
+    const verdict = this.#clear?.verdict
     if (verdict === undefined) return WAITING
     if (verdict.kind === 'refused') return this.#refuse(verdict.refused)
     this.#method = verdict.method
@@ -340,10 +343,20 @@ export class Greeting {
       proof.take(frame.body, () => this.onReady())
       return WAITING
     }
-    const step = proof.take(frame.body)
+    return this.#proofSaid(proof.take(frame.body))
+  }
+
+  #proofSaid(step: ProofStep): GreetStep {
     switch (step.kind) {
       case 'answer':
         return step
+      case 'waiting':
+        this.#machine.to('judging')
+        void step.second.then((second) => {
+          this.#second = second
+          this.onReady()
+        })
+        return WAITING
       case 'proved':
         this.#machine.to('proved')
         return { kind: 'answer', bytes: step.bytes }
