@@ -1,10 +1,15 @@
-/** From settings to who may come in from where, and how many. Rule: pure translation, as in settings.ts. */
+/**
+ * From settings to who may come in from where, how many, and for how long. Rule: pure translation, as
+ * in settings.ts.
+ */
 import type { Settings } from '../config/settings.ts'
 import { AddressList, AddressRule } from '../core/address-list.ts'
 import type { Clock } from '../core/clock.ts'
 import { AuthFailures } from '../listener/auth-failures.ts'
 import { Guard } from '../listener/guard.ts'
 import type { Headcount } from '../session/headcount.ts'
+import type { Timeouts } from '../session/session-watch.ts'
+import { SlowReaders } from '../session/slow-readers.ts'
 import { connectRates } from './rates.ts'
 
 /**
@@ -49,4 +54,23 @@ export function guardFor(
 /** A bound as a number; a word for none is Infinity. */
 export function numberOf(bound: number | 'unlimited'): number {
   return bound === 'unlimited' ? Infinity : bound
+}
+
+/** How long clients may take over what. */
+export function timeoutsFor(limits: Settings['limits']): Timeouts {
+  return {
+    idleMs: numberOf(limits.idleClientTimeout),
+    idleInTransactionMs: numberOf(limits.idleInTransactionTimeout),
+    statementMs: numberOf(limits.statementTimeout),
+    lifetimeMs: numberOf(limits.clientLifetime),
+    messageMs: numberOf(limits.messageTimeout),
+  }
+}
+
+export function slowReadersFor(limits: Settings['limits'], clock: Clock): SlowReaders {
+  return new SlowReaders({
+    sendTimeoutMs: numberOf(limits.sendTimeout),
+    mostBytes: limits.unsentBytes,
+    now: () => clock.monotonic(),
+  })
 }

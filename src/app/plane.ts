@@ -28,12 +28,13 @@ import type { ListenerHub } from '../session/listening.ts'
 import type { Peers } from '../session/peers.ts'
 import type { Rooms } from '../session/rooms.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { SlowReaders } from '../session/slow-readers.ts'
 import { WelcomeBook } from '../session/welcome.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
 import { Certificates } from './certificates.ts'
 import { FirstAnswers } from './first-answers.ts'
-import { guardFor } from './guard.ts'
+import { guardFor, slowReadersFor, timeoutsFor } from './guard.ts'
 import { hubFor } from './hub.ts'
 import { Moves } from './moves.ts'
 import { peersFor } from './peers.ts'
@@ -95,6 +96,7 @@ export class DataPlane {
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly held: HeldBytes
+  readonly slow: SlowReaders
   readonly secrets: Secrets
   readonly firstAnswers: FirstAnswers
   readonly places: Place[] = []
@@ -124,6 +126,7 @@ export class DataPlane {
     this.sessions = sessions
     this.metrics = metrics
     this.held = new HeldBytes(settings.limits.heldBytes)
+    this.slow = slowReadersFor(settings.limits, clock)
     this.supply = new Supply({
       open: (key, signal, own) => this.#servers!.open(key, signal, own),
       settings: ({ purpose }) =>
@@ -199,7 +202,10 @@ export class DataPlane {
   /** @throws WeirError `WEIR_PORT_TAKEN` and the like, naming port and setting */
   async open(): Promise<void> {
     for (const place of this.places) await this.#openDoor(place)
-    this.#housekeeping = setInterval(() => this.#moves.keepHouse(), HOUSEKEEPING_MS)
+    this.#housekeeping = setInterval(() => {
+      this.#moves.keepHouse()
+      this.slow.look()
+    }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.#loopWatch = this.metrics.watchLoop(this.#parts.clock)
   }
@@ -233,7 +239,6 @@ export class DataPlane {
     const { network, log, clock, metrics } = this.#parts
     const { limits, listen } = this.#parts.settings
     const endpoint = endpointOf(settings)
-    const idle = limits.idleClientTimeout
     const rooms: Rooms = {
       protocol,
       router: this.supply.router,
@@ -250,7 +255,8 @@ export class DataPlane {
       lanes: this.#lanes,
       notificationBytes: limits.notificationBytes,
       home: homeOf,
-      idleClientTimeoutMs: typeof idle === 'number' ? idle : undefined,
+      timeouts: timeoutsFor(limits),
+      slow: this.slow,
     }
     const door = new Door({
       endpoint,

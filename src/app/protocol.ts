@@ -12,22 +12,22 @@ export type ListenersElsewhere = NonNullable<Parameters<typeof postgres>[0]['els
 
 /**
  * @param encrypts whether there is a certificate to show to clients
- * @param keyring what holds for single users, and who judges tokens
+ * @param keyring what holds for single users, and who judges tokens; not needed towards nodes
  * @param elsewhere of one of several workers
  */
 export function protocolFor(
   settings: Settings,
   secrets: CredentialLookup & ProofLookup,
   encrypts: boolean,
-  keyring: Keyring,
+  keyring?: Keyring,
   elsewhere?: ListenersElsewhere,
 ): Protocol {
   const { auth, tls, limits, pool } = settings
   return postgres({
     secrets,
     scramKeys: new ScramKeyCache(),
-    rules: (user) => keyring.rules.of(user),
-    tokens: keyring.tokens,
+    ...(keyring === undefined ? {} : { rules: (user) => keyring.rules.of(user) }),
+    tokens: keyring?.tokens,
     methods: auth.trust ? ['trust', ...auth.methods] : auth.methods,
     tls: encrypts ? tls.mode : 'off',
     certificates: encrypts ? certificateRules(tls) : undefined,
@@ -35,6 +35,7 @@ export function protocolFor(
     inspectBytes: limits.inspectBytes,
     preparedPerServer: limits.preparedStatementsPerServer,
     initQuery: pool.initQuery ?? '',
+    clientAddress: settings.listen.clientAddress,
     elsewhere,
   })
 }

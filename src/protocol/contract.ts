@@ -96,6 +96,8 @@ export interface ClientConversation {
    */
   attach(server: ServerConversation): Buffer
   detach(): void
+  /** Of the message whose beginning was forwarded, so many bytes are still to come. */
+  readonly leftBytes: number
   /** True when the bytes forwarded so far end at a message's end. */
   readonly atMessageEnd: boolean
   /**
@@ -310,6 +312,8 @@ export type EntryRefusal =
 export interface GreetOptions {
   readonly loopback: boolean
   readonly secure: boolean
+  /** Where the client came from; undefined: a Unix socket. */
+  readonly address?: string | undefined
   /** Asked before a client has to prove anything: why `user` may not come in, if so. */
   admit?(user: string): { reason: EntryRefusal; error: WeirError } | undefined
 }

@@ -8,7 +8,6 @@
  */
 import type { WeirError } from '../core/errors.ts'
 import { Machine } from '../core/machine.ts'
-import type { Route } from '../endpoint/router.ts'
 import type { Link, Receiver } from '../net/link.ts'
 import type {
   CancelKey,
@@ -20,15 +19,15 @@ import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import { type Borrower, Borrowing } from './borrowing.ts'
 import type { CloseReason } from './close-reason.ts'
 import { Ears } from './ears.ts'
-import { IdleWatch } from './idle-watch.ts'
 import { NO_PINS, notePins } from './pin-notes.ts'
 import { RequestWatch } from './request-watch.ts'
 import { Riding } from './riding.ts'
-import { handBack, type Rooms } from './rooms.ts'
+import { handBack, type Rooms, type ServerRoute } from './rooms.ts'
 import { bookBegin, bookLeave, bookLoss } from './session-books.ts'
-import { CANCELLED_WHILE_WAITING, INTERNAL, SHUT_DOWN, sessionLost } from './session-errors.ts'
-import { MOVES, type SessionState } from './session-state.ts'
+import { CANCELLED_WHILE_WAITING, farewell, INTERNAL, sessionLost } from './session-errors.ts'
+import { isDawdling, isQuiet, MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
+import { SessionWatch } from './session-watch.ts'
 import type { Session } from './sessions.ts'
 
 export class ClientSession implements Session, Receiver, Holder, Borrower {
@@ -36,7 +35,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
   readonly who: Introduction
   readonly cancelKey: CancelKey
   readonly link: Link
-  readonly route: Route<ServerConnection>
+  readonly route: ServerRoute
   lastActive: number
   pins = NO_PINS
   #rooms: Rooms
@@ -46,18 +45,12 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
   #borrowing: Borrowing | undefined
   #requests: RequestWatch
   #pausedForServer = false
-  #idleWatch: IdleWatch
+  #watch: SessionWatch
   #closeAtBoundary: CloseReason | undefined
   #ears: Ears
   #riding: Riding | undefined
 
-  constructor(
-    rooms: Rooms,
-    id: number,
-    link: Link,
-    who: Introduction,
-    route: Route<ServerConnection>,
-  ) {
+  constructor(rooms: Rooms, id: number, link: Link, who: Introduction, route: ServerRoute) {
     this.#rooms = rooms
     this.id = id
     this.link = link
@@ -67,7 +60,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     this.cancelKey = rooms.protocol.newCancelKey(rooms.sessions.processNumber(id), who)
     this.#conversation = rooms.protocol.converse(who, termsOf(route.endpoint, this.cancelKey.pid))
     this.#requests = new RequestWatch(rooms.counters, link.encrypted)
-    this.#idleWatch = new IdleWatch(rooms, this)
+    this.#watch = new SessionWatch(rooms, this, this.#conversation, this.#requests)
     this.#ears = new Ears(rooms, this)
     route.prefer = ({ conversation }) => conversation.settingsKey === this.#conversation.settingsKey
     link.receiver = this
@@ -98,7 +91,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     this.#ears.dialect = protocol.dialect(parameters)
     this.#machine.to('idle')
     bookBegin(counters, this.link)
-    this.#idleWatch.begin()
+    this.#watch.begin()
     // First, because what is said may be a reason to pause.
     this.link.resume()
     if (early.length > 0) this.data(early)
@@ -144,7 +137,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
         case 'answer':
           this.link.write(conversation.bytes)
           // A client that asks and never reads would have its answers pile up here.
-          if (this.link.congested) this.link.pause()
+          if (this.#rooms.slow.lags(this)) this.link.pause()
           break
         case 'need-server':
           this.#acquire()
@@ -256,10 +249,11 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
 
   reply(bytes: Buffer): boolean {
     this.link.write(bytes)
-    return this.link.congested
+    return this.#rooms.slow.lags(this)
   }
 
   drained(): void {
+    this.#rooms.slow.forget(this)
     this.#lease?.link.resume()
     this.#riding?.drained()
     if (!this.#pausedForServer && !this.#waits()) this.link.resume()
@@ -288,7 +282,11 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     this.#rooms.counters.transactions++
     const { holds, pins } = conversation
     if (holds || this.pins.size > 0) notePins(this.#rooms, this, pins)
-    if (!holds) this.#release()
+    if (!holds) {
+      const server = this.#unlease()!
+      this.#machine.to('idle')
+      handBack(this.#rooms, server, false)
+    }
     this.#ears.settle()
     this.rode()
   }
@@ -304,12 +302,6 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     return server
   }
 
-  #release(): void {
-    const server = this.#unlease()!
-    this.#machine.to('idle')
-    handBack(this.#rooms, server, false)
-  }
-
   serverLost(error: WeirError): void {
     const server = this.#lease
     if (server === undefined) return
@@ -322,7 +314,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     if (!goesOn) {
       // An error in the middle of a row would be read as the rest of that row.
       if (outcome === 'torn') this.close('server-lost')
-      else this.#refuse(sessionLost(error, pinned), 'server-lost')
+      else this.cut('server-lost', sessionLost(error, pinned))
       return
     }
     this.link.write(bytes)
@@ -348,15 +340,19 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
   shutDown(reason: CloseReason): void {
     if (this.#machine.is('closed')) return
     if (this.busy) this.#closeAtBoundary = reason
-    else this.#refuse(SHUT_DOWN, reason)
+    else this.cut(reason)
   }
 
   /** Ends it now, telling the client why unless it is in the middle of a message. */
-  cut(reason: CloseReason, error = SHUT_DOWN): void {
+  cut(reason: CloseReason, error = farewell(reason)): void {
     if (this.#machine.is('closed')) return
-    const midway = this.#lease?.conversation.midMessage ?? this.#riding?.midMessage
-    if (midway === true) this.close(reason)
-    else this.#refuse(error, reason)
+    if (!this.midMessage) this.link.write(this.#rooms.protocol.refusal(error))
+    this.close(reason)
+  }
+
+  /** The client was given half a message. */
+  get midMessage(): boolean {
+    return (this.#lease?.conversation.midMessage ?? this.#riding?.midMessage) === true
   }
 
   /** Waiting, in a transaction, or owed a reply. */
@@ -366,14 +362,16 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
 
   /** No transaction is open and no answer is owed. */
   get quiet(): boolean {
-    const server = this.#lease?.conversation
-    if (server === undefined) return !this.#machine.is('riding')
-    return !server.owing && server.status === 'idle'
+    if (this.#lease === undefined) return !this.#machine.is('riding')
+    return isQuiet(this.#lease.conversation)
   }
 
-  #refuse(error: WeirError, reason: CloseReason): void {
-    this.link.write(this.#rooms.protocol.refusal(error))
-    this.close(reason)
+  get heldUp(): boolean {
+    return this.#pausedForServer || this.#waits()
+  }
+
+  get dawdles(): boolean {
+    return this.#lease !== undefined && isDawdling(this.#lease.conversation)
   }
 
   closed(error: Error | undefined): void {
@@ -391,7 +389,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     const server = this.#unlease()
     this.#riding?.leave()
     this.#machine.to('closed')
-    this.#idleWatch.end()
+    this.#watch.end()
     this.#ears.leave()
     bookLeave(this.#rooms, this, reason)
     this.link.end()

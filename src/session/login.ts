@@ -57,6 +57,7 @@ export class Login implements Receiver, Passer, Entering {
       // Where a relay came from says nothing of those it speaks for.
       loopback: !link.relayed && (address === undefined || isLoopbackAddress(address)),
       secure: link.encrypted,
+      address,
       admit: (user) => strange ?? door.guard.tooManyFailures(address, user) ?? this.#noRoom(),
     })
     this.#greeting.onReady = () => this.#pull()

@@ -113,10 +113,11 @@ export class ReplicationSession implements Session, Receiver, Holder {
     const ends = this.#leaving !== undefined && whole > 0
     this.link.write(ends ? bytes.subarray(0, whole) : bytes)
     if (ends) this.#refuse(SHUT_DOWN, this.#leaving!)
-    return this.link.congested
+    return this.#rooms.slow.lags(this)
   }
 
   drained(): void {
+    this.#rooms.slow.forget(this)
     if (!this.#closed) this.#server.link.resume()
   }
 
@@ -163,7 +164,8 @@ export class ReplicationSession implements Session, Receiver, Holder {
   close(reason: CloseReason): void {
     if (this.#closed) return
     this.#closed = true
-    const { sessions, counters, log, home } = this.#rooms
+    const { sessions, counters, log, home, slow } = this.#rooms
+    slow.forget(this)
     sessions.delete(this)
     auditLeft(this.#rooms, this, reason)
     counters.closed.add(reason)

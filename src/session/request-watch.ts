@@ -20,6 +20,11 @@ export class RequestWatch {
     this.#encrypted = encrypted
   }
 
+  /** When the node was sent what it works on now, monotonic milliseconds; 0: nothing. */
+  get sentAt(): number {
+    return this.#sentAt
+  }
+
   asked(at: number): void {
     if (this.#askedAt === 0) this.#askedAt = at
   }

@@ -13,9 +13,10 @@ import type { RequestWatch } from './request-watch.ts'
 import type { Passer, PutBack, Shared } from './rider.ts'
 import type { Rooms } from './rooms.ts'
 import { CANCELLED_WHILE_WAITING } from './session-errors.ts'
+import type { SlowReader } from './slow-readers.ts'
 
 /** The client session, as its rides see it. */
-export interface Traveller {
+export interface Traveller extends SlowReader {
   readonly link: Link
   readonly route: Route<ServerConnection>
   lastActive: number
@@ -96,9 +97,8 @@ export class Riding implements Passer {
   }
 
   reply(bytes: Buffer): boolean {
-    const { link } = this.#session
-    link.write(bytes)
-    return link.congested
+    this.#session.link.write(bytes)
+    return this.#rooms.slow.lags(this.#session)
   }
 
   /** The client has read what it was given. */

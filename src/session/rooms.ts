@@ -11,7 +11,9 @@ import type { ServerConnection } from '../server/server-connection.ts'
 import type { HeldBytes } from './held-bytes.ts'
 import type { ListenerHub } from './listening.ts'
 import type { Places } from './rider.ts'
+import type { Timeouts } from './session-watch.ts'
 import type { Sessions } from './sessions.ts'
+import type { SlowReaders } from './slow-readers.ts'
 import type { WelcomeBook } from './welcome.ts'
 
 /** Where a server connection goes back to. */
@@ -48,6 +50,9 @@ export function handBack(
   server.destroy('broken')
 }
 
+/** Where a session goes for server connections. */
+export type ServerRoute = Route<ServerConnection>
+
 export interface Rooms {
   readonly protocol: Protocol
   readonly router: Router<ServerConnection>
@@ -68,8 +73,9 @@ export interface Rooms {
   readonly held: HeldBytes
   /** Most that may wait for one client, bytes. */
   readonly notificationBytes: number
-  /** Milliseconds a client may be silent; undefined for ever. */
-  readonly idleClientTimeoutMs: number | undefined
+  readonly timeouts: Timeouts
+  /** Clients that have answers waiting which they do not read. */
+  readonly slow: Pick<SlowReaders, 'lags' | 'forget'>
   /** The pool that a server connection was borrowed from. */
   home(server: ServerConnection): Home
 }

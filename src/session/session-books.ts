@@ -11,6 +11,7 @@ import type { Held } from './held-bytes.ts'
 import type { RequestWatch } from './request-watch.ts'
 import type { Rooms } from './rooms.ts'
 import type { Session } from './sessions.ts'
+import type { SlowReader } from './slow-readers.ts'
 
 export function bookBegin(counters: EndpointCounters, link: Link): void {
   counters.established++
@@ -21,10 +22,11 @@ export function bookBegin(counters: EndpointCounters, link: Link): void {
 /** All rooms forget the session. */
 export function bookLeave(
   rooms: Rooms,
-  session: Session & Held & { readonly link: Link },
+  session: Session & Held & SlowReader & { readonly link: Link },
   reason: CloseReason,
 ): void {
   rooms.held.forget(session)
+  rooms.slow.forget(session)
   rooms.sessions.delete(session)
   auditLeft(rooms, session, reason)
   bookEnd(rooms.counters, session.link, reason)

@@ -1,5 +1,6 @@
 /** What a client session tells its client when something ends other than it should. */
 import { WeirError } from '../core/errors.ts'
+import type { CloseReason } from './close-reason.ts'
 
 export const CANCELLED_WHILE_WAITING = new WeirError(
   'WEIR_CANCELLED',
@@ -7,10 +8,11 @@ export const CANCELLED_WHILE_WAITING = new WeirError(
   { sqlstate: '57014', detail: 'The request was still waiting for a server connection.' },
 )
 
-export const IDLE_TOO_LONG = new WeirError(
-  'WEIR_IDLE',
-  'terminating connection due to idle client timeout',
-  { sqlstate: '57P05', hint: 'limits.idleClientTimeout sets how long a client may be silent.' },
+/** A warning ahead of the error of the node, which speaks of a user request. */
+export const STATEMENT_CANCELLED = new WeirError(
+  'WEIR_STATEMENT_TIMEOUT',
+  'canceling statement due to statement timeout of the proxy',
+  { sqlstate: '57014', hint: 'limits.statementTimeout sets how long one may run.' },
 )
 
 export const SHUT_DOWN = new WeirError(
@@ -18,6 +20,11 @@ export const SHUT_DOWN = new WeirError(
   'terminating connection due to administrator command',
   { sqlstate: '57P01' },
 )
+
+/** What a client is told that is closed for `reason`. */
+export function farewell(reason: CloseReason): WeirError {
+  return OUTLIVED.get(reason) ?? SHUT_DOWN
+}
 
 /** Our bug; the log says more. */
 export const INTERNAL = new WeirError(
@@ -38,3 +45,74 @@ export function sessionLost(error: WeirError, pins: readonly string[]): WeirErro
     },
   )
 }
+
+function outlived(code: `WEIR_${string}`, sqlstate: string, why: string, hint: string): WeirError {
+  return new WeirError(code, `terminating connection ${why}`, { sqlstate, hint })
+}
+
+/** Something has lasted too long. */
+const OUTLIVED: ReadonlyMap<CloseReason, WeirError> = new Map([
+  [
+    'idle-timeout',
+    outlived(
+      'WEIR_IDLE',
+      '57P05',
+      'due to idle client timeout',
+      'limits.idleClientTimeout sets how long a client may be silent.',
+    ),
+  ],
+  [
+    'idle-in-transaction',
+    outlived(
+      'WEIR_IDLE_IN_TRANSACTION',
+      '25P03',
+      'due to idle-in-transaction timeout',
+      'limits.idleInTransactionTimeout sets how long that may last.',
+    ),
+  ],
+  [
+    'statement-timeout',
+    outlived(
+      'WEIR_STATEMENT_TIMEOUT',
+      '57014',
+      'because a statement could not be cancelled',
+      'limits.statementTimeout sets how long one may run.',
+    ),
+  ],
+  [
+    'message-timeout',
+    outlived(
+      'WEIR_MESSAGE_TIMEOUT',
+      '08P01',
+      'because a message did not come to its end',
+      'limits.messageTimeout sets how long that may take.',
+    ),
+  ],
+  [
+    'lifetime',
+    outlived(
+      'WEIR_LIFETIME',
+      '57P01',
+      'because it has lasted as long as one may',
+      'Connect again. limits.clientLifetime sets how long that is.',
+    ),
+  ],
+  [
+    'send-timeout',
+    outlived(
+      'WEIR_SEND_TIMEOUT',
+      '53400',
+      'because its client does not read',
+      'limits.sendTimeout sets for how long it may take nothing.',
+    ),
+  ],
+  [
+    'send-overflow',
+    outlived(
+      'WEIR_SEND_OVERFLOW',
+      '53400',
+      'because too much waits for clients that do not read',
+      'limits.unsentBytes bounds what may wait for all of them.',
+    ),
+  ],
+] as const)

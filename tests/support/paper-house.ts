@@ -24,7 +24,9 @@ import { HeldBytes } from '../../src/session/held-bytes.ts'
 import { ReplicationSession } from '../../src/session/replication-session.ts'
 import type { Places } from '../../src/session/rider.ts'
 import type { Home, Rooms } from '../../src/session/rooms.ts'
+import { NO_TIMEOUTS, type Timeouts } from '../../src/session/session-watch.ts'
 import { Sessions } from '../../src/session/sessions.ts'
+import { SlowReaders } from '../../src/session/slow-readers.ts'
 import { WelcomeBook } from '../../src/session/welcome.ts'
 
 /** Links written to since the last flush, in that order. */
@@ -54,7 +56,7 @@ export class PaperLink implements Link {
   readonly remotePort = undefined
   readonly relayed = false
   readonly encrypted = false
-  readonly unsent = 0
+  unsent = 0
   readonly writes = 0
   bytesRead = 0
   bytesWritten = 0
@@ -145,7 +147,9 @@ export interface PaperHouseOptions {
   readonly pinning?: 'follow' | 'strict' | 'aws'
   readonly verify?: boolean
   readonly retryReads?: boolean
-  readonly idleClientTimeoutMs?: number
+  readonly timeouts?: Partial<Timeouts>
+  readonly sendTimeoutMs?: number
+  readonly unsentBytes?: number
   /** Default: one that listens to anything at once and hears nothing. */
   readonly hub?: Rooms['hub']
   readonly notificationBytes?: number
@@ -174,6 +178,7 @@ const WILLING_HUB: Rooms['hub'] = {
 
 export class PaperHouse {
   readonly sessions = new Sessions()
+  readonly slow: SlowReaders
   readonly counters = new EndpointCounters()
   readonly turn = new PaperTurn()
   readonly clock = new FakeClock()
@@ -196,6 +201,11 @@ export class PaperHouse {
       preparedPerServer: options.preparedPerServer ?? 100,
       initQuery: options.initQuery ?? '',
     })
+    this.slow = new SlowReaders({
+      sendTimeoutMs: options.sendTimeoutMs ?? Infinity,
+      mostBytes: options.unsentBytes ?? Infinity,
+      now: () => this.clock.monotonic(),
+    })
     this.#rooms = {
       protocol: this.protocol,
       router: pool as unknown as Rooms['router'],
@@ -209,7 +219,8 @@ export class PaperHouse {
       hub: options.hub ?? WILLING_HUB,
       held: new HeldBytes(options.heldBytes ?? 67_108_864),
       notificationBytes: options.notificationBytes ?? 1_048_576,
-      idleClientTimeoutMs: options.idleClientTimeoutMs,
+      timeouts: { ...NO_TIMEOUTS, ...options.timeouts },
+      slow: this.slow,
       lanes: options.lanes?.({ clock: this.clock, home: (server) => pool.home(server) }),
       home: (server) => pool.home(server),
     }

@@ -80,6 +80,10 @@ export class PostgresClientConversation implements ClientConversation {
     return this.#desk.in.waiting
   }
 
+  get leftBytes(): number {
+    return this.#desk.left
+  }
+
   get atMessageEnd(): boolean {
     return this.#desk.left === 0 || this.#desk.drop
   }

@@ -3,7 +3,9 @@
  * and what was learnt of their kind. Rule: ten thousand equal clients hold one copy of it; with too
  * many kinds all are forgotten, so that made-up settings cannot fill memory.
  */
+
 import type { Introduction } from '../contract.ts'
+import { type HandOn, handOnAddress } from './client-address.ts'
 import type { Authenticated } from './greet-step.ts'
 import type { Habits } from './sequence-watch.ts'
 import { meaningKeyOf, settingsKeyOf } from './settings.ts'
@@ -47,17 +49,26 @@ function found<T>(known: Map<string, T>, key: string, make: () => T): T {
 }
 
 export class Kinds {
+  #clientAddress: HandOn
   #introductions = new Map<string, PostgresIntroduction>()
   #kinds = new WeakMap<Introduction, Kind>()
   #habits = new Map<string, Habits>()
   #databases = new Map<string, Habits['database']>()
 
-  /** What a login has come to; the same object for clients of which all of it is equal. */
-  introduce(step: Authenticated): PostgresIntroduction {
+  /**
+   * @param clientAddress how addresses are handed on to Postgres
+   */
+  constructor(clientAddress: HandOn = 'off') {
+    this.#clientAddress = clientAddress
+  }
+
+  /** What a login from `address` has come to; the same object for clients of which all of it is equal. */
+  introduce(step: Authenticated, address?: string): PostgresIntroduction {
     const { user, database, endpoint, replication, protocolMinor } = step
     const settings = new Map<string, string>()
     for (const [name, value] of step.options) settings.set(name.toLowerCase(), value)
     for (const [name, value] of step.parameters) settings.set(name.toLowerCase(), value)
+    handOnAddress(this.#clientAddress, settings, address)
     const settingsKey = settingsKeyOf(settings)
     const all = [user, database, endpoint, replication, protocolMinor, settingsKey]
     const shared = found(this.#introductions, JSON.stringify(all), () => ({

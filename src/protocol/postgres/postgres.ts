@@ -21,6 +21,7 @@ import type {
   Protocol,
 } from '../contract.ts'
 import { PostgresCancel } from './cancel.ts'
+import type { HandOn } from './client-address.ts'
 import { PostgresClientConversation } from './client-conversation.ts'
 import { Connecting } from './connect.ts'
 import type { ConnectFailed } from './connect-step.ts'
@@ -55,6 +56,8 @@ export interface PostgresOptions {
   readonly preparedPerServer: number
   /** SQL run on every server connection before its first use; `''` for none. */
   readonly initQuery: string
+  /** How addresses of clients are handed on; default not at all. */
+  readonly clientAddress?: HandOn
   /** Listeners of the same Weir in other processes; default none. */
   readonly elsewhere?: ListenersElsewhere | undefined
 }
@@ -66,7 +69,7 @@ export function postgres(options: PostgresOptions): Protocol {
   const statements = new Statements()
   const senders = new Senders(options.elsewhere)
   const rideCosts = new RideCosts()
-  const kinds = new Kinds()
+  const kinds = new Kinds(options.clientAddress)
   const words = new WelcomeWords()
   const cancelSecrets = new SecretBlock()
   return {
@@ -109,9 +112,11 @@ class Greeter implements GreetingMachine {
   onReady: () => void = () => {}
   #greeting: Greeting
   #kinds: Kinds
+  #address: string | undefined
 
   constructor(options: PostgresOptions, kinds: Kinds, greet: GreetOptions) {
     this.#kinds = kinds
+    this.#address = greet.address
     this.#greeting = new Greeting({
       secrets: options.secrets,
       methods: options.methods,
@@ -148,7 +153,7 @@ class Greeter implements GreetingMachine {
       case 'cancel':
         return { kind: 'cancel', key: { pid: step.pid, secret: step.secret } }
       case 'authenticated':
-        return { kind: 'introduced', who: this.#kinds.introduce(step) }
+        return { kind: 'introduced', who: this.#kinds.introduce(step, this.#address) }
       default:
         return step
     }

@@ -58,7 +58,7 @@ it('a pinned session in the middle of a query ends at its boundary', () => {
 })
 
 it('a query that runs longer than the idle timeout does not make its client idle', () => {
-  const { house, link, serverLink, session } = table({ idleClientTimeoutMs: 60_000 })
+  const { house, link, serverLink, session } = table({ timeouts: { idleMs: 60_000 } })
   const after = (ms: number): void => {
     house.clock.advance(ms)
     house.wheel.turn()

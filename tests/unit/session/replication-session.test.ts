@@ -78,7 +78,7 @@ describe('A replication session', () => {
 
   it('has no idle timeout', () => {
     const idle = new PaperHouse(
-      { idleClientTimeoutMs: 1_000 },
+      { timeouts: { idleMs: 1_000 } },
       {
         tryBorrow: () => undefined,
         borrow: () => ({ cancel: () => {} }),
