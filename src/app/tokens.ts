@@ -36,7 +36,7 @@ export class Keyring {
   private constructor(auth: Auth, parts: KeyringParts) {
     this.#auth = auth
     this.#parts = parts
-    this.rules = new UserRules(generalRule(auth), rulesOf(auth))
+    this.rules = new UserRules(generalRule(auth), auth.users)
     this.tokens = new Tokens([], NOWHERE, () => parts.clock.wall())
   }
 
@@ -57,7 +57,7 @@ export class Keyring {
     const keys = await Promise.all((iam?.accessKeys ?? []).map((key) => keyOf(key, env)))
     this.tokens.replace(keys, iam === undefined ? NOWHERE : audienceOf(iam))
     this.#auth = auth
-    this.rules.replace(generalRule(auth), rulesOf(auth))
+    this.rules.replace(generalRule(auth), auth.users)
     this.#watch?.stop()
     this.#watch = await this.#watchKeys()
   }
@@ -96,20 +96,10 @@ export class Keyring {
 /** No token is for here. */
 const NOWHERE: TokenAudience = { region: '', hosts: [], ports: [], clockSkewMs: 0 }
 
+/** A user's own methods are meant as they stand: auth.trust is for those of whom nothing is said. */
 function generalRule(auth: Auth): UserRule<Method> {
-  const { iamAuth } = auth
-  return { iamAuth, methods: methodsOf(auth, auth.methods), maxClients: undefined }
-}
-
-function rulesOf(auth: Auth) {
-  return auth.users.map(({ methods, ...rest }) => ({
-    ...rest,
-    methods: methods === undefined ? undefined : methodsOf(auth, methods),
-  }))
-}
-
-function methodsOf({ trust }: Auth, methods: Auth['methods']): readonly Method[] {
-  return trust ? ['trust', ...methods] : methods
+  const { iamAuth, trust, methods } = auth
+  return { iamAuth, methods: trust ? ['trust', ...methods] : methods, maxClients: undefined }
 }
 
 function audienceOf({ region, hosts, ports, clockSkewMs }: IamSettings): TokenAudience {
