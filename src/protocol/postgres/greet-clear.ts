@@ -85,29 +85,28 @@ export class ClearProof {
     const { user, verifier, lookup, password } = this.#options
     if (!password) return no(refuseToken(user, 'missing', 'a password instead of a token'))
     if (sent === '') return no(refuseProof(user))
-    const { salt, iterations } = verifier.scram
-    const { clientKey, storedKey } = await deriveKeys(sent, salt, iterations)
-    const stored = md5Hash(sent, user)
-    const fits = ({ holds, others = [], ...first }: Verifier): boolean => {
-      const scram = holds === 'both' || holds === 'scram'
+    const stored = Buffer.from(md5Hash(sent, user))
+    const fits = async ({ holds, others = [], ...first }: Verifier): Promise<boolean> => {
+      const { salt, iterations } = first.scram
+      const { clientKey, storedKey } = await deriveKeys(sent, salt, iterations)
+      const byScram = holds === 'both' || holds === 'scram'
       let right = false
-      for (const each of [first, ...others]) {
-        const byScram = sameBytes(storedKey, each.scram.storedKey)
-        const byMd5 = sameBytes(Buffer.from(stored), Buffer.from(each.md5))
-        if (holds === 'neither') continue
-        if (scram && byScram) {
+      for (const { scram, md5 } of [first, ...others]) {
+        const sameKey = sameBytes(storedKey, scram.storedKey)
+        const sameHash = sameBytes(stored, Buffer.from(md5))
+        if (byScram && sameKey) {
           right = true
-          lookup.learned?.(user, each.scram, clientKey)
+          lookup.learned?.(user, scram, clientKey)
         }
-        if (holds === 'md5' && byMd5) right = true
+        if (holds === 'md5' && sameHash) right = true
       }
       return right
     }
     const proved = { kind: 'proved', method: 'password', bytes: authenticationOk() } as const
-    if (fits(verifier)) return proved
-    // What is held may be old.
+    if (await fits(verifier)) return proved
+    // What is held may be old; what is newer may have another salt.
     const now = await lookup.doubted?.(user)
-    return now !== undefined && fits(now) ? proved : no(refuseProof(user))
+    return now !== undefined && (await fits(now)) ? proved : no(refuseProof(user))
   }
 }
 
