@@ -3,12 +3,17 @@
  * which the test may make rude. Rule: the polite client's every answer is compared with the one right
  * answer, and a connection that comes to it must be as a fresh one.
  */
+
+import type { Clock } from '../../src/core/clock.ts'
 import { WeirError } from '../../src/core/errors.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { Budget } from '../../src/pool/budget.ts'
 import { Pool } from '../../src/pool/pool.ts'
 import { DEFAULT_POOL_SETTINGS, silentObserver } from '../../src/pool/settings.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
+import { Lanes } from '../../src/session/lanes.ts'
+import { SHARING } from '../../src/session/rider.ts'
+import type { Rooms } from '../../src/session/rooms.ts'
 import { backendBytes, frontendBytes } from './message-text.ts'
 import { ModelServer } from './model-server.ts'
 import { PaperHouse, type PaperLink } from './paper-house.ts'
@@ -35,13 +40,21 @@ export class Neighbours {
   #house: PaperHouse
   #pool: Pool<ServerConnection>
   #polite: PaperLink
+  #sharing: boolean
   #politeGot: Buffer[] = []
   #asked = 0
   #status: 'I' | 'T' = 'I'
 
-  constructor() {
+  /** @param sharing requests that only read ride on shared connections */
+  constructor(sharing = false) {
+    this.#sharing = sharing
     this.#house = new PaperHouse(
-      { preparedPerServer: 2, heldBytes: 100_000 },
+      {
+        preparedPerServer: 2,
+        heldBytes: 100_000,
+        retryReads: sharing,
+        ...(sharing ? { lanes: (house) => this.#lanes(house) } : {}),
+      },
       {
         tryBorrow: (route) => this.#pool.tryBorrow(route.prefer),
         borrow: (_route, waiter) =>
@@ -70,6 +83,11 @@ export class Neighbours {
     })
     this.#polite = this.#house.client((bytes) => this.#politeGot.push(bytes)).link
     this.rude = this.#house.client((bytes) => this.toRude.push(bytes)).link
+  }
+
+  #lanes({ clock, home }: { clock: Clock; home: Rooms['home'] }): Lanes {
+    const router = { current: () => this.#pool } as never
+    return new Lanes({ rules: { ...SHARING, connections: 1 }, clock, home, router })
   }
 
   #open(): ServerConnection {
@@ -131,8 +149,8 @@ export class Neighbours {
   /** The polite client asks, and is answered right. */
   async ask(): Promise<void> {
     const n = this.#asked++
-    const text = n % 3 === 2 ? 'show' : `echo ${n}`
-    const row = n % 3 === 2 ? '[]' : `echo ${n} ()`
+    const text = n % 3 === 2 ? 'show' : this.#sharing ? `table t${n}` : `echo ${n}`
+    const row = n % 3 === 2 ? '[]' : `${text} ()`
     const due = Buffer.concat([
       backendBytes('RowDescription ["c"]'),
       backendBytes(`DataRow ${JSON.stringify([row])}`),

@@ -4,6 +4,7 @@
  * everything here follows src/backend/tcop/postgres.c; where it does not, a test must not look.
  *
  *   echo $1     one row with its text and parameters      bad      syntax error
+ *   table x     the same, and to Weir a read
  *   rows 3      three rows                                fail     error when it runs
  *   insert x    remembered when its transaction commits   copy     COPY FROM STDIN
  *   show        one row with the settings                 set a.b = 'c', begin, commit, rollback
@@ -377,7 +378,7 @@ export class ModelServer {
 }
 
 function hasRows(text: string): boolean {
-  return /^(echo|rows|show|fail)/.test(text)
+  return /^(echo|rows|show|fail|table)/.test(text)
 }
 
 function values(body: Buffer, rest: number): (string | null)[] {

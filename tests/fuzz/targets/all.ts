@@ -6,6 +6,7 @@ import { clientLogin } from './client-login.ts'
 import { files } from './files.ts'
 import { nodeLogin } from './node-login.ts'
 import { proxyHeader } from './proxy-header.ts'
+import { replication } from './replication.ts'
 import { rudeClient } from './rude-client.ts'
 import { rudeNode } from './rude-node.ts'
 import { sqlText } from './sql-text.ts'
@@ -16,6 +17,7 @@ export const TARGETS: readonly Target[] = [
   nodeLogin,
   rudeClient,
   rudeNode,
+  replication,
   proxyHeader,
   token,
   certificateNames,

@@ -420,10 +420,7 @@ class Judge {
           }
           return undefined
         case 'waiting':
-          if (this.#case.iamAuth === 'disabled') throw new Error('it waits for nothing')
-          await new Promise<void>((resolve) => {
-            this.#door.onReady = resolve
-          })
+          await this.#ready()
           continue
         case 'answer':
           this.#unused = 0
@@ -448,6 +445,16 @@ class Judge {
       }
     }
     throw new Error('it never starves')
+  }
+
+  /** What is worked out elsewhere comes back, or the login would stand for ever. */
+  async #ready(): Promise<void> {
+    let late: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve, reject) => {
+      this.#door.onReady = resolve
+      late = setTimeout(() => reject(new Error('it waits for ever')), 30_000)
+    })
+    clearTimeout(late)
   }
 
   #channel(): SecureChannel {

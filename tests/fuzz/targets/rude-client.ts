@@ -12,12 +12,15 @@ import { framesOf } from '../../support/fuzz-stream.ts'
 import { frontendBytes } from '../../support/message-text.ts'
 
 interface Case {
+  /** Requests that only read ride on shared server connections. */
+  sharing: boolean
   /** Each is sent in pieces, and answered before the next unless `joined`. */
   sends: { bytes: Buffer; joined: boolean; neighbour: boolean }[]
   pieces: number[]
 }
 
 const TEXTS = [
+  ...['table $1', 'table a', "table 'b'", 'table a; table b', 'select 1'],
   ...['echo $1', 'rows 3', 'begin', 'commit', 'rollback', 'bad', 'fail', 'copy', 'show', ''],
   ...["set a.b = 'c'", 'insert rude', 'begin;insert x', 'echo 1;bad', 'discard all', 'reset a.b'],
   ...["set local a.b = 'c'", 'prepare p as select 1', 'execute p', 'deallocate all', 'listen c'],
@@ -65,6 +68,7 @@ function frame(draw: Draw): Buffer {
 
 function make(draw: Draw): Case {
   return {
+    sharing: draw.maybe(50),
     sends: draw.list(12, () => {
       const bytes = draw.way<Buffer>(
         [8, () => line(draw)],
@@ -78,8 +82,8 @@ function make(draw: Draw): Case {
   }
 }
 
-async function check({ sends, pieces }: Case): Promise<string> {
-  const house = new Neighbours()
+async function check({ sharing, sends, pieces }: Case): Promise<string> {
+  const house = new Neighbours(sharing)
   const draw = new Draw(pieces, randomOf(pieces[0]!))
   let together: Buffer[] = []
   for (const [i, { bytes, joined, neighbour }] of sends.entries()) {

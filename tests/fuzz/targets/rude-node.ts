@@ -19,6 +19,8 @@ type Act =
   | { do: 'neighbour' }
 
 interface Case {
+  /** Requests that only read ride on shared server connections. */
+  sharing: boolean
   opening: string[]
   acts: Act[]
   pieces: number[]
@@ -26,6 +28,9 @@ interface Case {
 
 const ASKS: readonly string[][] = [
   ['Query "echo x"'],
+  ['Query "table a"'],
+  ['Parse "r" "table b" []', 'Describe S "r"', 'Sync'],
+  ['Bind "" "r" ["v"]', 'Describe P ""', 'Execute "" 0', 'Sync'],
   ['Query "begin"'],
   ['Query "commit"'],
   ['Query "copy"'],
@@ -70,6 +75,7 @@ function frame(draw: Draw): Buffer {
 
 function make(draw: Draw): Case {
   return {
+    sharing: draw.maybe(40),
     opening: draw.pick(ASKS),
     acts: draw.list(10, () =>
       draw.way<Act>(
@@ -88,8 +94,8 @@ function make(draw: Draw): Case {
 /** Each of these is answered with one ReadyForQuery. */
 const ENDING = /^(Query|Sync|FunctionCall)/
 
-async function check({ opening, acts, pieces }: Case): Promise<string> {
-  const house = new Neighbours()
+async function check({ sharing, opening, acts, pieces }: Case): Promise<string> {
+  const house = new Neighbours(sharing)
   const draw = new Draw(pieces, randomOf(pieces[0]!))
   await house.keepApart()
   let asked = 0
@@ -98,9 +104,9 @@ async function check({ opening, acts, pieces }: Case): Promise<string> {
     const bytes = Buffer.concat(lines.map(frontendBytes))
     for (const piece of cuts(draw, bytes)) house.rude.deliver(piece)
   }
-  ask(['Query "begin"'])
+  ask([sharing ? 'Query "table a"' : 'Query "begin"'])
   await house.settle()
-  // In a transaction the rude client keeps what it was lent.
+  // In a transaction the rude client keeps what it was lent; what is shared is kept by its lane.
   const node = house.nodes[1]!
   ask(opening)
   const count = (): string => {
