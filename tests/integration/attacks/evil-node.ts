@@ -104,6 +104,8 @@ export class EvilNode {
   onTls: Evil = (wire) => wire.send(Buffer.from('N'))
   /** Everything anybody but the probe has sent. */
   readonly heard: Buffer[] = []
+  /** Startup packets of anybody. */
+  startups = 0
   /** Logins of others than the probe. */
   logins = 0
   readonly port: number
@@ -149,6 +151,7 @@ export class EvilNode {
         const startup = readFirstPacket(packet, 100_000)
         if (startup.kind !== 'startup') throw new Error(`Weir sent ${startup.kind}`)
         wire.startup = startup
+        this.startups++
         if (startup.params.get('user') === PROBER) return answerProbes(wire)
         this.heard.push(...said)
         socket.on('data', (chunk: Buffer) => this.heard.push(Buffer.from(chunk)))
