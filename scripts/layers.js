@@ -11,21 +11,32 @@ import { dirname, join, posix, relative, resolve } from 'node:path'
 
 const CONTRACT = 'protocol/contract.ts'
 const RIDES = 'protocol/ride.ts'
+const ASIDE = 'protocol/aside.ts'
 
 /** Top to bottom as a byte travels; `*` is every room but the two at the very top. */
 const ROOMS = {
   listener: [CONTRACT, 'session', 'net', 'core'],
-  session: [CONTRACT, RIDES, 'endpoint', 'pool', 'server', 'net', 'metrics', 'core'],
+  session: [CONTRACT, ASIDE, RIDES, 'endpoint', 'pool', 'server', 'net', 'metrics', 'core'],
   endpoint: ['topology', 'pool', 'core'],
   pool: ['core'],
-  server: [CONTRACT, RIDES, 'type pool', 'net', 'core'],
+  server: [CONTRACT, ASIDE, RIDES, 'type pool', 'net', 'core'],
   topology: ['core'],
 
   [RIDES]: ['core'],
-  [CONTRACT]: [RIDES, 'wire', 'auth', 'core'],
-  protocol: [CONTRACT, RIDES, 'wire', 'auth', 'core'],
-  'protocol/postgres': [CONTRACT, RIDES, 'protocol', 'wire', 'wire/postgres', 'auth', 'core'],
-  'protocol/mysql': [CONTRACT, RIDES, 'protocol', 'wire', 'wire/mysql', 'auth', 'core'],
+  [ASIDE]: ['core'],
+  [CONTRACT]: [ASIDE, RIDES, 'wire', 'auth', 'core'],
+  protocol: [CONTRACT, ASIDE, RIDES, 'wire', 'auth', 'core'],
+  'protocol/postgres': [
+    CONTRACT,
+    ASIDE,
+    RIDES,
+    'protocol',
+    'wire',
+    'wire/postgres',
+    'auth',
+    'core',
+  ],
+  'protocol/mysql': [CONTRACT, ASIDE, RIDES, 'protocol', 'wire', 'wire/mysql', 'auth', 'core'],
   wire: ['core'],
   'wire/postgres': ['wire', 'core'],
   'wire/mysql': ['wire', 'core'],

@@ -6,7 +6,8 @@
  */
 import type { Link } from '../net/link.ts'
 import type { Network } from '../net/network.ts'
-import type { CancelKey, CancelMachine, Protocol } from '../protocol/contract.ts'
+import type { CancelMachine } from '../protocol/aside.ts'
+import type { CancelKey, Protocol } from '../protocol/contract.ts'
 import { checkProtocol, handshakeOptions, type NodeTls } from './node-tls.ts'
 
 export interface CancelDeliveryOptions {

@@ -8,7 +8,8 @@
  */
 import { WeirError } from '../../core/errors.ts'
 import { cancelRequest, sslRequest } from '../../wire/postgres/frontend.ts'
-import type { CancelKey, CancelMachine, CancelStep, CancelWay } from '../contract.ts'
+import type { CancelMachine, CancelStep, CancelWay } from '../aside.ts'
+import type { CancelKey } from '../contract.ts'
 
 const STARVED: CancelStep = { kind: 'starved' }
 const YES = 0x53 // S

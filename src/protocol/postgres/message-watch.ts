@@ -4,7 +4,7 @@
  * again: from there on everything counts as the middle of one.
  */
 import { BACKEND, FRONTEND, HEADER } from '../../wire/postgres/codes.ts'
-import type { MessageWatch } from '../contract.ts'
+import type { MessageWatch } from '../aside.ts'
 
 /** A length counts itself. */
 const SHORTEST = 4
