@@ -65,6 +65,9 @@ export function checkNodesTls({ tls, nodes }: Draft, file: string, report: Repor
   const { nodesNegotiation, nodesCertFile, nodesKeyFile } = tls
   const all = { cert: nodesCertFile, key: nodesKeyFile }
   checkPair(['tls', 'nodesKeyFile'], ['tls', 'nodesCertFile'], all, report)
+  if (tls.nodesChannelBinding === 'require') {
+    checkBinding(['tls', 'nodesChannelBinding'], tls.nodes, report)
+  }
   if (nodesNegotiation === 'direct') checkDirect(['tls', 'nodesNegotiation'], tls.nodes, report)
   for (const [i, node] of (nodes ?? []).entries()) {
     const own = node?.tls
@@ -75,10 +78,20 @@ export function checkNodesTls({ tls, nodes }: Draft, file: string, report: Repor
     }
     const pair = { cert: own.certFile, key: own.keyFile }
     checkPair([...at, 'keyFile'], [...at, 'certFile'], pair, report)
+    const bound = (own.channelBinding ?? tls.nodesChannelBinding) === 'require'
+    if (bound && (own.mode ?? own.channelBinding) !== undefined) {
+      checkBinding([...at, 'channelBinding'], own.mode ?? tls.nodes, report)
+    }
     if (own.mode === undefined && own.negotiation === undefined) continue
     const direct = (own.negotiation ?? nodesNegotiation) === 'direct'
     if (direct) checkDirect([...at, 'negotiation'], own.mode ?? tls.nodes, report)
   }
+}
+
+/** There is nothing to bind to without TLS. */
+function checkBinding(at: Path, mode: string, report: Report): void {
+  if (mode !== 'disable' && mode !== 'allow') return
+  report(at, `prefer or disable, since the mode is ${mode}; require needs TLS`)
 }
 
 function checkPair(
