@@ -51,8 +51,6 @@ const SECOND_LOOK_MS = 500
 const DOUBT_MS = 15_000
 /** A login waits for that at most so long (ms). */
 const PATIENCE_MS = 3_000
-/** And looks at files at most this often (ms). */
-const LOOK_MS = 250
 
 export class SecretKeeper {
   /** All that holds now, with passwords that were replaced lately. */
@@ -64,7 +62,7 @@ export class SecretKeeper {
   #timers = new Set<Timer>()
   #queue: Promise<void> = Promise.resolve()
   #doubting: Promise<void> | undefined
-  #lookedAt = -Infinity
+  #doubtNext: Promise<void> | undefined
   #warned = new Set<string>()
   #stopped = false
 
@@ -99,7 +97,14 @@ export class SecretKeeper {
    * Resolves when that is done, or when it takes so long that whoever waits is better answered.
    */
   doubt(): Promise<void> {
-    if (this.#doubting !== undefined) return this.#doubting
+    if (this.#doubting !== undefined) {
+      // What that one looks at may have changed since.
+      this.#doubtNext ??= this.#doubting.then(() => {
+        this.#doubtNext = undefined
+        return this.doubt()
+      })
+      return this.#doubtNext
+    }
     const { clock } = this.#parts
     this.#doubting = new Promise<void>((resolve) => {
       const enough = clock.after(PATIENCE_MS, resolve)
@@ -120,10 +125,7 @@ export class SecretKeeper {
 
   async #look(): Promise<void> {
     const now = this.#parts.clock.monotonic()
-    if (now - this.#lookedAt >= LOOK_MS) {
-      this.#lookedAt = now
-      await this.#files?.look()
-    }
+    await this.#files?.look()
     const due = this.#kept.filter(
       ({ source, readAt }) => source.refreshMs !== undefined && now - readAt >= DOUBT_MS,
     )

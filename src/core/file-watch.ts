@@ -38,6 +38,7 @@ export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> 
   let periodic: Timer | undefined
   let soon: Timer | undefined
   let looking: Promise<void> | undefined
+  let next: Promise<void> | undefined
   let stopped = false
 
   const lookOnce = async (): Promise<void> => {
@@ -50,16 +51,23 @@ export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> 
     if (different.length > 0) changed(different)
   }
   const look = (): Promise<void> => {
-    looking ??= lookOnce().finally(() => {
-      looking = undefined
+    if (looking === undefined) {
+      looking = lookOnce().finally(() => {
+        looking = undefined
+      })
+      return looking
+    }
+    // The one that runs may have passed by the file already.
+    next ??= looking.then(() => {
+      next = undefined
+      return look()
     })
-    return looking
+    return next
   }
   const sign = (): void => {
     soon ??= clock.after(SETTLE_MS, () => {
       soon = undefined
-      // One that runs may have passed by the file already.
-      void Promise.resolve(looking).then(look)
+      void look()
     })
   }
   const again = (): void => {

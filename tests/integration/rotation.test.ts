@@ -11,7 +11,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { messageOf } from '../../src/core/errors.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { until } from '../../src/core/until.ts'
+import { writeFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
+import { family, type WeirChild, weir } from '../support/weir-child.ts'
 
 const CLIENTS = 50
 const PATIENCE_MS = 60_000
@@ -52,15 +54,15 @@ async function put(password: string): Promise<void> {
 
 const alter = (password: string) => house.ask(`alter role app password '${password}'`)
 
-async function asApp(password: string, text = 'select current_user'): Promise<unknown> {
+async function asApp(password: string, port = house.port): Promise<unknown> {
   const client = new pg.Client({
-    ...{ host: '127.0.0.1', port: house.port, user: 'app', password, database: 'postgres' },
+    ...{ host: '127.0.0.1', port, user: 'app', password, database: 'postgres' },
     connectionTimeoutMillis: PATIENCE_MS,
   })
   client.on('error', () => {})
   await client.connect()
   try {
-    return (await client.query(text)).rows[0]
+    return (await client.query('select current_user')).rows[0]
   } finally {
     await client.end()
   }
@@ -73,8 +75,10 @@ class Load {
   readonly errors: string[] = []
   #stopped = false
   #clients: Promise<void>[]
+  #port: number
 
-  constructor(password: string) {
+  constructor(password: string, port = house.port) {
+    this.#port = port
     this.passwords = [password]
     this.#clients = Array.from({ length: CLIENTS }, (_, i) => this.#client(i))
   }
@@ -83,7 +87,7 @@ class Load {
     for (let round = i; !this.#stopped; round++) {
       const password = this.passwords[round % this.passwords.length]!
       try {
-        await asApp(password)
+        await asApp(password, this.#port)
         this.done++
       } catch (error) {
         this.errors.push(`${password}: ${messageOf(error)}`)
@@ -164,11 +168,64 @@ describe('a password that is rotated under load', () => {
     expect(await asApp('three')).toEqual({ current_user: 'app' })
   })
 
-  test('is found by a failed login where the file had been changed unseen', async () => {
+  test('opens the door the moment after it stands in the file', async () => {
+    await alter('moment-0')
+    await put('moment-0')
+    for (let i = 1; i <= 10; i++) {
+      const next = `moment-${i}`
+      await alter(next)
+      await put(next)
+      // Nobody can have noticed the change yet.
+      expect(await asApp(next)).toEqual({ current_user: 'app' })
+    }
+  })
+
+  test('is found by a failed login at the node where the file had been changed unseen', async () => {
+    await noticedAfter(() => put('three'))
     await alter('four')
     await put('four')
     await house.ask("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
     // The client still has the former one; the node takes only what is in the file by now.
     expect(await asApp('three')).toEqual({ current_user: 'app' })
+  })
+})
+
+describe('with several workers', () => {
+  let child: WeirChild | undefined
+  afterAll(async () => {
+    child?.process.kill('SIGTERM')
+    await child?.ended
+  })
+
+  test('a rotation under load refuses nobody, and a worker that comes later knows both', async () => {
+    await alter('w-one')
+    await put('w-one')
+    const { file: config, basePort } = await writeFront(house, {
+      config: {
+        workers: 2,
+        auth: { secrets: [{ username: 'weir', password: 'weir' }, file] },
+        limits: { loginTimeout: '60s' },
+      },
+    })
+    child = weir('serve', '--config', config, '--set', 'admin.enabled=false')
+    await child.says('2 workers serve clients')
+    const load = new Load('w-one', basePort)
+    await load.served(2)
+    await alter('w-two')
+    await load.served(1)
+    await put('w-two')
+    await child.says('have changed: app')
+    load.passwords = ['w-one', 'w-two']
+    await load.served(2)
+    const [, killed] = family(child.pid)
+    await load.stop()
+    expect(load.errors).toEqual([])
+    process.kill(killed!, 'SIGKILL')
+    await child.says(/worker \d+ \(process \d+\) serves in its place/)
+    const later = new Load('w-one', basePort)
+    later.passwords = ['w-one', 'w-two']
+    await later.served(2)
+    await later.stop()
+    expect(later.errors).toEqual([])
   })
 })

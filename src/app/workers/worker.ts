@@ -231,11 +231,9 @@ class Worker {
         this.#plane.takeSecrets(message.entries).catch(() => {})
         return
       case 'looked': {
-        const waiting = this.#doubting.splice(0)
+        const done = this.#doubting.shift()
         // What was told before is taken over by then.
-        void this.#plane.takenSecrets().then(() => {
-          for (const done of waiting) done()
-        })
+        void this.#plane.takenSecrets().then(done)
         return
       }
       case 'audit-closed':
@@ -276,7 +274,7 @@ class Worker {
   }
 
   #doubt(): Promise<void> {
-    if (this.#doubting.length === 0) this.#parts.line.send({ kind: 'doubt' })
+    this.#parts.line.send({ kind: 'doubt' })
     return new Promise((resolve) => this.#doubting.push(resolve))
   }
 
