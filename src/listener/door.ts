@@ -10,7 +10,7 @@
 import { WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
 import type { Address, Listener } from '../net/network.ts'
-import type { Doorway } from '../session/doorway.ts'
+import type { Doorway, LoginInFlight } from '../session/doorway.ts'
 import { Login } from '../session/login.ts'
 import { noteRefused } from '../session/login-notes.ts'
 import { Turnstile } from '../session/turnstile.ts'
@@ -30,9 +30,9 @@ export interface DoorOptions extends Omit<Doorway, 'ended' | 'turnstile'> {
 export class Door {
   #options: DoorOptions
   #listeners: Listener[] = []
-  #logins = new Set<Login>()
+  #logins = new Set<LoginInFlight>()
   /** Have not begun, and wait for a place among the logins; with what each has said already. */
-  #line = new Map<Login, Buffer>()
+  #line = new Map<LoginInFlight, Buffer>()
   /** Have yet to be told for whom they come. */
   #preludes = new Set<Prelude>()
   #doorway: Doorway
@@ -125,7 +125,7 @@ export class Door {
     noteRefused({ rooms, endpointName: endpoint.rule.name, link, user: undefined }, reason, message)
   }
 
-  #ended(login: Login): void {
+  #ended(login: LoginInFlight): void {
     this.#logins.delete(login)
     this.#line.delete(login)
     const { maxLoginsInFlight } = this.#options

@@ -8,7 +8,6 @@ import type { Network } from '../net/network.ts'
 import type { TlsOffer } from '../net/tls-accept.ts'
 import type { CancelKey, GreetOptions } from '../protocol/contract.ts'
 import type { CancelOutcome } from './audit-notes.ts'
-import type { Login } from './login.ts'
 import type { Rooms } from './rooms.ts'
 import type { Turnstile } from './turnstile.ts'
 
@@ -32,6 +31,17 @@ export interface DoorGuard {
   succeeded(address: string | undefined, user: string): void
 }
 
+/** A login, as its door knows it. */
+export interface LoginInFlight {
+  /**
+   * Its place among those who log in is free: it is read from.
+   * @param rest what the client has said already
+   */
+  begin(rest: Buffer): void
+  /** Ends it from outside: the proxy stops. */
+  abort(error: WeirError): void
+}
+
 export interface Doorway {
   /** The endpoint of the door it came through. */
   readonly endpoint: Endpoint
@@ -53,5 +63,5 @@ export interface Doorway {
   /** Resolves when the request has had its effect; undefined when there is nothing to wait for. */
   cancel(key: CancelKey, tell: (outcome: CancelOutcome) => void): Promise<void> | undefined
   /** The login is over, whichever way. */
-  ended(login: Login): void
+  ended(login: LoginInFlight): void
 }

@@ -14,7 +14,7 @@ import type { TlsAccepted } from '../net/network.ts'
 import type { Handshake } from '../net/tls-accept.ts'
 import type { CancelKey, GreetingMachine, Introduction } from '../protocol/contract.ts'
 import { auditCancel } from './audit-notes.ts'
-import type { Doorway, TurnedAway } from './doorway.ts'
+import type { Doorway, LoginInFlight, TurnedAway } from './doorway.ts'
 import { comeIn, type Entering } from './entrance.ts'
 import { failsProof, noteEntered, noteGone, noteRefused } from './login-notes.ts'
 import type { Rooms } from './rooms.ts'
@@ -25,7 +25,7 @@ import type { Cancellable } from './welcome.ts'
 /** So much of what a client says before it is welcomed is held (bytes). */
 const EARLY_BYTES = 65_536
 
-export class Login implements Receiver, Passer, Entering {
+export class Login implements Receiver, Passer, Entering, LoginInFlight {
   readonly door: Doorway
   endpoint: Endpoint
   rooms: Rooms

@@ -30,7 +30,8 @@ import { failedTransaction, type LostTransaction } from './lost-transaction.ts'
 import { errorBytesOf, fatalBytes, junkFound } from './refusal.ts'
 import type { RideCosts } from './ride-costs.ts'
 import { PostgresServerConversation } from './server-conversation.ts'
-import { actingSql, bringSettings, isSettable, meaningKeyOf } from './settings.ts'
+import { isSettable, meaningKeyOf } from './settings.ts'
+import { settingsAhead } from './settings-ahead.ts'
 import { SimpleQueries } from './simple-query.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -141,19 +142,15 @@ export class PostgresClientConversation implements ClientConversation {
     this.#server = server
     this.#desk.isLent(server)
     server.onDeallocated = () => this.#statements.names.deallocated()
-    server.onReported = (name) => this.#reported(server, name)
+    server.onReported = (name) => this.#reported(server, name.toLowerCase())
     const following = this.#following
     if (following.pins.has('configured')) {
       server.notifications = true
       server.dirty = true
     }
     const parted = following.parts(server)
-    const sql = bringSettings(server, following.settings.current, following.settings.key)
-    if (sql === '') return parted
-    const acting = actingSql(following.settings.current)
-    const pieces = [parted, server.quietly(sql)]
-    if (acting !== '') pieces.push(server.quietly(acting))
-    return Buffer.concat(pieces)
+    const ahead = settingsAhead(server, following.settings)
+    return ahead.length === 0 ? parted : Buffer.concat([parted, ...ahead])
   }
 
   detach(): void {
@@ -166,8 +163,7 @@ export class PostgresClientConversation implements ClientConversation {
     this.#server = undefined
   }
 
-  #reported(server: PostgresServerConversation, reported: string): void {
-    const name = reported.toLowerCase()
+  #reported(server: PostgresServerConversation, name: string): void {
     if (isSettable(name)) this.#following.reported(server, name)
   }
 

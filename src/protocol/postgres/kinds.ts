@@ -3,7 +3,6 @@
  * and what was learnt of their kind. Rule: ten thousand equal clients hold one copy of it; with too
  * many kinds all are forgotten, so that made-up settings cannot fill memory.
  */
-
 import type { Introduction } from '../contract.ts'
 import { type HandOn, handOnAddress } from './client-address.ts'
 import type { Authenticated } from './greet-step.ts'
