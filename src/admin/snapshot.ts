@@ -173,6 +173,8 @@ export interface StatusSnapshot {
   readonly endpoints: readonly EndpointStatus[]
   readonly pools: readonly PoolStatus[]
   readonly clients: ClientsStatus
+  /** When each certificate shown to clients ends (ms since 1970), by file. */
+  readonly certificates?: Readonly<Record<string, number>>
   /** Pins set since the start, by reason. */
   readonly pins: readonly { readonly reason: string; readonly count: number }[]
   /** What an operator has paused. */

@@ -23,6 +23,8 @@ export interface FigureSources {
   readonly metrics: Metrics
   readonly held: { readonly total: number }
   readonly nodes: readonly string[]
+  /** When the certificates end that are shown to clients. */
+  readonly expiries: readonly { readonly file: string; readonly at: number }[]
   readonly places: readonly {
     readonly endpoint: Endpoint
     readonly door: { readonly addresses: readonly Address[] }
@@ -57,6 +59,7 @@ export function planeReport(from: FigureSources): PlaneReport {
     ),
     clients: clientsStatus(sessions, from.held.total),
     pins,
+    certificates: Object.fromEntries(from.expiries.map(({ file, at }) => [file, at])),
   }
 }
 

@@ -32,7 +32,7 @@ import type { SlowReaders } from '../session/slow-readers.ts'
 import { WelcomeBook } from '../session/welcome.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint } from '../topology/topology.ts'
-import { Certificates } from './certificates.ts'
+import { Certificates, type Expiry } from './certificates.ts'
 import { FirstAnswers } from './first-answers.ts'
 import { guardFor, slowReadersFor, timeoutsFor } from './guard.ts'
 import { hubFor } from './hub.ts'
@@ -149,6 +149,11 @@ export class DataPlane {
 
   get nodes(): string[] {
     return this.#parts.store.current.nodes.map(({ spec }) => spec.name)
+  }
+
+  /** When the certificates end that are shown to clients. */
+  get expiries(): readonly Expiry[] {
+    return this.#certificates?.expiries ?? []
   }
 
   /** Every server connection open now, lent or not. */

@@ -21,6 +21,8 @@ export interface PlaneReport {
   readonly clients: ClientsStatus
   /** Pins set since the start, by reason. */
   readonly pins: Readonly<Record<string, number>>
+  /** When each certificate shown to clients ends (ms since 1970), by file. */
+  readonly certificates: Readonly<Record<string, number>>
 }
 
 /** What a process has used. */

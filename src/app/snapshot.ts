@@ -49,6 +49,7 @@ export function appSnapshot(from: Sources): StatusSnapshot {
     endpoints: from.endpoints.map((rule) => endpointStatus(from, rule)),
     pools,
     clients: report.clients,
+    certificates: report.certificates,
     pins: Object.entries(report.pins)
       .filter(([, count]) => count > 0)
       .map(([reason, count]) => ({ reason, count })),

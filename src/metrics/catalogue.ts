@@ -8,6 +8,7 @@
  */
 import {
   availability,
+  certificateExpiry,
   countedBy,
   nodeRoles,
   perEndpoint,
@@ -234,6 +235,8 @@ export const CATALOGUE: readonly MetricRow[] = [
     'CPU time of each process that serves clients, user and system.', perWorker((w) => w.cpuSeconds)),
   row('worker_memory_bytes', 'gauge', 'bytes', W, undefined,
     'Memory that each process that serves clients holds.', perWorker((w) => w.memoryBytes)),
+  row('tls_certificate_expiry_seconds', 'gauge', 'seconds', ['file'], undefined,
+    'When a certificate that is shown to clients ends, in seconds since 1970; warned of in the log 30 days before.', certificateExpiry),
   row('start_time_seconds', 'gauge', 'seconds', [], undefined,
     'When Weir started, in seconds since 1970.', single((s) => s.control.startedAt / 1000)),
 ]

@@ -43,6 +43,8 @@ export interface ControlSample {
   /** Where the nodes come from; `ok` is null before its first answer. */
   readonly source: { readonly kind: string; readonly ok: boolean | null }
   readonly workers: readonly WorkerSample[]
+  /** When each certificate shown to clients ends (ms since 1970), by file; default none. */
+  readonly certificates?: Readonly<Record<string, number>>
   readonly nodes: readonly NodeSample[]
   readonly pools: readonly PoolSample[]
   readonly clients: {

@@ -95,6 +95,10 @@ export const nodeRoles: Reader = ({ control }) =>
 export const sourceUp: Reader = ({ control: { source } }) =>
   one({ kind: source.kind }, source.ok === true ? 1 : 0)
 
+/** Seconds since 1970, as Prometheus has moments. */
+export const certificateExpiry: Reader = ({ control: { certificates = {} } }) =>
+  Object.entries(certificates).flatMap(([file, at]) => one({ file }, at / 1_000))
+
 /** 100 while a node of the role answers, else 0; AWS averages it over a minute, so may a query. */
 export const availability: Reader = ({ control }) =>
   (['writer', 'reader'] as const).map((role) => ({

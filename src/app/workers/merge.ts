@@ -22,6 +22,7 @@ export function mergeReports(reports: readonly PlaneReport[]): PlaneReport {
     endpoints,
     clients: reports.map((r) => r.clients).reduce(bothClients, NO_CLIENTS),
     pins: sums(reports.map((r) => r.pins)),
+    certificates: earliest(reports.map((r) => r.certificates)),
   }
 }
 
@@ -98,4 +99,13 @@ export function outlasting(counted: MetricsSnapshot): MetricsSnapshot {
 
 export function mergeCounted(all: readonly MetricsSnapshot[]): MetricsSnapshot {
   return all.reduce(merge)
+}
+
+/** A worker that still shows an older certificate must be seen. */
+function earliest(ends: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const all: Record<string, number> = {}
+  for (const [file, at] of ends.flatMap((one) => Object.entries(one))) {
+    all[file] = Math.min(all[file] ?? at, at)
+  }
+  return all
 }

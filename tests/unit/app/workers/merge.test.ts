@@ -33,6 +33,7 @@ const report = (pools: PoolStatus[], clients: number): PlaneReport => ({
     byState: { idle: clients - 2, waiting: 1, leased: 1 },
   },
   pins: { copy: 1 },
+  certificates: { 'a.crt': 1_000 * clients, [`${clients}.crt`]: 1 },
 })
 
 test('the reports of two workers are one: sums, and the longest wait', () => {
@@ -48,6 +49,7 @@ test('the reports of two workers are one: sums, and the longest wait', () => {
     ['v', 'serving', 2, 3, 4, 10],
   ])
   expect(one.endpoints).toEqual({ writer: { clients: 7, address: '127.0.0.1:1' } })
+  expect(one.certificates).toEqual({ 'a.crt': 3_000, '3.crt': 1, '4.crt': 1 })
   expect(one.clients).toEqual({
     total: 7,
     active: 2,
