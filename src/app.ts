@@ -92,12 +92,9 @@ class OneProcess implements App {
       full: () => (sessions.size < most ? undefined : tooManyClients(sessions.size, most)),
     })
     this.#keeper = new SecretKeeper({
-      ...{ clock, log, counters: metrics.general },
+      ...{ clock, log, counters: metrics.general, audit },
       apply: (entries) => this.#plane.takeSecrets(entries),
-      tell: (sentence) => {
-        this.#control.chronicle.tell(sentence)
-        audit.tell({ kind: 'change', what: 'secrets', outcome: 'done', detail: sentence })
-      },
+      tell: (sentence) => this.#control.chronicle.tell(sentence),
     })
     store.subscribe(() => this.#control.failovers.acted())
   }

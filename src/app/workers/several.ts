@@ -94,15 +94,12 @@ export class SeveralProcesses implements App {
       secrets: () => this.#secrets,
     })
     this.#keeper = new SecretKeeper({
-      ...{ clock, log, counters: metrics.general },
+      ...{ clock, log, counters: metrics.general, audit },
       apply: async (entries) => {
         await this.#secrets.replace(entries)
         this.#crew.tell({ kind: 'secrets', entries })
       },
-      tell: (sentence) => {
-        this.#control.chronicle.tell(sentence)
-        audit.tell({ kind: 'change', what: 'secrets', outcome: 'done', detail: sentence })
-      },
+      tell: (sentence) => this.#control.chronicle.tell(sentence),
     })
     this.#secrets.onDoubt = () => this.#keeper.doubt()
     store.subscribe((now) => this.#purse.look(now, this.#settings))

@@ -72,4 +72,18 @@ describe('the log', () => {
     expect(text).toContain('in a child')
     expect(text).not.toContain(secret)
   })
+
+  test('shows what a stranger sent as it is, on one line, and lets it colour nothing', () => {
+    const user = 'eve\nINFO: all is well\r\u001b[2J\u001b[31m\u009b\u202e\u2028'
+    for (const format of ['json', 'pretty'] as const) {
+      const text = logged((log) => log.warn({ user }, `client refused: ${user}`), { format })
+      expect(text.trimEnd().split(/\r\n|[\n\r\u2028]/), format).toHaveLength(1)
+      expect(text.trimEnd(), format).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202e]/u)
+      expect(text, format).toContain('all is well')
+    }
+    const json = logged((log) => log.warn({ user }, 'x'), { format: 'json' })
+    expect(JSON.parse(json).user).toBe(user)
+    const pretty = logged((log) => log.warn({}, user), { format: 'pretty' })
+    expect(pretty).toContain('eve\\nINFO: all is well\\r\\u001b[2J')
+  })
 })
