@@ -35,7 +35,6 @@ export class NodeLogin {
   #machine: ReturnType<Protocol['connect']>
   #link: Link
   #node: NodeAddress
-  #user: string
   #over = false
   #resolve!: (ready: LoggedIn) => void
   #reject!: (error: WeirError) => void
@@ -50,7 +49,6 @@ export class NodeLogin {
     this.#options = options
     this.#tls = tls
     this.#node = node
-    this.#user = who.user
     this.#link = link
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -128,7 +126,7 @@ export class NodeLogin {
           return
         case 'failed':
           this.again = step.again
-          this.fail(this.#told(step.error))
+          this.fail(step.error)
           return
         default:
           step satisfies never
@@ -203,19 +201,6 @@ export class NodeLogin {
       },
     }
     link.write(first)
-  }
-
-  /** A client that reads it has logged in to Weir as well as can be. */
-  #told(error: WeirError): WeirError {
-    if (error.detail !== undefined) return error
-    const { code, message, sqlstate, retryable, hint } = error
-    return new WeirError(code, message, {
-      sqlstate,
-      retryable,
-      detail: `This is about the login of Weir to ${this.#node.name} as user "${this.#user}".`,
-      cause: error.cause,
-      ...(hint === undefined ? {} : { hint }),
-    })
   }
 
   #finish(conversation: ServerConversation, rest: Buffer): void {
