@@ -3,6 +3,7 @@
  * certificates by server name, and certificates that change while they work.
  */
 import { execFile } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -379,6 +380,11 @@ describe('a certificate that changes', () => {
     going = false
     await Promise.all(load)
     expect(faults).toEqual([])
+    const ends = sumOf(await scrape(front.adminPort), 'weir_tls_certificate_expiry_seconds', {
+      file: pair.certFile,
+    })
+    const shown = new X509Certificate(await readFile(pair.certFile))
+    expect(ends).toBe(Date.parse(shown.validTo) / 1_000)
     expect(await one(stay, 'select 1')).toBe(1)
   })
 

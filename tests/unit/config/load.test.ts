@@ -310,6 +310,35 @@ auth: { secrets: [{ username: app, password: a }, { username: app, password: b }
     ])
   })
 
+  test('of client certificates that cannot be asked for, or stand for nobody, is told', () => {
+    const pem = scratchFile('-----BEGIN CERTIFICATE-----', 'b.pem')
+    const pair = `certFile: "${pem}", keyFile: "${pem}"`
+    const problems = (tls: string, auth = '') => {
+      const [nodes, secrets] = LEAST.trimEnd().split('\n')
+      const text =
+        auth === '' ? LEAST : `${nodes}\n${secrets!.replace('auth: {', `auth: { ${auth},`)}\n`
+      return problemsOf(`${text}tls: { ${tls} }`).map((line) => line.replace(/^\S+ +/, ''))
+    }
+    expect(problems('clientCertificates: optional')).toEqual([
+      'tls.clientCaFile: got nothing, want the name of a PEM file, since tls.clientCertificates is optional',
+      'tls.clientCertificates: got "optional", want off, since tls.mode is off',
+    ])
+    expect(
+      problems(`mode: allowed, ${pair}, clientCertificates: required, clientCaFile: "${pem}"`),
+    ).toEqual(['tls.mode: got "allowed", want required, since tls.clientCertificates is required'])
+    expect(problems(`mode: allowed, ${pair}`, 'methods: [cert]')).toEqual([
+      'tls.clientCertificates: got nothing, want optional or required, since auth.methods lists cert',
+    ])
+    expect(
+      problems('certificateUsers: [{ name: "*@*", user: a }, { name: a, user: "*" }]'),
+    ).toEqual([
+      'tls.certificateUsers.*@*.name: got "*@*", want a name with at most one *',
+      'tls.certificateUsers.a.user: got "*", want a user without *, since there is none in name',
+    ])
+    const other = '{ serverNames: [a], certFile: none.pem, keyFile: none.pem }'
+    expect(problems(`certificates: [${other}]`)).toHaveLength(2)
+  })
+
   test('of a setting for another kind of endpoint is told once', () => {
     expect(
       problemsOf(`${LEAST}endpoints: [{ name: w, kind: writer, port: 1, staticMembers: [no] }]`),

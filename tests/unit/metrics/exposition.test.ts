@@ -17,6 +17,7 @@ const CLOUDWATCH = `AvailabilityPercentage ClientConnections ClientConnectionsCl
 const control: ControlSample = {
   version: '0.1.0',
   startedAt: 1_700_000_000_000,
+  certificates: { 'weir.crt': 1_800_000_000_000 },
   workers: [
     { number: 1, state: 'serving', clients: 2, cpuSeconds: 3, memoryBytes: 4 },
     { number: 2, state: 'leaving', clients: 1, cpuSeconds: 5, memoryBytes: 6 },
@@ -79,6 +80,8 @@ function counted(): Metrics {
   writer.ridesPutBack.add('slow')
   writer.borrow.record(0.06)
   writer.borrow.record(3)
+  metrics.general.userLookups.add('found')
+  metrics.general.adminRefused.add('password')
   metrics.general.peerCancels.add('2')
   metrics.general.peerCancelsFailed.add('2', 0)
   metrics.general.failovers.record('promoted_observed', 12)
