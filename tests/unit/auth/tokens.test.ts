@@ -97,6 +97,7 @@ describe('a token', () => {
     ['signature', made({}, { ...KEY, secretAccessKey: 'guessed' })],
     ['session-token', made({}, { ...KEY, sessionToken: 'made up' })],
     ['session-token', made({}, { ...SESSION, sessionToken: undefined })],
+    ['malformed', made({}, { ...SESSION, sessionToken: 'long'.repeat(2_100) })],
     ['session-token', made({}, { ...SESSION, sessionToken: 'of another session' })],
   ])('is refused for its %s (case %#)', async (fault, token) => {
     expect(await faultOf(await token)).toBe(fault)
@@ -120,6 +121,9 @@ describe('a token', () => {
       ['malformed', `https://${token}`],
       ['malformed', `${token}&x=1`],
       ['malformed', `${token}&`],
+      ['malformed', `${token}\n`],
+      ['malformed', ` ${token}`],
+      ['malformed', `${token}#`],
       ['malformed', token.replace('%2F', '%2f')],
       ['malformed', token.replace('%2F', '/')],
       ['malformed', token.replace('/?', '/other?')],

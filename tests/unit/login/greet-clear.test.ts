@@ -147,6 +147,20 @@ describe('a user with iamAuth enabled', () => {
     expect((await sent(begun('enabled', 'hashed'), 'old')).kind).toBe('answer')
   })
 
+  it('is refused by what is only a mock, whatever it holds', async () => {
+    const real = secrets.verifierOf('app')
+    const other = secrets.verifierOf('hashed')
+    for (const verifier of [
+      { ...real, holds: 'neither' as const },
+      { ...real, md5: other.md5, holds: 'md5' as const },
+      { ...other, md5: real.md5, holds: 'scram' as const },
+    ]) {
+      const lookup = { verifierOf: () => verifier }
+      const step = await sent(begun('enabled', 'app', { secrets: lookup }), 's3cret')
+      expect(refused(step)[0]).toBe('auth-failed')
+    }
+  })
+
   it('is asked for SCRAM without TLS', () => {
     expect(asked(begun('enabled', 'app', { secure: false }))).toBe('sasl')
   })
