@@ -19,6 +19,12 @@ interface Service {
   volumes?: string[]
   depends_on?: string[] | Record<string, { condition: string }>
   healthcheck?: { test: string[] }
+  read_only?: boolean
+  tmpfs?: string[]
+  cap_drop?: string[]
+  cap_add?: string[]
+  privileged?: boolean
+  security_opt?: string[]
 }
 
 const compose: { services: Record<string, Service>; volumes: Record<string, null> } = parse(
@@ -108,6 +114,19 @@ describe('Weir in docker-compose.yml', () => {
     expect(published?.sort()).toEqual(listening.sort())
   })
 
+  test('can write nothing but temporary files, and gain no rights', () => {
+    const { read_only, tmpfs, cap_drop, cap_add, privileged, security_opt, user } = service('weir')
+    expect({ read_only, tmpfs, cap_drop, security_opt }).toEqual({
+      read_only: true,
+      tmpfs: ['/tmp'],
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    })
+    expect([cap_add, privileged, user]).toEqual([undefined, undefined, undefined])
+    // Where it says so the log goes to a file; here it goes to whoever runs the container.
+    expect(weir.audit.to).not.toBe('file')
+  })
+
   test('is scraped under a name that admin answers to', () => {
     const config = parse(read('docker/prometheus/prometheus.yml'))
     const targets = config.scrape_configs.flatMap(
@@ -148,6 +167,16 @@ describe('the Dockerfile', () => {
   test('does not run as root', () => {
     const users = lines.filter((line) => line.startsWith('USER '))
     expect(users).toEqual(['USER node'])
+    // What is copied belongs to root, so that this user cannot change what it runs.
+    expect(lines.filter((line) => line.includes('--chown') || /chmod|chown/.test(line))).toEqual([])
+    const last = lines.findLastIndex((line) => /^(COPY|RUN|ADD) /.test(line))
+    expect(lines.indexOf('USER node')).toBeGreaterThan(last)
+  })
+
+  test('takes dependencies as they are locked, and fetches nothing else', () => {
+    const runs = lines.filter((line) => /^(RUN|ADD) /.test(line))
+    for (const run of runs) expect(run).not.toMatch(/curl|wget|npm install|https?:|^ADD/)
+    expect(runs.some((run) => run.includes('npm ci'))).toBe(true)
   })
 
   test('starts with the configuration that docker-compose.yml mounts', () => {
