@@ -274,8 +274,14 @@ export type ConnectStep =
   /**
    * `error.retryable` false means that waiting will not mend it. `again`: the `attempt` to make on
    * another connection (there may be a newer password); resolves undefined when there is none.
+   * `thisWay`: the rules of the node have no place for a connection with, or without, TLS.
    */
-  | { readonly kind: 'failed'; readonly error: WeirError; readonly again?: Promise<unknown> }
+  | {
+      readonly kind: 'failed'
+      readonly error: WeirError
+      readonly again?: Promise<unknown>
+      readonly thisWay: boolean
+    }
 
 /** The login towards a node. */
 export interface ConnectMachine {

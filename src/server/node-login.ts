@@ -30,6 +30,8 @@ export class NodeLogin {
   readonly done: Promise<LoggedIn>
   /** When it has failed: what to try on another connection; undefined when there is nothing. */
   again: Promise<unknown> | undefined
+  /** It has failed with, or for want of, TLS: the other way may be the right one. */
+  otherWay = false
   #options: NodeLoginOptions
   #tls: NodeTls
   #machine: ReturnType<Protocol['connect']>
@@ -126,6 +128,7 @@ export class NodeLogin {
           return
         case 'failed':
           this.again = step.again
+          this.otherWay = step.thisWay
           this.fail(step.error)
           return
         default:
@@ -161,7 +164,10 @@ export class NodeLogin {
         this.#listen(link)
         this.#pull()
       },
-      (error) => this.fail(tlsTrouble(name, this.#tls, error)),
+      (error) => {
+        this.otherWay = true
+        this.fail(tlsTrouble(name, this.#tls, error))
+      },
     )
   }
 

@@ -24,7 +24,10 @@ export interface NodeTls {
 /** The name of the protocol in a handshake (ALPN), as PostgreSQL 17 has it. */
 const PROTOCOL = 'postgresql'
 
-/** The ways to try, in order; the second only when the first did not end well (see `mayTryNext`). */
+/**
+ * The ways to try, in order; the second only when there was no TLS to be had although the node said so,
+ * or its rules have no line for the first. A wrong password is as wrong on another connection.
+ */
 export function waysOf({ mode }: Pick<NodeTls, 'mode'>): readonly NodeEncryption['tls'][] {
   switch (mode) {
     case 'disable':
@@ -38,12 +41,15 @@ export function waysOf({ mode }: Pick<NodeTls, 'mode'>): readonly NodeEncryption
   }
 }
 
-/**
- * Whether the other way could help: there was no TLS to be had although the node said so, or its rules
- * (pg_hba.conf) have no line for this way. A wrong password is as wrong on another connection.
- */
-export function mayTryNext(error: unknown): boolean {
-  return error instanceof WeirError && (error.code === NO_TLS || error.sqlstate === '28000')
+/** What is said when no way led in: the second error, and why the first way was none. */
+export function bothWays(first: WeirError | undefined, second: WeirError): WeirError {
+  if (first === undefined) return second
+  const { code, message, sqlstate, retryable, detail, hint, cause } = second
+  return new WeirError(code, `${message} (before that: ${first.message})`, {
+    ...{ sqlstate, retryable, cause },
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? (first.hint === undefined ? {} : { hint: first.hint }) : { hint }),
+  })
 }
 
 /** The TLS handshake with a node failed. */

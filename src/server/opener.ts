@@ -10,7 +10,7 @@ import type { CancelKey, Introduction, Protocol } from '../protocol/contract.ts'
 import { CancelDelivery } from './cancel-delivery.ts'
 import type { NodeAddress } from './node-address.ts'
 import { type LoggedIn, NodeLogin } from './node-login.ts'
-import { mayTryNext, type NodeTls, waysOf } from './node-tls.ts'
+import { bothWays, type NodeTls, waysOf } from './node-tls.ts'
 import { ServerConnection, type ServerEvents } from './server-connection.ts'
 
 export interface OpenerOptions {
@@ -66,6 +66,7 @@ export class Opener {
     const terms = this.#options.nodeTls(node)
     const { direct, channelBinding } = terms
     let ways = waysOf(terms)
+    let first: WeirError | undefined
     for (let attempt: unknown; ; ) {
       const { link, local } = await this.#connect(node)
       const encryption = { tls: ways[0]!, direct, channelBinding }
@@ -75,12 +76,13 @@ export class Opener {
         return await this.#within(signal, login)
       } catch (error) {
         if (signal.aborted) throw error
-        if (!local && ways.length > 1 && mayTryNext(error)) {
+        if (!local && ways.length > 1 && login.otherWay) {
           ways = ways.slice(1)
+          first = error as WeirError
           continue
         }
         attempt = await login.again
-        if (attempt === undefined || signal.aborted) throw error
+        if (attempt === undefined || signal.aborted) throw bothWays(first, error as WeirError)
       }
     }
   }

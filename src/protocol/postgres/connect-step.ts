@@ -36,6 +36,8 @@ export interface ConnectFailed {
    * another reason. `protocol`: what came is not what the protocol allows.
    */
   readonly why: 'auth' | 'rejected' | 'protocol'
+  /** The node itself said so. */
+  readonly said: boolean
   readonly severity: Severity
   readonly code: string
   readonly message: string

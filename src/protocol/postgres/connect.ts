@@ -58,7 +58,8 @@ const MAX_MESSAGES = 1_000
 /** Codes that mean the node does not speak SCRAM as it should, not that a proof was wrong. */
 const NOT_SCRAM = new Set(['WEIR_SCRAM_MALFORMED', 'WEIR_SCRAM_NONCE', 'WEIR_SCRAM_UNSUPPORTED'])
 
-type Failure = Omit<ConnectFailed, 'kind' | 'severity' | 'detail' | 'hint'> & Partial<ConnectFailed>
+type Failure = Omit<ConnectFailed, 'kind' | 'said' | 'severity' | 'detail' | 'hint'> &
+  Partial<ConnectFailed>
 
 export class Connecting {
   /** Called once when the step after `waiting` can be pulled. */
@@ -301,7 +302,7 @@ export class Connecting {
     const message = words === '' ? 'the node refused and did not say why' : words
     // Class 28: invalid authorization specification, 28P01 among them.
     const why = code.startsWith('28') ? 'auth' : 'rejected'
-    return this.#fail({ why, severity, code, message, detail, hint })
+    return this.#fail({ why, said: true, severity, code, message, detail, hint })
   }
 
   #failEarlyBytes(): ConnectFailed {
@@ -323,7 +324,8 @@ export class Connecting {
 
   #fail(failure: Failure): ConnectFailed {
     this.#machine.to('over')
-    return { severity: 'FATAL', detail: undefined, hint: undefined, ...failure, kind: 'failed' }
+    const rest = { said: false, severity: 'FATAL', detail: undefined, hint: undefined } as const
+    return { ...rest, ...failure, kind: 'failed' }
   }
 }
 

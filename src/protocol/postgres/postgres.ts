@@ -62,6 +62,9 @@ export interface PostgresOptions {
   readonly elsewhere?: ListenersElsewhere | undefined
 }
 
+/** What the node says where pg_hba.conf has no line for a connection, or one that rejects it. */
+const NO_RULE = '28000'
+
 /** What waiting will not mend: wrong credentials, no such database, no right to connect. */
 const PERMANENT = new Set(['28000', '28P01', '3D000', '42501', '0A000', '22023'])
 
@@ -221,7 +224,8 @@ class Connector implements ConnectMachine {
       }
       case 'failed': {
         const again = this.#again(step)
-        const failed = { kind: 'failed', error: loginError(step) } as const
+        const thisWay = step.said && step.code === NO_RULE
+        const failed = { kind: 'failed', error: loginError(step), thisWay } as const
         return again === undefined ? failed : { ...failed, again }
       }
       default:

@@ -271,7 +271,7 @@ describe('a node that says no', () => {
     ['3D000', 'rejected'],
   ])('with %s is quoted as %s', (code, why) => {
     const fields = { severity: 'FATAL', code, message: 'no', detail: 'd', hint: 'h' } as const
-    const expected = { kind: 'failed', why, ...fields }
+    const expected = { kind: 'failed', said: true, why, ...fields }
     expect(next(begun(), errorResponse(fields))).toEqual(expected)
     expect(next(begun(), authenticationOk(), errorResponse(fields))).toEqual(expected)
   })
