@@ -58,11 +58,11 @@ export class Auditing implements Audit {
     }
     try {
       if (before !== undefined) {
-        await before.change(rulesOf(settings))
+        await before.change(rulesOf(settings, this.#parts.clock))
         return
       }
       const log = this.#made(settings)
-      await log.change(rulesOf(settings))
+      await log.change(rulesOf(settings, this.#parts.clock))
       this.#log = log
     } catch (error) {
       throw cannotWrite(settings, error)
@@ -93,7 +93,7 @@ export class Auditing implements Audit {
 
   #made(settings: AuditSettings): AuditLog {
     const { clock, log, counters: counts, onClosed = () => {} } = this.#parts
-    const rules = rulesOf(settings)
+    const rules = rulesOf(settings, clock)
     return new AuditLog({
       ...{ rules, clock, log, counts },
       onClosed: (closed) => onClosed(closed !== undefined),
@@ -108,7 +108,7 @@ export const AUDIT_CLOSED = new WeirError(
   { sqlstate: '57P03', retryable: true },
 )
 
-function rulesOf(settings: AuditSettings): AuditRules {
+function rulesOf(settings: AuditSettings, clock: Clock): AuditRules {
   const { to, file, events, statements, required } = settings
   const { rotateSize, rotateInterval, keep } = settings
   return {
@@ -116,7 +116,7 @@ function rulesOf(settings: AuditSettings): AuditRules {
     place: to === 'file' ? file : 'standard output',
     open: async () =>
       to === 'file'
-        ? fileSink({ path: file, rotateSize, rotateInterval, keep })
+        ? fileSink({ path: file, rotateSize, rotateInterval, keep }, clock)
         : streamSink(process.stdout),
   }
 }

@@ -85,7 +85,10 @@ describe('the audit log', () => {
     for (let i = 0; i < 5; i++) await passing()
     expect(counts.auditFailing).toBe(1)
     full = false
-    await until(async () => (await passing(), counts.auditFailing === 0), 10_000)
+    await until(async () => {
+      await passing()
+      return counts.auditFailing === 0
+    }, 10_000)
     await until(() => written.length === 2, 10_000)
     expect(details()).toEqual(['a', 'b'])
     expect(log.closed).toBeUndefined()
