@@ -33,7 +33,8 @@ Examples:
 
 The key is found as the AWS CLI finds it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
 AWS_SESSION_TOKEN, or the profile AWS_PROFILE of ~/.aws/credentials. The same token is made by
-  aws rds generate-db-auth-token --hostname db.internal --port 6432 --username app`,
+  aws rds generate-db-auth-token \\
+    --hostname db.internal --port 6432 --username app --region eu-west-1`,
     )
     .action((options: TokenOptions) => token(options, process.env))
 }
