@@ -56,7 +56,10 @@ function rightOf(section: z.core.$ZodType, value: unknown): Record<string, unkno
     const field = fields[key]
     if (field === undefined) return []
     if (z.safeParse(field, inner).success) return [[key, inner]]
-    return fieldsOf(field) === undefined ? [] : [[key, rightOf(field, inner)]]
+    if (fieldsOf(field) === undefined) return []
+    const some = rightOf(field, inner)
+    // Without a setting that it needs, nothing of it is of use.
+    return z.safeParse(field, some).success ? [[key, some]] : []
   })
   return Object.fromEntries(right)
 }

@@ -122,7 +122,8 @@ function fromIssue(issue: z.core.$ZodIssue, path: Path, value: unknown, say: Say
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys(fieldsOf(nearest(schema, issue.path as Path)) ?? {})
     const meant = didYouMean(String(path.at(-1)), known)
-    const choices = `one of ${known.join(', ')}`
+    const { want: whole = 'another' } = aboutOf(nearest(schema, issue.path as Path)) ?? {}
+    const choices = known.length === 0 ? whole : `one of ${known.join(', ')}`
     const advice = meant === undefined ? `want ${choices}` : `did you mean ${meant}?`
     return say(path, 'an unknown setting', meant ?? choices, `no such setting; ${advice}`, true)
   }
