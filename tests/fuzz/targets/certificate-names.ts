@@ -37,12 +37,19 @@ function make(draw: Draw): Case {
     const [first = '', ...more] = text.split('*')
     return more.length === 0 ? first : `${first}*${more.join('')}`
   }
+  const commonName = draw.maybe(85) ? name() : undefined
+  /** A pattern that fits what the certificate says. */
+  const fitting = () => {
+    const all = commonName ?? ''
+    const from = draw.upTo(all.length)
+    return `${all.slice(0, from)}*${all.slice(from + 1 + draw.upTo(all.length))}`
+  }
   return {
-    commonName: draw.maybe(85) ? name() : undefined,
+    commonName,
     names: draw.list(3, name),
-    user: name(),
+    user: draw.maybe(40) ? (commonName ?? '').slice(draw.upTo(3)) : name(),
     rules: draw.list(3, () => ({
-      name: oneStar(name()),
+      name: oneStar(draw.maybe(60) ? fitting() : name()),
       user: draw.maybe(70) ? draw.text(3, ['*', 'alice', '$&', 'x']) : undefined,
     })),
   }

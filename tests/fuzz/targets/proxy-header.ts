@@ -167,7 +167,7 @@ export const proxyHeader: Target<Case> = {
   name: 'proxy-header',
   promise:
     'a right header is read as it is meant, any other is junk or unfinished, within its bound',
-  runs: 20_000,
+  runs: 4_000,
   make,
   check,
 }

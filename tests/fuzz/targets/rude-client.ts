@@ -69,17 +69,34 @@ function frame(draw: Draw): Buffer {
 function make(draw: Draw): Case {
   return {
     sharing: draw.maybe(50),
-    sends: draw.list(12, () => {
-      const bytes = draw.way<Buffer>(
-        [8, () => line(draw)],
-        [2, () => frame(draw)],
-        [1, () => tamper(draw, line(draw))],
-        [1, () => draw.bytes(30)],
-      )
-      return { bytes, joined: draw.maybe(50), neighbour: draw.maybe(20) }
-    }),
+    sends: draw.list(12, () => sends(draw)).flat(),
     pieces: [draw.number(), draw.number()],
   }
+}
+
+type Send = Case['sends'][number]
+
+/** Mostly one; or a message in two, with junk right behind. */
+function sends(draw: Draw): Send[] {
+  if (draw.maybe(8)) {
+    const whole = draw.maybe(50) ? line(draw) : frame(draw)
+    const at = draw.upTo(whole.length)
+    return [
+      { bytes: whole.subarray(0, at), joined: false, neighbour: false },
+      {
+        bytes: Buffer.concat([whole.subarray(at), draw.bytes(12)]),
+        joined: true,
+        neighbour: false,
+      },
+    ]
+  }
+  const bytes = draw.way<Buffer>(
+    [8, () => line(draw)],
+    [2, () => frame(draw)],
+    [1, () => tamper(draw, line(draw))],
+    [1, () => draw.bytes(30)],
+  )
+  return [{ bytes, joined: draw.maybe(50), neighbour: draw.maybe(20) }]
 }
 
 async function check({ sharing, sends, pieces }: Case): Promise<string> {

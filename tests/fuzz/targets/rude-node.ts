@@ -91,6 +91,9 @@ function make(draw: Draw): Case {
   }
 }
 
+/** What Weir says, and no node here, when a server connection is given up. */
+const OWN_WORDS = 'server connection'
+
 /** Each of these is answered with one ReadyForQuery. */
 const ENDING = /^(Query|Sync|FunctionCall)/
 
@@ -110,7 +113,11 @@ async function check({ sharing, opening, acts, pieces }: Case): Promise<string> 
   const node = house.nodes[1]!
   ask(opening)
   const count = (): string => {
-    const { frames } = framesOf(Buffer.concat(house.toRude), 'server')
+    const { frames, rest } = framesOf(Buffer.concat(house.toRude), 'server')
+    const others = frames.filter(({ type }) => type !== BACKEND.ERROR_RESPONSE)
+    if ([rest, ...others.map(({ body }) => body)].some((bytes) => bytes.includes(OWN_WORDS))) {
+      throw new Error('told of the loss in the middle of a message')
+    }
     const ends = frames.filter(({ type }) => type === BACKEND.READY_FOR_QUERY).length
     if (ends > asked) throw new Error(`${ends} answers to ${asked} requests`)
     return frames
