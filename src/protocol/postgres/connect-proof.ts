@@ -185,7 +185,7 @@ export class NodeProof {
       if (proof.iterations !== iterations || !proof.salt.equals(salt)) {
         throw denied(
           'the SCRAM keys held fit another salt than the node has',
-          'Give the secret as a password, or copy the verifier the node holds.',
+          'The user must log in again with the password that the node has now; a secret that is a verifier must be a copy of what the node holds.',
         )
       }
       return { kind: 'send', bytes: this.respond(proof.keys) }
