@@ -238,6 +238,7 @@ export class DataPlane {
   async renew(settings: Settings): Promise<void> {
     await this.#certificates?.renew(settings.tls)
     await this.#keyring?.renew(settings.auth)
+    this.#guard?.replaceLists(settings.listen.allow, settings.listen.deny)
   }
 
   #place(settings: EndpointSettings, protocol: Protocol): Place {

@@ -73,6 +73,12 @@ function checkDoors({ listen, admin, auth }: Draft, report: Report): void {
     if (isLoopback(door.host) || door.allowPublic) continue
     report([section, 'host'], `a loopback address, or ${section}.allowPublic: true beside it`)
   }
+  const relays = listen.proxyTrusted?.length ?? 0
+  if (listen.proxyProtocol === 'required' && relays === 0) {
+    report(['listen', 'proxyTrusted'], 'at least one network, since proxyProtocol is required')
+  } else if (listen.proxyProtocol === 'off' && listen.proxyTrusted !== undefined) {
+    report(['listen', 'proxyTrusted'], 'it left out, since listen.proxyProtocol is off')
+  }
   if (auth.trust && !isLoopback(listen.host)) {
     report(['auth', 'trust'], `false, since listen.host ${listen.host} is not loopback`)
   }

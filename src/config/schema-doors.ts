@@ -18,7 +18,7 @@ export const listen = section(
     }).prefault(false),
     allow: networks({
       description:
-        'Networks that clients may come from, to any endpoint; everybody else is refused with SQLSTATE 28000 before anything is read. Unix sockets are always of this machine and may come.',
+        'Networks that clients may come from, to any endpoint; everybody else is refused with SQLSTATE 28000 before anything is read. Unix sockets are always of this machine and may come. Taken over by a reload, as deny is; who is connected stays.',
       aws: 'the inbound rules of the security group',
       example: '[127.0.0.0/8, 10.0.0.0/8]',
       otherwise: 'every network',

@@ -3,7 +3,7 @@
  * one guard for all doors, so that going through another door gains nothing; each answer is a reason
  * with the words for the client, which do not tell what the lists hold.
  */
-import type { AddressList, AddressRule } from '../core/address-list.ts'
+import { type AddressList, AddressRule } from '../core/address-list.ts'
 import { WeirError } from '../core/errors.ts'
 import type { DoorGuard, TurnedAway } from '../session/doorway.ts'
 import type { Headcount } from '../session/headcount.ts'
@@ -33,9 +33,16 @@ export interface EndpointGuard {
 
 export class Guard implements DoorGuard {
   #options: GuardOptions
+  #everywhere: AddressRule
 
   constructor(options: GuardOptions) {
     this.#options = options
+    this.#everywhere = options.everywhere
+  }
+
+  /** Other networks may come to every endpoint from now on; who is here stays. */
+  replaceLists(allow: readonly string[] | undefined, deny: readonly string[] | undefined): void {
+    this.#everywhere = new AddressRule(allow, deny)
   }
 
   relays(address: string | undefined): boolean {
@@ -44,9 +51,10 @@ export class Guard implements DoorGuard {
   }
 
   atDoor(endpoint: string, address: string | undefined): TurnedAway | undefined {
-    const { everywhere, endpoints } = this.#options
+    const { endpoints } = this.#options
     const permitted =
-      everywhere.permits(address) && endpoints.get(endpoint)?.addresses.permits(address) !== false
+      this.#everywhere.permits(address) &&
+      endpoints.get(endpoint)?.addresses.permits(address) !== false
     return permitted ? undefined : notFromThere(endpoint, address)
   }
 

@@ -7,8 +7,8 @@ import type { Settings } from '../../config/settings.ts'
 /** Sections that new workers take over. */
 const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'audit', 'rollTimeout'] as const
 
-/** What is no business of the data planes. */
-const ALWAYS = ['admin.users']
+/** What is taken over in either case. */
+const ALWAYS = ['admin.users', 'listen.allow', 'listen.deny']
 
 /** What one process takes over while it runs; more would cut its clients off. */
 const IN_PLACE = [
@@ -44,6 +44,7 @@ export function changeOf(now: Settings, next: Settings, rolls: boolean): Change 
       ...(rolls ? rolled(now, next) : inPlace(now, next)),
       audit: next.audit,
       admin: withUsers(now.admin, next.admin),
+      listen: withLists(now.listen, next.listen),
     },
     taken: changed.filter(takes),
     refused: changed.filter((name) => !takes(name)),
@@ -53,6 +54,16 @@ export function changeOf(now: Settings, next: Settings, rolls: boolean): Change 
 function withUsers(now: Settings['admin'], { users }: Settings['admin']): Settings['admin'] {
   const { users: _, ...rest } = now
   return users === undefined ? rest : { ...rest, users }
+}
+
+function withLists(now: Settings['listen'], next: Settings['listen']): Settings['listen'] {
+  const { allow, deny } = next
+  const { allow: _, deny: __, ...rest } = now
+  return {
+    ...rest,
+    ...(allow === undefined ? {} : { allow }),
+    ...(deny === undefined ? {} : { deny }),
+  }
 }
 
 function rolled(now: Settings, next: Settings): Settings {

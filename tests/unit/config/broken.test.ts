@@ -67,6 +67,17 @@ describe('a broken file is answered with every mistake at its place', () => {
     ])
   })
 
+  test('relays that nobody is, or that nobody asks', () => {
+    expect(linesOf('relays.yaml')).toEqual([
+      'relays.yaml:1:1  listen.proxyTrusted: got nothing, want at least one network, since proxyProtocol is required',
+    ])
+    expect(linesOf('relays-off.yaml')).toEqual([
+      'relays-off.yaml:2:3  listen.proxyTrusted: got a list, want it left out, since listen.proxyProtocol is off',
+      'relays-off.yaml:3:16  listen.allow.1: got "10.0.0.0/33", want a network such as 10.0.0.0/8 or 2001:db8::/32, or a single address',
+      'relays-off.yaml:4:18  listen.clientAddress: got "setting:plain", want off, application-name, or setting: and a name with a dot in it, such as setting:weir.client_address',
+    ])
+  })
+
   test('secrets that are missing, torn or half there', () => {
     expect(linesOf('secrets.yaml')).toEqual([
       'secrets.yaml:7:7  auth.secrets.0: got missing.json, which does not exist, want a file that can be read',

@@ -259,3 +259,15 @@ it('who has failed too often is refused before it may prove anything, until it w
   clock.advance(1_000)
   expect(knock('192.0.2.1')).toBe('wrong')
 })
+
+it('other lists hold from now on, for those who come', () => {
+  const guard = guardWith()
+  const { come } = doorWith({ guard, maxLoginsInFlight: 10 })
+  expect(come('192.0.2.1').ended).toBe(false)
+  guard.replaceLists(['10.0.0.0/8'], ['10.9.0.0/16'])
+  expect(['192.0.2.1', '10.0.0.1', '10.9.0.1'].map((a) => come(a).ended)).toEqual([
+    true,
+    false,
+    true,
+  ])
+})
