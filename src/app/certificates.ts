@@ -59,6 +59,7 @@ export class Certificates {
   #tornTimer: Timer | undefined
   #daily: Timer | undefined
   #torn = false
+  #reloading: Promise<void> = Promise.resolve()
   /** What is wrong with the files now, as it was logged. */
   #fault: string | undefined
   readonly offer: TlsOffer
@@ -118,7 +119,10 @@ export class Certificates {
       files: filesOf(this.#tls),
       clock,
       lookMs,
-      changed: () => void this.#reload(),
+      // One after the other: the last to look at the files is the last to be shown.
+      changed: () => {
+        this.#reloading = this.#reloading.then(() => this.#reload())
+      },
     })
     this.#warnOfExpiry()
   }

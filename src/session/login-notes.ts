@@ -18,7 +18,13 @@ export interface EndedLogin extends AuditedLogin {
   readonly user: string | undefined
 }
 
-const AUTH_FAILURES = new Set(['auth-method', 'no-user', 'tls-required'])
+const AUTH_FAILURES = new Set([
+  'auth-method',
+  'no-user',
+  'tls-required',
+  'client-certificate',
+  'channel-binding',
+])
 
 /** Whether a client was refused because what it proved itself with was wrong. */
 export function failsProof(reason: string): boolean {

@@ -20,6 +20,7 @@ import {
 } from '../../src/certificates/authority.ts'
 import { type Log, silentLog } from '../../src/core/log.ts'
 import { until } from '../../src/core/until.ts'
+import { sslRequest } from '../../src/wire/postgres/frontend.ts'
 import { connect, endClients, failure, one, wireOf } from '../support/clients.ts'
 import { FRONT_PORTS, type Front, type FrontOptions, startFront } from '../support/front.ts'
 import { type House, startHouse } from '../support/house.ts'
@@ -84,14 +85,14 @@ const file = (name: string) => join(directory, name)
 async function frontWith(
   tls: object,
   auth: object = {},
-  more: Partial<FrontOptions> = {},
+  { limits = {}, ...more }: Partial<FrontOptions> & { limits?: object } = {},
 ): Promise<Front> {
   const pair = { certFile: file('server.crt'), keyFile: file('server.key') }
   const front = await startFront(house, {
     users,
     admin: true,
     ...more,
-    config: { tls: { mode: 'allowed', ...pair, ...tls }, auth },
+    config: { tls: { mode: 'allowed', ...pair, ...tls }, auth, limits },
   })
   fronts.push(front)
   return front
@@ -269,6 +270,11 @@ describe('a client certificate', () => {
     const wrong = url.replace(/:[^:@]*@/, ':wrong@')
     expect((await failure(connect(wrong, { ssl: { ...ssl(), ...pair } }))).code).toBe('28P01')
     expect((await failure(connect(url))).message).toBe('this endpoint accepts TLS connections only')
+    const series = await scrape(front.adminPort)
+    const of = (reason: string) =>
+      sumOf(series, 'weir_client_connections_refused_total', { reason })
+    expect(['client-certificate', 'auth-failed', 'tls-required'].map(of)).toEqual([1, 1, 1])
+    expect(sumOf(series, 'weir_client_connections_setup_failed_auth_total')).toBe(3)
   })
 })
 
@@ -337,6 +343,30 @@ describe('direct TLS', () => {
     const counted = async () =>
       sumOf(await scrape(front.adminPort), 'weir_client_connections_refused_total', reason) === 1
     await until(counted, 10_000)
+  })
+})
+
+describe('a handshake', () => {
+  it('that begins and goes no further ends with the time for a login, and is counted', async () => {
+    const front = await frontWith({ mode: 'required' }, {}, { limits: { loginTimeout: '500ms' } })
+    const socket = await dial(front.port('writer'))
+    socket.write(sslRequest())
+    await new Promise((resolve) => socket.once('data', resolve))
+    // The header of a handshake record, whose body never comes.
+    socket.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0]))
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('error', () => {})
+    socket.resume()
+    await closed
+    const refused = async () => {
+      const series = await scrape(front.adminPort)
+      return ['login-timeout', 'tls-handshake'].some(
+        (reason) => sumOf(series, 'weir_client_connections_refused_total', { reason }) === 1,
+      )
+    }
+    await until(refused, 10_000)
+    const served = await connect(urlOf(front, 'alice'), { ssl: ssl() })
+    expect(await one(served, 'select 1')).toBe(1)
   })
 })
 

@@ -136,6 +136,17 @@ describe('a client', () => {
     await until(() => client!.closed || client!.destroyed, 10_000)
   })
 
+  it('cannot begin a second handshake inside the first (1.2)', async () => {
+    const ended = await meet({}, secure({ maxVersion: 'TLSv1.2' }))
+    await over(ended)
+    const socket = client as tls.TLSSocket
+    const error = await new Promise<Error | null>((resolve) => {
+      socket.once('error', resolve)
+      socket.renegotiate({}, resolve)
+    })
+    expect(error?.message).toMatch(/no.renegotiation/i)
+  })
+
   it('for whom nobody waits any more is let go of', async () => {
     const ended = await meet({}, (port) => net.connect(port, '127.0.0.1'))
     await until(() => ended.handshake() !== undefined, 10_000)
