@@ -1,4 +1,5 @@
 /** Weaknesses of logins: methods, passwords that are easily guessed, tokens. */
+import { isLoopback } from './check.ts'
 import type { Examined, Found, Rule } from './security-rule.ts'
 
 /** Shorter ones are found by trying, once a verifier has leaked. */
@@ -20,6 +21,8 @@ export const AUTH_RULES: readonly Rule[] = [
   { name: 'password-in-clear', find: inClear },
   { name: 'key-for-everybody', find: keysForEverybody },
   { name: 'token-hosts', find: tokenHosts },
+  { name: 'certificate-for-everybody', find: certificatesForEverybody },
+  { name: 'secrets-in-clear', find: secretsInClear },
   { name: 'superuser', find: superuser },
   { name: 'long-rotation', find: longRotation },
 ]
@@ -135,6 +138,40 @@ function tokenHosts({ settings: { auth, listen }, reachable }: Examined): Found[
   function isOwnName(host: string): boolean {
     return host === 'localhost' || host === '0.0.0.0' || host === '::' || host === 'writer'
   }
+}
+
+function certificatesForEverybody({ settings: { tls } }: Examined): Found[] {
+  if (tls.clientCertificates === 'off') return []
+  return tls.certificateUsers.flatMap(({ user }, i): Found[] => {
+    if (user !== undefined) return []
+    return [
+      {
+        level: 'medium',
+        path: ['tls', 'certificateUsers', i],
+        is: 'names no user',
+        why: 'Such a certificate fits every user, that of administration included.',
+        set: 'user: whom it is for, or "*" for the part of the name that * stands for.',
+      },
+    ]
+  })
+}
+
+function secretsInClear({ settings: { auth } }: Examined): Found[] {
+  return auth.secrets.flatMap((source, i): Found[] => {
+    const endpoint = source.kind === 'manager' ? source.endpoint : undefined
+    if (endpoint === undefined) return []
+    const { protocol, hostname } = new URL(endpoint)
+    if (protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return []
+    return [
+      {
+        level: 'high',
+        path: ['auth', 'secrets', i],
+        is: 'is asked over http',
+        why: 'Passwords travel from the secrets manager in clear.',
+        set: 'An endpoint with https.',
+      },
+    ]
+  })
 }
 
 function superuser({ settings: { auth, topology } }: Examined): Found[] {

@@ -117,7 +117,12 @@ function sourceInClear({ settings: { topology } }: Examined): Found[] {
   const urls = Object.values(source)
     .flat()
     .filter((text) => typeof text === 'string')
-  if (!urls.some((url) => /^http:\/\//.test(url) && !isLoopback(new URL(url).hostname))) return []
+  if (
+    !urls.some(
+      (url) => /^http:\/\//.test(url) && !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, '')),
+    )
+  )
+    return []
   return [
     {
       level: 'medium',

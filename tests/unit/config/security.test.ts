@@ -79,6 +79,10 @@ const iam = (key: Section, more: Section = {}) => ({
   },
 })
 
+const manager = (endpoint: string) => ({
+  secretsManager: { secretId: 'app', region: 'eu-west-1', endpoint },
+})
+
 describe('A weakness is found', () => {
   it('nowhere in a configuration that has none', () => {
     expect(found({})).toEqual([])
@@ -96,6 +100,16 @@ describe('A weakness is found', () => {
     ['password-in-clear', { auth: { ...iam({}), iamAuth: 'enabled' } }],
     ['password-in-clear', { auth: { ...iam({}), users: [{ name: 'app', iamAuth: 'enabled' }] } }],
     ['key-for-everybody', { auth: iam({ users: ['app', '*'] }) }],
+    [
+      'certificate-for-everybody',
+      {
+        tls: {
+          ...{ clientCertificates: 'optional', clientCaFile: 'server.crt' },
+          certificateUsers: [{ name: 'ops' }, { name: '*@example.com', user: '*' }],
+        },
+      },
+    ],
+    ['secrets-in-clear', { auth: { secrets: ['secrets.json', manager('http://10.0.0.9:80')] } }],
     ['token-hosts', { auth: iam({}, { hosts: ['localhost'] }) }],
     ['secret-in-config', { auth: iam({ secretAccessKey: LONG }) }],
     ['secret-in-config', { auth: { secrets: [{ username: 'a', password: LONG }] } }],
@@ -124,6 +138,12 @@ describe('A weakness is found', () => {
 
   it.each(cases)('%s: %j', (rule, changes) => {
     expect(found(changes)).toEqual([rule])
+  })
+
+  it('not in a secrets manager over https, or on this machine', () => {
+    for (const endpoint of ['https://10.0.0.9', 'http://127.0.0.1:4566', 'http://[::1]:4566']) {
+      expect(found({ auth: { secrets: ['secrets.json', manager(endpoint)] } })).toEqual([])
+    }
   })
 
   it('in trust, on this machine where alone it can be', () => {
