@@ -58,7 +58,7 @@ interface Question {
 const MOST_REMEMBERED = 10_000
 /** Questions that wait for their turn. */
 const MOST_WAITING = 1_000
-/** A doubt asks again only after this long (ms). */
+/** After a wrong proof an answer holds only so long (ms). */
 const DOUBT_MS = 1_000
 
 export class QueriedUsers implements CredentialLookup, ProofLookup {
@@ -96,8 +96,7 @@ export class QueriedUsers implements CredentialLookup, ProofLookup {
   /** The next login asks; this one was told the salt of the former password. */
   doubted(username: string): undefined {
     const known = this.#remembered(username)
-    if (known === undefined) return
-    if (this.#options.clock.monotonic() - known.askedAt >= DOUBT_MS) known.doubted = true
+    if (known !== undefined) known.doubted = true
   }
 
   /** The ClientKey is in the client's proof; with it we log in as that client does. */
@@ -114,10 +113,10 @@ export class QueriedUsers implements CredentialLookup, ProofLookup {
   }
 
   #holds({ user, askedAt, doubted }: Answer): boolean {
-    if (doubted) return false
     const { cacheMs, negativeCacheMs, clock } = this.#options
     const lives = user === undefined ? negativeCacheMs : cacheMs
-    return clock.monotonic() - askedAt < lives
+    // Names that somebody guesses at are asked for alike, known or not.
+    return clock.monotonic() - askedAt < (doubted ? Math.min(lives, DOUBT_MS) : lives)
   }
 
   /** What the client is to prove, by the present moment. */
