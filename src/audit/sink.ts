@@ -77,12 +77,13 @@ class AuditFile {
     const { path, rotateSize } = this.#rules
     // Whoever moves or removes the file by hand means the next line to go to a new one.
     const there = await stat(path).catch(() => undefined)
-    if (there?.ino !== this.#ino) throw new Error(`${path} was taken away`)
+    if (there?.ino !== this.#ino) await this.#openAgain()
     const period = this.#periodOf(this.#clock.wall())
     const due = this.#period !== period || this.#size + bytes.length > rotateSize
     if (this.#size > 0 && due) await this.#putAside()
     this.#period = period
-    const handle = this.#handle!
+    const handle = this.#handle
+    if (handle === undefined) throw new Error(`${path} is not open`)
     try {
       await handle.appendFile(bytes)
     } catch (error) {
@@ -105,7 +106,13 @@ class AuditFile {
         if (error.code !== 'ENOENT') throw error
       })
     }
-    await this.#handle?.close()
+    await this.#openAgain()
+  }
+
+  async #openAgain(): Promise<void> {
+    const before = this.#handle
+    this.#handle = undefined
+    await before?.close()
     await this.open()
   }
 

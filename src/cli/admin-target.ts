@@ -145,7 +145,10 @@ export function notLetIn({ status, text }: AdminAnswer): WeirError | undefined {
 export function reasonOf(error: unknown): string {
   const message = messageOf(error)
   const { code } = error as { code?: unknown }
-  const untrusted = /CERT|SELF_SIGNED|ISSUER/.test(typeof code === 'string' ? code : '')
+  if (code === 'ECONNRESET') return `${message} (if it has a certificate, write https://)`
+  const untrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(
+    typeof code === 'string' ? code : '',
+  )
   return untrusted
     ? `${message} (its certificate; --ca names a file of who may vouch for it)`
     : message

@@ -1,5 +1,5 @@
 /** The file of the audit log: who may read it, how it is put aside, and what is no place for it. */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -86,16 +86,18 @@ test('a place where no file can be is said at once', async () => {
   ).rejects.toThrow('ENOENT')
 })
 
-test('a file that was taken away is noticed at the next line', async () => {
+test('a file that was moved away is followed by a new one at the next line', async () => {
   const sink = await fileSink(rules, clock)
   await sink.write('one\n')
-  await rm(rules.path)
-  await expect(sink.write('two\n')).rejects.toThrow('was taken away')
+  await rename(rules.path, join(directory, 'moved'))
+  await sink.write('two\n')
+  await sink.write('three\n')
+  expect(await readFile(rules.path, 'utf8')).toBe('two\nthree\n')
+  expect(await readFile(join(directory, 'moved'), 'utf8')).toBe('one\n')
+  await rm(directory, { recursive: true })
+  await expect(sink.write('four\n')).rejects.toThrow('ENOENT')
+  await expect(sink.write('five\n')).rejects.toThrow()
   await sink.close()
-  const next = await fileSink(rules, clock)
-  await next.write('two\n')
-  await next.close()
-  expect(await readFile(rules.path, 'utf8')).toBe('two\n')
 })
 
 test('standard output takes lines too, and tells when it is gone', async () => {
