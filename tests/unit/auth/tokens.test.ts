@@ -6,6 +6,9 @@ import { type AccessKey, makeToken, type TokenTerms } from '../../../src/auth/to
 import { looksLikeToken } from '../../../src/auth/token-text.ts'
 import { fitsName, type TokenAudience, type TokenKey, Tokens } from '../../../src/auth/tokens.ts'
 
+/** More by WEIR_FUZZ_RUNS. */
+const RUNS = Number(process.env.WEIR_FUZZ_RUNS ?? 2_000)
+
 const NOW = Date.UTC(2026, 10, 21, 9, 30, 0)
 const KEY = { accessKeyId: 'AKIAWEIR', secretAccessKey: 'wJalr/XUt+nFEMI' }
 const SESSION = { accessKeyId: 'ASIAWEIR', secretAccessKey: 'other', sessionToken: 'Fwo/GZ+==' }
@@ -175,7 +178,7 @@ describe('a token', () => {
           expect(verdict.kind === 'good').toBe(fields(text) === fields(source))
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: RUNS },
     )
   })
 
@@ -208,7 +211,7 @@ describe('a token', () => {
           expect(verdict.kind === 'good').toBe(whole)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: RUNS / 4 },
     )
   })
 })
