@@ -22,6 +22,7 @@ import type { Budget } from '../pool/budget.ts'
 import type { PausedFor } from '../pool/pools.ts'
 import type { CancelKey, Protocol } from '../protocol/contract.ts'
 import type { CancelOutcome } from '../session/audit-notes.ts'
+import { HalfMessages } from '../session/half-messages.ts'
 import { HeldBytes } from '../session/held-bytes.ts'
 import { Lanes } from '../session/lanes.ts'
 import type { ListenerHub } from '../session/listening.ts'
@@ -101,6 +102,7 @@ export class DataPlane {
   readonly firstAnswers: FirstAnswers
   readonly places: Place[] = []
   #parts: PlaneParts
+  #halves: HalfMessages
   #wheel = new TimerWheel(100)
   #welcomes = new WelcomeBook()
   #moves: Moves
@@ -127,6 +129,7 @@ export class DataPlane {
     this.metrics = metrics
     this.held = new HeldBytes(settings.limits.heldBytes)
     this.slow = slowReadersFor(settings.limits, clock)
+    this.#halves = new HalfMessages(settings.limits.unfinishedBytes)
     this.supply = new Supply({
       open: (key, signal, own) => this.#servers!.open(key, signal, own),
       settings: ({ purpose }) =>
@@ -263,6 +266,7 @@ export class DataPlane {
       home: homeOf,
       timeouts: timeoutsFor(limits),
       slow: this.slow,
+      halves: this.#halves,
     }
     const door = new Door({
       endpoint,

@@ -278,6 +278,15 @@ export const limits = section(
         example: '1GiB',
       },
     ).prefault('256MiB'),
+    unfinishedBytes: size(
+      { min: MIB, max: 64 * 1024 * MIB },
+      {
+        description:
+          'What may be held of long messages that are read whole (see inspectBytes) and have not ended, of all clients together; beyond that those that began first are closed with SQLSTATE 53200.',
+        aws: 'none',
+        example: '1GiB',
+      },
+    ).prefault('512MiB'),
     startupPacketBytes: size(
       { min: 64, max: MIB },
       {

@@ -229,7 +229,9 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
   goOn(): void {
     try {
       this.#pump()
-      if (this.#conversation.waitingBytes > 0) this.#conversation.keep()
+      const { waitingBytes } = this.#conversation
+      if (waitingBytes > 0) this.#conversation.keep()
+      this.#rooms.halves.note(this, waitingBytes)
     } catch (error) {
       // Our bug: this session can no longer be trusted, all others can.
       this.#rooms.log.error({ client: this.id, error }, 'BUG: a client session failed')

@@ -10,6 +10,7 @@ export const CLOSE_REASONS = [
   'statement-timeout',
   'message-timeout',
   'lifetime',
+  'half-messages',
   'send-timeout',
   'send-overflow',
   'notifications-overflow',

@@ -8,6 +8,7 @@ import type { EndpointCounters } from '../metrics/counters.ts'
 import type { EvictReason, Wait } from '../pool/member.ts'
 import type { Introduction, Protocol } from '../protocol/contract.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import type { HalfMessages } from './half-messages.ts'
 import type { HeldBytes } from './held-bytes.ts'
 import type { ListenerHub } from './listening.ts'
 import type { Places } from './rider.ts'
@@ -74,6 +75,8 @@ export interface Rooms {
   /** Most that may wait for one client, bytes. */
   readonly notificationBytes: number
   readonly timeouts: Timeouts
+  /** Messages of which half is here. */
+  readonly halves: Pick<HalfMessages, 'note' | 'forget'>
   /** Clients that have answers waiting which they do not read. */
   readonly slow: Pick<SlowReaders, 'lags' | 'forget'>
   /** The pool that a server connection was borrowed from. */

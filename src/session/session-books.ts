@@ -27,6 +27,7 @@ export function bookLeave(
 ): void {
   rooms.held.forget(session)
   rooms.slow.forget(session)
+  rooms.halves.forget(session)
   rooms.sessions.delete(session)
   auditLeft(rooms, session, reason)
   bookEnd(rooms.counters, session.link, reason)

@@ -98,6 +98,15 @@ const OUTLIVED: ReadonlyMap<CloseReason, WeirError> = new Map([
     ),
   ],
   [
+    'half-messages',
+    outlived(
+      'WEIR_HALF_MESSAGES',
+      '53200',
+      'because too much is held of messages that have not ended',
+      'limits.unfinishedBytes bounds what is held of all of them.',
+    ),
+  ],
+  [
     'send-timeout',
     outlived(
       'WEIR_SEND_TIMEOUT',

@@ -20,6 +20,7 @@ import { PostgresServerConversation } from '../../src/protocol/postgres/server-c
 import { settingsKeyOf } from '../../src/protocol/postgres/settings.ts'
 import { ServerConnection } from '../../src/server/server-connection.ts'
 import { ClientSession } from '../../src/session/client-session.ts'
+import { HalfMessages } from '../../src/session/half-messages.ts'
 import { HeldBytes } from '../../src/session/held-bytes.ts'
 import { ReplicationSession } from '../../src/session/replication-session.ts'
 import type { Places } from '../../src/session/rider.ts'
@@ -179,6 +180,7 @@ const WILLING_HUB: Rooms['hub'] = {
 export class PaperHouse {
   readonly sessions = new Sessions()
   readonly slow: SlowReaders
+  readonly halves = new HalfMessages(1_048_576)
   readonly counters = new EndpointCounters()
   readonly turn = new PaperTurn()
   readonly clock = new FakeClock()
@@ -221,6 +223,7 @@ export class PaperHouse {
       notificationBytes: options.notificationBytes ?? 1_048_576,
       timeouts: { ...NO_TIMEOUTS, ...options.timeouts },
       slow: this.slow,
+      halves: this.halves,
       lanes: options.lanes?.({ clock: this.clock, home: (server) => pool.home(server) }),
       home: (server) => pool.home(server),
     }

@@ -96,15 +96,25 @@ function greet({ admit }: GreetOptions) {
   }
 }
 
-function doorWith(more: Partial<DoorOptions> = {}) {
+function doorWith({
+  introduced,
+  ...more
+}: Partial<DoorOptions> & { introduced?: () => object } = {}) {
   const clock = new FakeClock()
   const wheel = new TimerWheel(100, () => clock.monotonic())
   const counters = new EndpointCounters()
   const refusal = (error: WeirError) => Buffer.from(error.sqlstate)
+  const rooms = {
+    protocol: { greet: introduced ?? greet, refusal },
+    counters,
+    wheel,
+    clock,
+    log: silentLog,
+  }
   const door = new Door({
     endpoint: { rule: { name: 'writer' } },
     guard: guardWith(),
-    rooms: { protocol: { greet, refusal }, counters, wheel, clock, log: silentLog },
+    rooms,
     maxLoginsInFlight: 2,
     loginTimeoutMs: 1_000,
     refuseSession: () => undefined,
@@ -115,7 +125,7 @@ function doorWith(more: Partial<DoorOptions> = {}) {
     door.accept(visitor as unknown as Link)
     return visitor
   }
-  return { door, come, clock, wheel, counters }
+  return { door, come, clock, wheel, counters, rooms }
 }
 
 it('who comes while enough others log in is not read from until one of them is done', () => {
@@ -270,4 +280,25 @@ it('other lists hold from now on, for those who come', () => {
     false,
     true,
   ])
+})
+
+it('who asks for an endpoint that it may not use is refused there, though it may use its door', () => {
+  const who = { user: 'weir', database: 'app', endpoint: 'reader', replication: undefined }
+  const introduced = () => ({
+    ...greet({} as GreetOptions),
+    next: () => ({ kind: 'introduced', who }),
+  })
+  const { counters, rooms, come } = doorWith({
+    guard: guardWith({
+      endpoints: new Map([
+        ['reader', { addresses: new AddressRule(['10.1.0.0/16'], undefined), mostClients: 5 }],
+      ]),
+    }),
+    byName: (name) => ({ endpoint: { rule: { name } } as never, rooms: rooms as never }),
+    introduced,
+  })
+  const visitor = come('10.0.0.1')
+  visitor.speak('hello')
+  expect([visitor.said, visitor.ended]).toEqual(['28000', true])
+  expect(counters.refused.snapshot()).toMatchObject({ address: 1 })
 })
