@@ -182,17 +182,19 @@ export class AuditLog implements Audit {
     }
   }
 
+  /** Lines have been written, or could be. */
   #mended(): void {
-    const { log, counts, onClosed } = this.#parts
     this.#retryMs = FIRST_RETRY_MS
-    if (counts.auditFailing === 0) return
-    counts.auditFailing = 0
-    log.warn({ place: this.#rules.place, lost: this.#lost }, 'the audit log can be written again')
-    const wasClosed = this.#closed !== undefined
-    this.#closed = undefined
-    if (wasClosed) onClosed?.(undefined)
+    const { log, counts, onClosed } = this.#parts
+    if (counts.auditFailing > 0) {
+      counts.auditFailing = 0
+      log.warn({ place: this.#rules.place, lost: this.#lost }, 'the audit log can be written again')
+      const wasClosed = this.#closed !== undefined
+      this.#closed = undefined
+      if (wasClosed) onClosed?.(undefined)
+    }
     if (this.#lost === 0) return
-    const detail = `${this.#lost} lines were lost while it could not be written`
+    const detail = `${this.#lost} lines were lost before this one`
     this.#lost = 0
     this.tell({ kind: 'change', what: 'audit', outcome: 'failed', detail })
   }

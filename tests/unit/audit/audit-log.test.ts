@@ -111,7 +111,7 @@ describe('the audit log', () => {
     full = false
     clock.advance(60_000)
     await until(() => written.length === 10_001, 10_000)
-    expect(details().at(-1)).toBe('101 lines were lost while it could not be written')
+    expect(details().at(-1)).toBe('101 lines were lost before this one')
     expect(closings).toEqual([])
   })
 
