@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Signer } from '@aws-sdk/rds-signer'
@@ -52,6 +52,7 @@ beforeAll(async () => {
     admin: true,
     config: {
       tls: { mode: 'allowed', ...files },
+      audit: { to: 'file', file: join(house.directory, 'audit.log') },
       auth: {
         secrets: [
           { username: house.cluster.login.user, password: house.cluster.login.password },
@@ -260,6 +261,42 @@ describe('The rule of a user', () => {
     expect(await one(client, 'select current_user::text')).toBe('plain')
     const error = await failure(loginWith(await token({ user: 'plain' }), 'plain'))
     expect(error).toMatchObject({ code: '28P01' })
+  })
+})
+
+describe('The audit log', () => {
+  it('names the key of a token, says exactly what was wrong, and holds no token', async () => {
+    const [good, bad] = [await token(), await token({ host: 'elsewhere.example.com' })]
+    await loginWith(good)
+    await failure(loginWith(bad))
+    await failure(loginWith('app-password'))
+    const lines = await until(
+      async () => {
+        const text = await readFile(join(house.directory, 'audit.log'), 'utf8')
+        return text.includes('"token-missing"') && text
+      },
+      20_000,
+      { what: 'the refusals to be written' },
+    )
+    const logins = lines
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ user, event, kind }) => user === 'app' && (event ?? kind) === 'login')
+    expect(logins).toContainEqual(
+      expect.objectContaining({ outcome: 'accepted', method: 'iam', tokenKey: KEY.accessKeyId }),
+    )
+    expect(logins).toContainEqual(
+      expect.objectContaining({
+        ...{ outcome: 'refused', reason: 'token-host', tokenKey: KEY.accessKeyId },
+      }),
+    )
+    expect(logins).toContainEqual(
+      expect.objectContaining({ outcome: 'refused', reason: 'token-missing' }),
+    )
+    for (const secret of ['X-Amz-Signature', 'app-password', KEY.secretAccessKey]) {
+      expect(lines).not.toContain(secret)
+    }
   })
 })
 
