@@ -4,9 +4,10 @@
  */
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startFront } from '../support/front.ts'
+import { type Front, startFront } from '../support/front.ts'
 import { hasPsql, type Outcome, passwordFor, tryAll } from '../support/login-drivers.ts'
 import {
+  type Cell,
   CLIENT_TLS,
   cellsOf,
   configOf,
@@ -18,10 +19,11 @@ import {
   type Setup,
   startMatrixLab,
 } from '../support/login-matrix.ts'
-import { type Seen, writeMatrix } from '../support/login-matrix-page.ts'
+import { type Seen, type TurnedAway, writeMatrix } from '../support/login-matrix-page.ts'
 
 let lab: MatrixLab
 const seen: Seen[] = []
+const turnedAway: TurnedAway[] = []
 
 beforeAll(async () => {
   lab = await startMatrixLab()
@@ -29,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (process.env.WEIR_WRITE_MATRIX === '1')
-    writeFileSync('docs/login-matrix.md', writeMatrix(seen))
+    writeFileSync('docs/login-matrix.md', writeMatrix(seen, turnedAway))
   await lab?.end()
 })
 
@@ -51,15 +53,7 @@ describe('a login through Weir', () => {
   it.each(SETUPS)(
     'succeeds or is refused as it must: clients $clientTls, nodes $nodeTls, held $held, bound $bound',
     async (setup) => {
-      const users = [...lab.passwords].map(([username, held]) => ({
-        username,
-        password: held[setup.held],
-      }))
-      const front = await startFront(lab.house, {
-        config: configOf(lab, setup),
-        users,
-        pool: { maxConnections: 1, idleTimeout: '1m' },
-      })
+      const front = await openFront(setup)
       try {
         const cells = cellsOf(setup)
         const port = front.port('writer')
@@ -90,6 +84,94 @@ describe('a login through Weir', () => {
     },
   )
 })
+
+/** Before any node is asked: all at an endpoint with tls.mode required. */
+const TURNED_AWAY: readonly Refused[] = [
+  {
+    what: 'no TLS where tls.mode is required',
+    cell: { client: 'scram', node: 'scram', user: 'scram_to_scram' },
+    clientTls: 'off',
+    text: 'this endpoint accepts TLS connections only',
+  },
+  {
+    what: 'a wrong password, by SCRAM',
+    cell: { client: 'scram', node: 'scram', user: 'scram_to_scram' },
+    password: 'wrong',
+    text: 'password authentication failed for user "scram_to_scram"',
+  },
+  {
+    what: 'a wrong password, by md5',
+    cell: { client: 'md5', node: 'scram', user: 'md5_to_scram' },
+    password: 'wrong',
+    text: 'password authentication failed for user "md5_to_scram"',
+  },
+  {
+    what: 'no certificate where it is what counts',
+    cell: { client: 'scram', node: 'scram', user: 'cert_to_scram' },
+    text: 'connection requires a valid client certificate',
+  },
+  {
+    what: 'a password where a token is required',
+    cell: { client: 'token', node: 'scram', user: 'token_to_scram' },
+    password: 'token_to_scram!',
+    text: 'The IAM authentication failed for the role token_to_scram',
+  },
+  {
+    what: 'a token for another user',
+    cell: { client: 'token', node: 'scram', user: 'token_to_scram' },
+    tokenOf: 'token_to_md5',
+    text: 'The IAM authentication failed for the role token_to_scram',
+  },
+]
+
+describe('a client that Weir itself turns away', () => {
+  it('hears why from every driver, and no node is asked', async () => {
+    const setup = { clientTls: 'required', nodeTls: 'verify-full', held: 'passwords' } as const
+    const front = await openFront({ ...setup, bound: false })
+    try {
+      const port = front.port('writer')
+      const attempts = await Promise.all(
+        TURNED_AWAY.map(async ({ cell, clientTls = 'required', password, tokenOf }) => {
+          const right = await passwordFor(lab, { ...cell, user: tokenOf ?? cell.user }, port)
+          return { ...cell, port, clientTls, password: password ?? right }
+        }),
+      )
+      for (const driver of drivers) {
+        const outcomes = await tryAll(lab, driver, attempts)
+        const texts = outcomes.map((outcome) => ('error' in outcome ? outcome.error : 'got in'))
+        for (const [i, { what }] of TURNED_AWAY.entries()) {
+          turnedAway.push({ what, driver, text: texts[i]! })
+        }
+        expect(texts).toEqual(TURNED_AWAY.map(({ text }) => expect.stringContaining(text)))
+      }
+      expect(front.app.snapshot().pools.filter(({ user }) => user !== 'weir')).toEqual([])
+    } finally {
+      await front.end()
+    }
+  })
+})
+
+interface Refused {
+  readonly what: string
+  readonly cell: Cell
+  readonly clientTls?: Setup['clientTls']
+  /** Default the right one. */
+  readonly password?: string
+  readonly tokenOf?: string
+  readonly text: string
+}
+
+function openFront(setup: Setup): Promise<Front> {
+  const users = [...lab.passwords].map(([username, held]) => ({
+    username,
+    password: held[setup.held],
+  }))
+  return startFront(lab.house, {
+    config: configOf(lab, setup),
+    users,
+    pool: { maxConnections: 1, idleTimeout: '1m' },
+  })
+}
 
 function said(user: string, outcome: Outcome): string {
   if ('error' in outcome) return `${user}: ${outcome.error}`

@@ -128,10 +128,13 @@ function refused(text: string): Outcome {
   return { error: why?.[1] ?? `psql said nothing: ${text}` }
 }
 
+/** How psql connects to an endpoint with that `tls.mode`. */
+const SSL_MODES = { off: 'disable', allowed: 'prefer', required: 'verify-full' } as const
+
 function conninfo({ files }: MatrixLab, { port, user, password, clientTls, client }: Attempt) {
   const words = {
     ...{ host: '127.0.0.1', port, user, password, dbname: 'app' },
-    sslmode: clientTls === 'required' ? 'verify-full' : 'prefer',
+    sslmode: SSL_MODES[clientTls],
     ...(clientTls === 'required' ? { sslrootcert: files.ca } : {}),
     // Named, so that nothing of whoever runs the tests is used.
     sslcert: client === 'cert' ? files.clientCert : '/nowhere/client.crt',

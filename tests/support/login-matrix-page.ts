@@ -16,6 +16,13 @@ export interface Seen {
   readonly outcome: Outcome
 }
 
+/** A client that was refused before any node was asked. */
+export interface TurnedAway {
+  readonly what: string
+  readonly driver: Driver
+  readonly text: string
+}
+
 const HEAD = `# Which logins go together
 
 Every way to log in to Weir (rows) with every way in which a node asks Weir (columns), tried by three
@@ -34,7 +41,7 @@ Weir sends over TLS only; \`cert\` needs TLS and \`tls.nodesCertFile\`. Clients 
 \`verify-full\` where \`tls.mode\` is \`required\`.
 `
 
-export function writeMatrix(seen: readonly Seen[]): string {
+export function writeMatrix(seen: readonly Seen[], turnedAway: readonly TurnedAway[]): string {
   const texts: string[] = []
   const letterOf = (error: string): string => {
     const text = plain(error)
@@ -50,7 +57,19 @@ export function writeMatrix(seen: readonly Seen[]): string {
     ([table, titles]) => `## ${titles[0]}\n\n${also(titles.slice(1))}${table}`,
   )
   const refusals = texts.map((text, i) => `- **${String.fromCharCode(97 + i)}**: ${text}`)
-  return `${[HEAD, ...parts, '## The texts of refusals', refusals.join('\n')].join('\n')}\n`
+  const ends = ['## The texts of refusals\n', refusals.join('\n'), away(turnedAway)]
+  return `${[HEAD, ...parts, ...ends].join('\n')}\n`
+}
+
+function away(turnedAway: readonly TurnedAway[]): string {
+  const byWhat = new Map<string, Set<string>>()
+  for (const { what, text } of turnedAway) {
+    const short = plain(text)
+    byWhat.set(what, (byWhat.get(what) ?? new Set()).add(short))
+  }
+  const rows = [...byWhat].map(([what, texts]) => `| ${what} | ${[...texts].join('<br>')} |`)
+  const head = ['| what is wrong | every client hears |', '| --- | --- |']
+  return `\n## Turned away by Weir, before a node is asked\n\n${[...head, ...rows].join('\n')}`
 }
 
 function also(titles: readonly string[]): string {
