@@ -38,12 +38,6 @@ export class Rotation {
     })
   }
 
-  /** When the next former password ends; undefined when there is none. */
-  get nextEnd(): number | undefined {
-    const ends = [...this.#users.values()].flatMap(({ former }) => former.map((one) => one.until))
-    return ends.length === 0 ? undefined : Math.min(...ends)
-  }
-
   #also({ password, also = [] }: SecretEntry, turn: Turn | undefined, now: number): AlsoRight[] {
     const replaced =
       turn === undefined || turn.password === password

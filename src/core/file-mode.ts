@@ -11,7 +11,7 @@ export async function readersOf(path: string): Promise<string | undefined> {
 }
 
 /** @param mode permission bits as `stat` tells them */
-export function readersByMode(mode: number): string | undefined {
+function readersByMode(mode: number): string | undefined {
   if ((mode & 0o004) !== 0) return 'everybody on this machine'
   if ((mode & 0o040) !== 0) return 'the group of its owner'
   return undefined
