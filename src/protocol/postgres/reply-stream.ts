@@ -21,6 +21,12 @@ export class ReplyStream {
   /** Something was given out since the last boundary. */
   gave = false
 
+  /** Another reads from now on, who is given no end of a message that began before. */
+  begin(): void {
+    this.gave = false
+    if (this.left > 0) this.swallow = true
+  }
+
   /** Lets the message of `total` bytes pass to the client, or past it. A step: come again after it. */
   pass(total: number, swallow: boolean): ServerStep | undefined {
     const swallowed = swallow || this.abandoned

@@ -121,7 +121,7 @@ export class PostgresServerConversation implements ServerConversation, Replied {
 
   /** A client begins to use it. */
   begins(): void {
-    this.#stream.gave = false
+    this.#stream.begin()
   }
 
   get farewell(): Buffer {
