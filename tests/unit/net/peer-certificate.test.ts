@@ -33,6 +33,31 @@ describe('a client certificate', () => {
     expect((await shown('żółć, O=x')).commonName).toBe('żółć, O=x')
   })
 
+  it('with two common names has none', async () => {
+    const { certificate } = await issue(authority, {
+      purpose: 'client',
+      commonName: 'alice',
+      days: 1,
+    })
+    const real = new X509Certificate(certificate)
+    const two = { ...real.toLegacyObject(), subject: { CN: ['alice', 'root'] } }
+    const forged = Object.assign(Object.create(real) as X509Certificate, {
+      toLegacyObject: () => two,
+    })
+    for (const [name, value] of Object.entries({
+      subjectAltName: undefined,
+      fingerprint256: 'AA:BB',
+      subject: 'CN=alice\nCN=root',
+    })) {
+      Object.defineProperty(forged, name, { value })
+    }
+    expect(peerOf(forged)).toMatchObject({
+      commonName: undefined,
+      fingerprint: 'aabb',
+      subject: 'CN=alice, CN=root',
+    })
+  })
+
   it('has no alternative name that pretends to be two', async () => {
     expect((await shown('a', 'x, DNS:root')).names).toEqual(['x, DNS:root'])
   })
