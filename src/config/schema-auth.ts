@@ -55,7 +55,7 @@ const query = section(
   {
     user: text('the username of one of auth.secrets', {
       description: 'User who asks the node; its secret is one of auth.secrets.',
-      example: 'weir_auth',
+      example: 'auth_lookup',
     }),
     database: text('the name of a database', {
       description: 'Database in which the query runs.',
@@ -98,7 +98,7 @@ const query = section(
   {
     description:
       'Users that auth.secrets does not name are looked up on the node; then no password is stored here.',
-    example: 'user: weir_auth',
+    example: 'user: auth_lookup',
   },
 )
 
