@@ -181,7 +181,7 @@ tls:
   certFile: ${at('server.crt')}
   keyFile: ${at('server.key')}
 ${asks}
-psql "host=${host} sslmode=verify-full sslrootcert=${at('ca.crt')} channel_binding=prefer${own}"
+psql "host=${host} port=6432 sslmode=verify-full sslrootcert=${at('ca.crt')} channel_binding=prefer${own}"
 
 For development and tests: whoever has ca.key can make certificates that your clients believe.
 `

@@ -31,7 +31,7 @@ describe('weir cert', () => {
     const days = (Date.parse(server.validTo) - Date.now()) / 86_400_000
     expect(Math.round(days)).toBe(397)
     expect(out).toContain(`certFile: ${join(dir, 'server.crt')}`)
-    expect(out).toContain('psql "host=localhost sslmode=verify-full')
+    expect(out).toContain('psql "host=localhost port=6432 sslmode=verify-full')
     // What is written fits together.
     serverContext({ cert: await text('server.crt'), key: await text('server.key') })
   })
