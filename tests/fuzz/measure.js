@@ -103,7 +103,7 @@ function compile() {
 function run() {
   const env = { ...process.env, WEIR_FUZZ_OUTCOMES: asked.outcomes ? '1' : '' }
   if (asked.runs !== undefined) env.WEIR_FUZZ_RUNS = asked.runs
-  if (asked.seed !== undefined) env.WEIR_FUZZ_SEED = asked.seed
+  env.WEIR_FUZZ_SEED = asked.seed ?? 'random'
   if (asked.only !== undefined) env.WEIR_FUZZ_ONLY = asked.only
   if (asked.coverage !== undefined) env.NODE_V8_COVERAGE = join(built, 'coverage')
   const done = spawnSync(process.execPath, [join(built, 'out', 'drive.js')], {
