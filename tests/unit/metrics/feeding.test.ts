@@ -15,6 +15,10 @@ const source = readdirSync(src, { recursive: true, encoding: 'utf8' })
 const otherwise: Readonly<Record<string, RegExp>> = {
   'GeneralCounters.loopLag': /\.watchLoop\(/,
   'NodeCounters.response': /\.latency = counters\.response\b[\s\S]*latency\?\.record\(/,
+  'GeneralCounters.auditLines': /counts\.auditLines \+= /,
+  'GeneralCounters.auditLinesLost': /counts\.auditLinesLost\+\+/,
+  'GeneralCounters.auditFailing': /counts\.auditFailing = 1/,
+  'GeneralCounters.secretSourcesBroken': /counters\.secretSourcesBroken = /,
   'NodeCounters.cancels': /\.node\([^)]*\)\.cancels\+\+/,
 }
 
