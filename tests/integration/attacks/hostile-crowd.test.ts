@@ -11,14 +11,19 @@ import { KINDS, RUDE } from '../../soak/hostile/kinds.ts'
 import { HOSTILE_LIMITS } from '../../soak/hostile/limits.ts'
 import { randomOf } from '../../support/client-scripts.ts'
 import { connect, endClients, one } from '../../support/clients.ts'
-import { type House, startHouse } from '../../support/house.ts'
+import { freePorts, type House, startHouse } from '../../support/house.ts'
+import { scrape, sumOf } from '../../support/scrape.ts'
 import { ATTACK_PORTS } from './weir-before.ts'
 
 const SECONDS = Number(process.env.WEIR_HOSTILE_SECONDS ?? 20)
 
 let house: House
+let adminPort = 0
+/** What the crowd is there to bring about. */
+const ENDS = ['idle-in-transaction', 'message-timeout', 'protocol-error', 'send-timeout']
 
 beforeAll(async () => {
+  adminPort = await freePorts(1, ATTACK_PORTS)
   house = await startHouse({
     ports: ATTACK_PORTS,
     pool: 10,
@@ -32,6 +37,7 @@ beforeAll(async () => {
         ],
       },
       limits: HOSTILE_LIMITS,
+      admin: { port: adminPort },
     },
   })
   await house.ask(`create role ${RUDE} login password '${RUDE}'`)
@@ -54,6 +60,18 @@ it('does not reach those who behave, and leaves nothing behind', async () => {
   await new Promise((resolve) => setTimeout(resolve, SECONDS * 1_000))
   const everybody = () => [...crowd.tally.values()].every(({ begun }) => begun > 0)
   await until(everybody, 60_000, { what: 'one of each kind' })
+  const missing = async (): Promise<string[]> => {
+    const series = await scrape(adminPort)
+    const times = (reason: string): number =>
+      sumOf(series, 'weir_client_connections_closed_total', { reason })
+    return ENDS.filter((reason) => times(reason) === 0)
+  }
+  let left: string[] = []
+  await until(async () => {
+    left = await missing()
+    return left.length === 0
+  }, 90_000).catch(() => {})
+  expect(left, 'ends that nobody met').toEqual([])
   await crowd.end()
   await guests.end()
   const { statements, errors } = guests.look()

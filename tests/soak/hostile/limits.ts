@@ -5,7 +5,7 @@
 export const HOSTILE_LIMITS = {
   loginTimeout: '5s',
   idleClientTimeout: '20s',
-  idleInTransactionTimeout: '5s',
-  sendTimeout: '5s',
-  messageTimeout: '5s',
+  idleInTransactionTimeout: '2s',
+  sendTimeout: '2s',
+  messageTimeout: '2s',
 } as const
