@@ -45,8 +45,9 @@ export function checkTls({ tls, auth }: Draft, file: string, report: Report): vo
       )
     }
   }
-  if (auth.methods.includes('cert') && clientCertificates === 'off') {
-    report(['tls', 'clientCertificates'], 'optional or required, since auth.methods lists cert')
+  const single = (auth.users ?? []).flatMap(({ methods = [] }) => methods)
+  if ([...auth.methods, ...single].includes('cert') && clientCertificates === 'off') {
+    report(['tls', 'clientCertificates'], 'optional or required, since cert is among the methods')
   }
   for (const [i, { name, user }] of certificateUsers.entries()) {
     const stars = name.split('*').length - 1

@@ -326,9 +326,11 @@ auth: { secrets: [{ username: app, password: a }, { username: app, password: b }
     expect(
       problems(`mode: allowed, ${pair}, clientCertificates: required, clientCaFile: "${pem}"`),
     ).toEqual(['tls.mode: got "allowed", want required, since tls.clientCertificates is required'])
-    expect(problems(`mode: allowed, ${pair}`, 'methods: [cert]')).toEqual([
-      'tls.clientCertificates: got nothing, want optional or required, since auth.methods lists cert',
-    ])
+    for (const auth of ['methods: [cert]', 'users: [{ name: app, methods: [cert] }]']) {
+      expect(problems(`mode: allowed, ${pair}`, auth)).toEqual([
+        'tls.clientCertificates: got nothing, want optional or required, since cert is among the methods',
+      ])
+    }
     expect(
       problems('certificateUsers: [{ name: "*@*", user: a }, { name: a, user: "*" }]'),
     ).toEqual([
