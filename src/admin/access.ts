@@ -3,8 +3,8 @@
  * order always needs one who may operate; without users only this machine is answered, but for what
  * `admin.open` names. No answer tells whether a user exists.
  */
-import { BlockList, isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { isLoopbackAddress } from '../core/address-list.ts'
 import { sourceOf } from '../core/source-address.ts'
 import type { AdminRole, AdminUsers, Who } from './users.ts'
 
@@ -54,15 +54,9 @@ export type Entry =
       readonly tried: boolean
     }
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
 /** Whether a peer's address is of this machine. */
 export function isLocal(address: string | undefined): boolean {
-  const family = isIP(address ?? '')
-  // A dual-stack socket shows 127.0.0.1 as ::ffff:127.0.0.1, and the list knows.
-  return family !== 0 && LOOPBACK.check(address!, family === 4 ? 'ipv4' : 'ipv6')
+  return address !== undefined && isLoopbackAddress(address)
 }
 
 /** Whether a request may go on to the route that it was found to mean. */
