@@ -35,6 +35,13 @@ export function driverStream(opener: Opener, login: DriverLogin): Duplex {
   const giveUp = new AbortController()
   let link: Link | undefined
   let hello: Buffer | undefined
+  let finished = false
+  /** Nothing more will be read; with both ends over, the driver hears of the close. */
+  const finish = (): void => {
+    if (finished) return
+    finished = true
+    stream.push(null)
+  }
   const begin = (ready: LoggedIn): void => {
     link = ready.link
     hello = helloOf(ready)
@@ -45,7 +52,7 @@ export function driverStream(opener: Opener, login: DriverLogin): Duplex {
       },
       drained: () => {},
       closed: (error) => {
-        if (error === undefined) stream.push(null)
+        if (error === undefined) finish()
         else stream.destroy(error)
       },
     }
@@ -70,6 +77,7 @@ export function driverStream(opener: Opener, login: DriverLogin): Duplex {
     final: (done) => {
       link?.end()
       link = undefined
+      finish()
       done()
     },
     destroy: (error, done) => {
