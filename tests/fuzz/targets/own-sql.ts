@@ -6,6 +6,7 @@
 import { loadModule, parseSync } from 'libpg-query'
 import { listenSql } from '../../../src/protocol/postgres/listener.ts'
 import { actingSql, differenceSql } from '../../../src/protocol/postgres/settings.ts'
+import { Lexer, TOKEN } from '../../../src/protocol/postgres/sql/lexer.ts'
 import { decode } from '../../../src/wire/postgres/text.ts'
 import type { Target } from '../../support/fuzz.ts'
 import type { Draw } from '../../support/fuzz-draw.ts'
@@ -139,6 +140,7 @@ function check({ from, to, channel }: Case): string {
     compare([...first, ...resets, ...sets], seen, sql)
   }
   const end = actingSql(after)
+  for (const text of [sql, end, listenSql(channel)]) clear(text)
   if (end !== '') {
     const due = identities
       .filter((name) => after.has(name))
@@ -149,6 +151,13 @@ function check({ from, to, channel }: Case): string {
   if (channel !== '')
     compare([`ListenStmt ${cut(channel)}`], statementsIn(listenSql(channel)) ?? [], channel)
   return `${seen === undefined ? 'refused' : Math.min(4, seen.length)}, ${end === '' ? '' : 'acting'}`
+}
+
+/** Strings end in one place only, also where `standard_conforming_strings` is off. */
+function clear(sql: string): void {
+  const lexer = new Lexer(Buffer.from(sql))
+  while (lexer.next() !== TOKEN.END);
+  if (lexer.ambiguous) throw new Error(`two ways to read: ${sql}`)
 }
 
 function sortedWords(one: string): string {
