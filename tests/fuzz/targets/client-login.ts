@@ -126,6 +126,29 @@ interface Case {
   pieces: number[]
 }
 
+function oddFirst(draw: Draw): Move & { do: 'sasl-first' } {
+  return {
+    do: 'sasl-first',
+    mechanism: draw.pick(['SCRAM-SHA-256', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1', '']),
+    header: draw.pick([
+      ...['n,,', 'y,,', 'p=tls-server-end-point,,', 'p=tls-unique,,', 'n,a=app,', ',,', ''],
+    ]),
+    extra: draw.pick(['', ',x=1', ',m=1', ',,', ',r=second']),
+    length: draw.pick([0, -1, 1, 0x7fff_ffff, -0x8000_0000]),
+  }
+}
+
+function oddFinal(draw: Draw): Move & { do: 'sasl-final' } {
+  return {
+    do: 'sasl-final',
+    user: draw.pick(USERS),
+    password: draw.pick(PASSWORDS),
+    channel: draw.pick(CHANNELS),
+    proof: draw.pick(['own', 'zeros', 'stored-key', 'server-signature', 'short', 'none']),
+    extra: draw.pick(['', ',x=1', ',p=AAAA', ',r=x']),
+  }
+}
+
 function makeMove(draw: Draw): Move {
   return draw.way<Move>(
     [
@@ -146,29 +169,8 @@ function makeMove(draw: Draw): Move {
         ]),
       }),
     ],
-    [
-      6,
-      () => ({
-        do: 'sasl-first',
-        mechanism: draw.pick(['SCRAM-SHA-256', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1', '']),
-        header: draw.pick([
-          ...['n,,', 'y,,', 'p=tls-server-end-point,,', 'p=tls-unique,,', 'n,a=app,', ',,', ''],
-        ]),
-        extra: draw.pick(['', ',x=1', ',m=1', ',,', ',r=second']),
-        length: draw.pick([0, -1, 1, 0x7fff_ffff, -0x8000_0000]),
-      }),
-    ],
-    [
-      8,
-      () => ({
-        do: 'sasl-final',
-        user: draw.pick(USERS),
-        password: draw.pick(PASSWORDS),
-        channel: draw.pick(CHANNELS),
-        proof: draw.pick(['own', 'zeros', 'stored-key', 'server-signature', 'short', 'none']),
-        extra: draw.pick(['', ',x=1', ',p=AAAA', ',r=x']),
-      }),
-    ],
+    [6, () => oddFirst(draw)],
+    [8, () => oddFinal(draw)],
     [
       3,
       () => ({
@@ -217,8 +219,10 @@ function likely(draw: Draw, methods: Case['methods'], iamAuth: Case['iamAuth']):
   const mechanism = plus ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256'
   const channel = plus ? draw.pick([bound, boundWrong]) : header === 'n,,' ? 'biws' : 'eSws'
   const scram: Move[] = [
-    { do: 'sasl-first', mechanism, header, extra: '', length: 0 },
-    { do: 'sasl-final', user, password, channel, proof: 'own', extra: '' },
+    draw.maybe(12) ? oddFirst(draw) : { do: 'sasl-first', mechanism, header, extra: '', length: 0 },
+    draw.maybe(12)
+      ? { ...oddFinal(draw), user, password }
+      : { do: 'sasl-final', user, password, channel, proof: 'own', extra: '' },
   ]
   const clear: Move[] = draw.maybe(50)
     ? [{ do: 'password', text: password }]

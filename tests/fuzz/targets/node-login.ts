@@ -112,34 +112,29 @@ const COUNTS = [
 
 const OFFERS = [['SCRAM-SHA-256'], ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'], ['SCRAM-SHA-256-PLUS']]
 
+function oddContinue(draw: Draw): Move & { do: 'continue' } {
+  return {
+    do: 'continue',
+    nonce: draw.pick(['carried', 'same', 'other', 'comma']),
+    salt: draw.pick([SALT.toString('base64'), '', 'AAAA', 'not base64!', 'QQ=', 'A'.repeat(4_000)]),
+    count: draw.pick(COUNTS),
+    extra: draw.pick(['', ',x=1', ',m=1', ',i=1']),
+  }
+}
+
+function oddFinal(draw: Draw): Move & { do: 'final' } {
+  return {
+    do: 'final',
+    knows: draw.maybe(30),
+    as: draw.pick(['signature', 'error', 'short', 'client-proof']),
+  }
+}
+
 function makeMove(draw: Draw): Move {
   return draw.way<Move>(
     [4, () => ({ do: draw.pick(['ok', 'ready', 'key', 'notice', 'md5', 'cleartext'] as const) })],
-    [
-      3,
-      () => ({
-        do: 'continue',
-        nonce: draw.pick(['carried', 'same', 'other', 'comma']),
-        salt: draw.pick([
-          SALT.toString('base64'),
-          '',
-          'AAAA',
-          'not base64!',
-          'QQ=',
-          'A'.repeat(4_000),
-        ]),
-        count: draw.pick(COUNTS),
-        extra: draw.pick(['', ',x=1', ',m=1', ',i=1']),
-      }),
-    ],
-    [
-      3,
-      () => ({
-        do: 'final',
-        knows: draw.maybe(30),
-        as: draw.pick(['signature', 'error', 'short', 'client-proof']),
-      }),
-    ],
+    [3, () => oddContinue(draw)],
+    [3, () => oddFinal(draw)],
     [
       2,
       () => ({
@@ -204,14 +199,16 @@ function likely(draw: Draw, asks: boolean): Move[] {
       6,
       () => [
         { do: 'sasl', mechanisms: draw.pick(OFFERS) },
-        {
-          do: 'continue',
-          nonce: 'carried',
-          salt: SALT.toString('base64'),
-          count: '4096',
-          extra: '',
-        },
-        { do: 'final', knows: draw.maybe(50), as: 'signature' },
+        draw.maybe(15)
+          ? oddContinue(draw)
+          : {
+              do: 'continue',
+              nonce: 'carried',
+              salt: SALT.toString('base64'),
+              count: '4096',
+              extra: '',
+            },
+        draw.maybe(15) ? oddFinal(draw) : { do: 'final', knows: draw.maybe(50), as: 'signature' },
       ],
     ],
     [1, () => [{ do: 'md5' }]],
