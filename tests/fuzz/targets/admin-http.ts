@@ -35,7 +35,9 @@ interface Case {
   damage: number[] | undefined
 }
 
-let orders = 0
+/** Nodes that orders named: each case names one of its own, since an order may outlive its connection. */
+const ordered: (string | undefined)[] = []
+let cases = 0
 let admin: Admin | undefined
 let now = 0
 
@@ -63,12 +65,12 @@ async function started(): Promise<Admin> {
     metrics: async () => '# HELP x y\n',
     ready: () => ({ ready: true, why: 'node-1 is the writer' }),
     commands: {
-      pause: async () => {
-        orders++
+      pause: async ({ node }) => {
+        ordered.push(node)
         return {} as never
       },
-      resume: () => {
-        orders++
+      resume: ({ node }) => {
+        ordered.push(node)
         return { ended: [] }
       },
       writer: async () => null,
@@ -177,8 +179,9 @@ function credentials(shows: Shows): string | undefined {
   }
 }
 
-function bytesOf(request: Request, port: number): string {
-  const { method, path, version, hosts, shows, headers, length, body } = request
+function bytesOf(request: Request, port: number, node: string): string {
+  const { method, path, version, hosts, shows, headers, length } = request
+  const body = request.body === '{}' ? JSON.stringify({ node }) : request.body
   const lines = [`${method} ${path} ${version}`]
   for (const host of hosts) lines.push(`Host: ${host === 'here' ? `127.0.0.1:${port}` : host}`)
   const authorization = credentials(shows)
@@ -216,11 +219,14 @@ function answerTo(bytes: Buffer, port: number): Promise<string> {
 
 async function check({ requests, damage }: Case): Promise<string> {
   const { port } = await started()
-  const plain = Buffer.from(requests.map((request) => bytesOf(request, port)).join(''), 'latin1')
+  const node = `case-${cases++}`
+  const plain = Buffer.from(
+    requests.map((request) => bytesOf(request, port, node)).join(''),
+    'latin1',
+  )
   const bytes = damage === undefined ? plain : tamper(new Draw(damage), plain)
-  const before = orders
   const answer = await answerTo(bytes, port)
-  const given = orders - before
+  const given = ordered.filter((named) => named === node).length
   const mayOrder = requests.some(({ shows }) => shows.startsWith('operate'))
   const mayLook = mayOrder || requests.some(({ shows }) => shows === 'view')
   if (given > 0 && !mayOrder) throw new Error('an order was carried out for nobody')
