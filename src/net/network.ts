@@ -155,11 +155,7 @@ export class Network {
    * Client side of TLS on `link`. A session is never resumed: the certificate is verified each time.
    * Rejects with why there is no channel; the link is gone then.
    */
-  connectTls(
-    link: Link,
-    options: tls.ConnectionOptions,
-    timeoutMs: number,
-  ): Promise<TlsConnected> {
+  connectTls(link: Link, options: tls.ConnectionOptions, timeoutMs: number): Promise<TlsConnected> {
     const socket = tls.connect({ ...options, socket: link.detach() })
     return settle(socket, 'secureConnect', timeoutMs, () => ({
       link: this.#linkOn(socket),

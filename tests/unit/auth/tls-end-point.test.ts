@@ -16,7 +16,10 @@ async function certificate(algorithm: { name: string; [more: string]: unknown })
         privateKey: await subtle.importKey('pkcs8', pkcs8, params, true, ['sign']),
         publicKey: await subtle.importKey('spki', spki, params, true, ['verify']),
       }
-    : await subtle.generateKey(algorithm as unknown as webcrypto.EcKeyGenParams, true, ['sign', 'verify'])
+    : await subtle.generateKey(algorithm as unknown as webcrypto.EcKeyGenParams, true, [
+        'sign',
+        'verify',
+      ])
   const made = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: '01',
