@@ -259,6 +259,8 @@ export interface GreetingMachine {
   readonly user: string | undefined
   /** How the client was asked to prove itself, once that is decided; for the audit. */
   readonly proof: LoginProof | undefined
+  /** The client has sent its proof, and was not told yet whether it is right. */
+  readonly judging?: boolean
   push(chunk: Buffer): void
   next(): GreetStep
   /** The link is encrypted now, and this is known of it. */
@@ -321,7 +323,7 @@ export interface GreetOptions {
   readonly secure: boolean
   /** Where the client came from; undefined: a Unix socket. */
   readonly address?: string | undefined
-  /** Asked before a client has to prove anything: why `user` may not come in, if so. */
+  /** Why `user` may not come in, if so: asked before any proof, and again before one is answered. */
   admit?(user: string): { reason: EntryRefusal; error: WeirError } | undefined
 }
 

@@ -39,6 +39,8 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
   #handshake: Handshake<TlsAccepted> | undefined
   /** Waits for its turn to go on. */
   #queued = false
+  /** The greeting can take nothing more until it has found something out. */
+  #waiting = false
   /** What to do with the welcome that has come. */
   #goOn: (() => void) | undefined
   /** What the client sent on while its welcome was being fetched; its session begins with it. */
@@ -60,7 +62,7 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
       address,
       admit: (user) => strange ?? door.guard.tooManyFailures(address, user) ?? this.#noRoom(),
     })
-    this.#greeting.onReady = () => this.#pull()
+    this.#greeting.onReady = () => this.#found()
     this.#deadline = new Deadline(() => this.refuse('login-timeout', TOO_SLOW))
     this.rooms.wheel.arm(this.#deadline, door.loginTimeoutMs)
     link.receiver = this
@@ -115,15 +117,31 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
       this.#guarded(this.#goOn)
       return
     }
+    if (!this.#waiting) this.#hear()
+    this.#pull()
+  }
+
+  /** What it waited for is known, and what was said meanwhile can be taken. */
+  #found(): void {
+    if (this.#over) return
+    this.#waiting = false
+    this.#hear()
+    this.#pull()
+  }
+
+  #hear(): void {
     this.#earlyBytes = 0
     this.link.resume()
-    this.#pull()
   }
 
   closed(): void {
     if (this.#over) return
-    noteGone(this)
-    this.#end()
+    // A right proof is answered at once: whoever need not hear the rest may not guess for nothing.
+    if (this.#greeting.judging === true) this.#refused('auth-failed', LEFT_UNJUDGED, undefined)
+    else {
+      noteGone(this)
+      this.#end()
+    }
   }
 
   drained(): void {}
@@ -147,7 +165,9 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
       const step = this.#greeting.next()
       switch (step.kind) {
         case 'starved':
+          return
         case 'waiting':
+          this.#waiting = true
           return
         case 'answer':
           this.link.write(step.bytes)
@@ -269,7 +289,9 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
   #refused(reason: string, message: string, bytes: Buffer | undefined): void {
     if (bytes !== undefined) this.link.write(bytes)
     noteRefused(this, reason, message)
-    if (failsProof(reason)) this.door.guard.failed(this.link.remoteAddress, this.user)
+    if (failsProof(reason) || this.#greeting.judging === true) {
+      this.door.guard.failed(this.link.remoteAddress, this.user)
+    }
     this.#end()
     this.link.end()
   }
@@ -287,6 +309,8 @@ function reasonOf({ code, sqlstate }: WeirError): TurnedAway['reason'] {
   if (code === 'WEIR_AUDIT') return 'audit'
   return sqlstate === '53300' ? 'too-many-clients' : 'draining'
 }
+
+const LEFT_UNJUDGED = 'it left before it was told whether its proof was right'
 
 const TOO_SLOW = new WeirError('WEIR_LOGIN_TIMEOUT', 'canceling authentication due to timeout', {
   sqlstate: '08P01',

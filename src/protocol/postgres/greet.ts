@@ -8,7 +8,7 @@
  */
 import type { Verifier } from '../../auth/credential.ts'
 import type { LoginProof } from '../../core/audit.ts'
-import { Machine, type Moves } from '../../core/machine.ts'
+import { Machine } from '../../core/machine.ts'
 import { BARE_CHANNEL, type SecureChannel } from '../../core/secure-channel.ts'
 import { authenticationOk, negotiateProtocolVersion } from '../../wire/postgres/backend.ts'
 import { FRONTEND } from '../../wire/postgres/codes.ts'
@@ -38,6 +38,7 @@ import {
   refuseWithoutTls,
 } from './greet-refusal.ts'
 import { readStartupRequest, type StartupRequest } from './greet-startup.ts'
+import { MOVES, type State } from './greet-states.ts'
 import type {
   AuthMethod,
   ClearMethod,
@@ -47,19 +48,6 @@ import type {
   Refused,
 } from './greet-step.ts'
 import { LoginInbox } from './login-inbox.ts'
-
-type State = 'first' | 'upgrade' | 'handshake' | 'lookup' | 'proof' | 'judging' | 'proved' | 'over'
-
-const MOVES: Moves<State> = {
-  first: ['upgrade', 'handshake', 'lookup', 'over'],
-  upgrade: ['handshake', 'over'],
-  handshake: ['first', 'over'],
-  lookup: ['proof', 'proved', 'over'],
-  proof: ['judging', 'proved', 'over'],
-  judging: ['proved', 'over'],
-  proved: ['over'],
-  over: [],
-}
 
 const STARVED: GreetStep = { kind: 'starved' }
 const WAITING: GreetStep = { kind: 'waiting' }
@@ -114,6 +102,11 @@ export class Greeting {
     if (method === undefined) return undefined
     const tokenKey = this.#clear?.tokenKey
     return tokenKey === undefined ? { method } : { method, tokenKey }
+  }
+
+  /** A proof has come, and whether it is right is being found out. */
+  get judging(): boolean {
+    return this.#machine.state === 'judging'
   }
 
   /** TLS is up, and `channel` is known of it; from now on `push` takes what came out of it. */
@@ -228,8 +221,8 @@ export class Greeting {
       return this.#refuse(refusal(reason, fields))
     }
     this.#request = request
-    const away = this.#options.admit?.(request.user)
-    if (away !== undefined) return this.#refuse(refuseEntry(away.reason, away.error))
+    const away = this.#away()
+    if (away !== undefined) return away
     const uncertified = certificateFault(this.#certified())
     if (uncertified !== undefined) return this.#refuse(uncertified)
     this.#machine.to('lookup')
@@ -317,6 +310,8 @@ export class Greeting {
     if (this.#second !== undefined) return this.#proofSaid(this.#second)
     const verdict = this.#clear?.verdict
     if (verdict === undefined) return WAITING
+    const away = this.#away()
+    if (away !== undefined) return away
     if (verdict.kind === 'refused') return this.#refuse(verdict.refused)
     this.#method = verdict.method
     this.#machine.to('proved')
@@ -346,7 +341,20 @@ export class Greeting {
     return this.#proofSaid(proof.take(frame.body))
   }
 
+  /**
+   * Asked again before a proof is answered, right or wrong: others who came at the same time may have
+   * failed too often since.
+   */
+  #away(): GreetStep | undefined {
+    const away = this.#options.admit?.(this.#request!.user)
+    return away && this.#refuse(refuseEntry(away.reason, away.error))
+  }
+
   #proofSaid(step: ProofStep): GreetStep {
+    if (step.kind === 'proved' || step.kind === 'wrong') {
+      const away = this.#away()
+      if (away !== undefined) return away
+    }
     switch (step.kind) {
       case 'answer':
         return step

@@ -146,6 +146,10 @@ class Greeter implements GreetingMachine {
     return this.#greeting.proof
   }
 
+  get judging(): boolean {
+    return this.#greeting.judging
+  }
+
   secured(channel: SecureChannel): void {
     this.#greeting.secured(channel)
   }

@@ -302,3 +302,41 @@ it('who asks for an endpoint that it may not use is refused there, though it may
   expect([visitor.said, visitor.ended]).toEqual(['28000', true])
   expect(counters.refused.snapshot()).toMatchObject({ address: 1 })
 })
+
+it('who goes on talking while it has to wait is not read from beyond a bound, until it need not wait', async () => {
+  let heard = 0
+  const machine = {
+    ...greet({} as GreetOptions),
+    push: (chunk: Buffer) => {
+      heard += chunk.length
+    },
+    next: () => ({ kind: 'waiting' }),
+  }
+  const { come } = doorWith({ introduced: () => machine })
+  const visitor = come()
+  visitor.speak('hello')
+  for (let i = 0; i < 20; i++) {
+    if (visitor.reading) visitor.speak('x'.repeat(16_384))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(visitor.reading).toBe(false)
+  expect(heard).toBeLessThan(100_000)
+  machine.onReady()
+  expect(visitor.reading).toBe(true)
+})
+
+it('who leaves before it is told that its proof was wrong has failed all the same', () => {
+  const now = () => 0
+  const failures = new AuthFailures({ most: 1, windowMs: 60_000, backoffMs: 4_000, now })
+  const introduced = () => ({
+    ...greet({} as GreetOptions),
+    judging: true,
+    next: () => ({ kind: 'waiting' }),
+  })
+  const { come, counters } = doorWith({ introduced, guard: guardWith({ failures }) })
+  const guesser = come('192.0.2.1')
+  guesser.speak('a proof')
+  guesser.leave()
+  expect(counters.refused.snapshot()).toMatchObject({ 'auth-failed': 1 })
+  expect(failures.refusedFor('192.0.2.1', 'weir')).toBeGreaterThan(0)
+})

@@ -1,11 +1,12 @@
 /** Logins by what a client sends in clear inside TLS: tokens, and passwords where a token would do too. */
 import { describe, expect, it } from 'vitest'
-import { md5Hash } from '../../../src/auth/md5.ts'
+import { md5Hash, md5Response } from '../../../src/auth/md5.ts'
 import { deriveKeys, formatVerifier } from '../../../src/auth/scram-keys.ts'
 import { Secrets } from '../../../src/auth/secrets.ts'
 import { makeToken } from '../../../src/auth/token-signing.ts'
 import { Tokens } from '../../../src/auth/tokens.ts'
 import type { IamAuth } from '../../../src/auth/user-rules.ts'
+import { WeirError } from '../../../src/core/errors.ts'
 import { until } from '../../../src/core/until.ts'
 import { Greeting } from '../../../src/protocol/postgres/greet.ts'
 import type { GreetingOptions, GreetStep } from '../../../src/protocol/postgres/greet-step.ts'
@@ -198,5 +199,29 @@ describe('what comes while a token is judged', () => {
     await until(() => ready, 10_000, { what: 'the token to be judged' })
     expect(greeting.next().kind).toBe('answer')
     expect(greeting.next()).toMatchObject({ rest: Buffer.from('more and more') })
+  })
+})
+
+describe('who has failed too often by the time its proof is answered', () => {
+  const error = new WeirError('WEIR_AUTH_FAILURES', 'too many', { sqlstate: '53300' })
+  const away = { reason: 'auth-failures', error } as const
+
+  it.each(['s3cret', 'wrong'])('is told that, whether it was right or not (%s)', async (text) => {
+    let asked = 0
+    const admit = () => (asked++ === 0 ? undefined : away)
+    const step = await sent(begun('enabled', 'app', { admit }), text)
+    expect(refused(step)).toEqual(['auth-failures', '53300', 'too many'])
+  })
+
+  it.each(['s3cret', 'wrong'])('is told so too when it proves itself by md5 (%s)', (text) => {
+    let asked = 0
+    const admit = () => (asked++ === 0 ? undefined : away)
+    const greeting = begun('disabled', 'app', { admit, methods: ['md5'] })
+    const step = greeting.next()
+    if (step.kind !== 'answer') throw new Error(`${step.kind} instead of a question`)
+    const question = readAuthentication(step.bytes.subarray(5))
+    if (question.kind !== 'md5') throw new Error(`asked for ${question.kind}`)
+    greeting.push(passwordMessage(md5Response(md5Hash(text, 'app'), question.salt)))
+    expect(refused(greeting.next())[0]).toBe('auth-failures')
   })
 })
