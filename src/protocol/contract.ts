@@ -162,6 +162,8 @@ export interface ServerConversation extends RideServer {
   keep(): void
   /** True when replies are owed. */
   readonly owing: boolean
+  /** Counts up with every request that is answered. */
+  readonly answered: number
   /** A request that its client had sent whole is not answered yet, and will be without more bytes. */
   readonly unfinished: boolean
   /** What a cancel request would hit now. */

@@ -25,7 +25,7 @@ import { Riding } from './riding.ts'
 import { handBack, type Rooms, type ServerRoute } from './rooms.ts'
 import { bookBegin, bookLeave, bookLoss } from './session-books.ts'
 import { CANCELLED_WHILE_WAITING, farewell, INTERNAL, sessionLost } from './session-errors.ts'
-import { isDawdling, isQuiet, MOVES, type SessionState } from './session-state.ts'
+import { type AsServed, isQuiet, MOVES, type SessionState } from './session-state.ts'
 import { termsOf } from './session-terms.ts'
 import { SessionWatch } from './session-watch.ts'
 import type { Session } from './sessions.ts'
@@ -231,7 +231,7 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
       this.#pump()
       const { waitingBytes } = this.#conversation
       if (waitingBytes > 0) this.#conversation.keep()
-      this.#rooms.halves.note(this, waitingBytes)
+      this.#rooms.halves.note(this, this.#rooms.held.holds(this) ? 0 : waitingBytes)
     } catch (error) {
       // Our bug: this session can no longer be trusted, all others can.
       this.#rooms.log.error({ client: this.id, error }, 'BUG: a client session failed')
@@ -372,8 +372,8 @@ export class ClientSession implements Session, Receiver, Holder, Borrower {
     return this.#pausedForServer || this.#waits()
   }
 
-  get dawdles(): boolean {
-    return this.#lease !== undefined && isDawdling(this.#lease.conversation)
+  get served(): AsServed | undefined {
+    return this.#lease?.conversation
   }
 
   closed(error: Error | undefined): void {

@@ -28,7 +28,7 @@ export class HalfMessages {
     return this.#total
   }
 
-  /** So much of a message of `client` is here now. */
+  /** So much of a message of `client` is here now, which does not wait for us. */
   note(client: HalfHeard, bytes: number): void {
     if (bytes <= SHORT || client.state === 'closed') {
       if (this.#of.size > 0) this.forget(client)

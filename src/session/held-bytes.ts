@@ -35,6 +35,11 @@ export class HeldBytes {
     if (bytes > MOST_OF_ONE || this.#total > this.most) client.link.pause()
   }
 
+  /** Whether something is held for it. */
+  holds(client: Held): boolean {
+    return this.#total > 0 && this.#of.has(client)
+  }
+
   /** It waits no longer, and is read from again. */
   release(client: Held): void {
     this.forget(client)

@@ -13,7 +13,7 @@ export const MOVES: Moves<SessionState> = {
   closed: [],
 }
 
-type AsServed = Pick<ServerConversation, 'owing' | 'status'>
+export type AsServed = Pick<ServerConversation, 'owing' | 'status' | 'answered'>
 
 /** No transaction is open and no answer is owed. */
 export function isQuiet({ owing, status }: AsServed): boolean {

@@ -10,6 +10,7 @@ import type { ClientConversation, Protocol } from '../protocol/contract.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { RequestWatch } from './request-watch.ts'
 import { STATEMENT_CANCELLED } from './session-errors.ts'
+import { type AsServed, isDawdling } from './session-state.ts'
 
 /** How long each may last, milliseconds; Infinity for ever. */
 export interface Timeouts {
@@ -35,8 +36,8 @@ export interface Watched {
   readonly lastActive: number
   /** Waiting, in a transaction, or owed an answer. */
   readonly busy: boolean
-  /** In a transaction in which nothing is under way. */
-  readonly dawdles: boolean
+  /** By the server connection that it is lent now. */
+  readonly served: AsServed | undefined
   /** It is not read from, because others are not ready for it. */
   readonly heldUp: boolean
   /** It was given half a message. */
@@ -73,7 +74,11 @@ export class SessionWatch implements Deadline {
   #said: Said
   #requests: Sent
   #beganAt = 0
-  /** `sentAt` of the request that was cancelled. */
+  /** For `#newRequest`: what was worked on at the last look, and since when. */
+  #sentAt = 0
+  #answered: number | undefined
+  #since = 0
+  /** `#since` of the request that was cancelled. */
   #cancelled = 0
   #half: number | undefined
   #halfSince = 0
@@ -117,8 +122,8 @@ export class SessionWatch implements Deadline {
   /** Who listens is silent for as long as it is told nothing. */
   #silence(now: number): number {
     const { idleMs, idleInTransactionMs } = this.#rooms.timeouts
-    const { lastActive, busy, dawdles, channels } = this.#client
-    if (busy ? !dawdles : channels.size > 0) return Infinity
+    const { lastActive, busy, channels } = this.#client
+    if (busy ? !this.#dawdles : channels.size > 0) return Infinity
     const left = (busy ? idleInTransactionMs : idleMs) - (now - lastActive)
     if (left <= 0) this.#cut(busy ? 'idle-in-transaction' : 'idle-timeout')
     return left
@@ -131,21 +136,44 @@ export class SessionWatch implements Deadline {
   /** Cancels what has run for too long, and cuts its client when that was of no use. */
   #statement(now: number): number {
     const { statementMs } = this.#rooms.timeouts
-    const { sentAt } = this.#requests
-    if (sentAt === 0) return Infinity
-    const left = statementMs - (now - sentAt)
-    if (left > 0) return left
-    if (this.#cancelled === sentAt) {
+    if (statementMs === Infinity) return Infinity
+    const news = this.#newRequest(now)
+    if (this.#sentAt === 0) return Infinity
+    const left = statementMs - (now - this.#since)
+    if (left > 0 || news) return left
+    if (this.#cancelled === this.#since) {
       if (left + CANCEL_MS <= 0) this.#cut('statement-timeout')
       return left + CANCEL_MS
     }
     if (this.#over) return left
-    this.#cancelled = sentAt
+    this.#cancelled = this.#since
     const client = this.#client
     // Between two halves of a message nothing may stand.
     if (!client.midMessage) client.link.write(this.#rooms.protocol.warning(STATEMENT_CANCELLED))
     void client.cancel()
     return CANCEL_MS
+  }
+
+  /**
+   * True when another request is worked on than at the last look. Of those that were sent ahead of
+   * others' answers nobody has noted when the node began with them: they count from this look, so
+   * one is cut up to a whole timeout late, and none early.
+   */
+  #newRequest(now: number): boolean {
+    const { sentAt } = this.#requests
+    const answered = this.#client.served?.answered
+    const sent = sentAt !== this.#sentAt
+    const another = sent || answered !== this.#answered
+    if (another) this.#since = sent ? sentAt : now
+    this.#sentAt = sentAt
+    this.#answered = answered
+    return another
+  }
+
+  /** In a transaction in which nothing is under way. */
+  get #dawdles(): boolean {
+    const { served } = this.#client
+    return served !== undefined && isDawdling(served)
   }
 
   #message(now: number): number {
@@ -166,10 +194,10 @@ export class SessionWatch implements Deadline {
    */
   #halfMessage(): number | undefined {
     const { waitingBytes, leftBytes } = this.#said
-    const { link, busy, dawdles, heldUp } = this.#client
+    const { link, busy, heldUp } = this.#client
     if (heldUp) return undefined
     if (leftBytes > 0) return link.bytesRead - waitingBytes + leftBytes
-    if (waitingBytes === 0 || (busy && !dawdles)) return undefined
+    if (waitingBytes === 0 || (busy && !this.#dawdles)) return undefined
     return link.bytesRead - waitingBytes
   }
 

@@ -99,6 +99,8 @@ export class Ledger {
   #flows: number[] = []
   /** `FLOW` of the batch at hand as far as it was answered; `RAN` when that was any Execute. */
   passed = 0
+  /** Counts up with each ReadyForQuery. */
+  answered = 0
   #head = 0
   /** Entries lie in [head, end); the arrays keep their size, because shrinking one is slow. */
   #end = 0

@@ -16,6 +16,7 @@ export class PassingConversation implements ServerConversation {
   readonly quietError: WeirError | undefined
   /** Nobody knows what runs; a cancel that finds nothing does no harm. */
   readonly owing = true
+  readonly answered = 0
   readonly unfinished = false
   readonly cancelTarget = 'client'
   readonly midMessage = false

@@ -242,6 +242,7 @@ export class Replies {
     const answered = head === OWED.ASK ? ledger.headUndo?.answer : undefined
     ledger.shift()
     ledger.passed = 0
+    ledger.answered++
     stream.advance()
     if (answered !== undefined) {
       const row = this.#row

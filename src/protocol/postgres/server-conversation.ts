@@ -91,6 +91,10 @@ export class PostgresServerConversation implements ServerConversation, Replied {
     return !this.ledger.empty
   }
 
+  get answered(): number {
+    return this.ledger.answered
+  }
+
   get unfinished(): boolean {
     return !this.ledger.copyIn && this.ledger.readyOwed > 0
   }

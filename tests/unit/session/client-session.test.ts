@@ -99,3 +99,34 @@ it('a bug that a message brings out costs that session its connection, and nobod
   expect(other.server.closed).toBe(false)
   expect(said()).toContain('XX000')
 })
+
+it('a client that always has a request sent ahead is not cancelled while each is answered in time', () => {
+  const { house, link, serverLink, session, said } = table({ timeouts: { statementMs: 2_000 } })
+  const second = (): void => {
+    house.clock.advance(1_000)
+    house.wheel.turn()
+  }
+  link.deliver(query("load 'x'"))
+  for (let i = 0; i < 20; i++) {
+    link.deliver(query("load 'y'"))
+    second()
+    serverLink.deliver(Buffer.concat([commandComplete('LOAD'), readyForQuery('I')]))
+  }
+  expect([session.state, house.counters.cancels]).toEqual(['leased', 0])
+  // The last one runs on.
+  for (let i = 0; i < 5; i++) second()
+  expect(house.counters.cancels).toBe(1)
+  house.turn.flush()
+  expect(said()).toContain('statement timeout of the proxy')
+})
+
+it('clients that wait for a server connection are not taken for ones that send half a message', () => {
+  const { house, link, session } = table()
+  const other = house.client(() => {})
+  link.deliver(query("load 'x'"))
+  // Whole messages, which may be held until their turn comes.
+  other.link.deliver(query(`select '${'x'.repeat(100_000)}'`))
+  other.link.deliver(query(`select '${'x'.repeat(100_000)}'`))
+  expect([session.state, other.session.state]).toEqual(['leased', 'waiting'])
+  expect(house.halves.total).toBe(0)
+})

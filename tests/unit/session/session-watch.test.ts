@@ -17,7 +17,7 @@ function watched(timeouts: Partial<Timeouts>) {
     link: { bytesRead: 0, write: (bytes: Buffer) => happened.push(bytes.toString()) },
     lastActive: clock.monotonic(),
     busy: false,
-    dawdles: false,
+    served: undefined as Watched['served'],
     heldUp: false,
     midMessage: false,
     channels: new Set<string>(),
@@ -77,7 +77,7 @@ it('one that dawdles in its transaction is cut, one whose request runs is not', 
   const { client, pass } = watched({ idleInTransactionMs: 3_000 })
   client.busy = true
   expect(pass(10_000)).toEqual([])
-  client.dawdles = true
+  client.served = { owing: false, status: 'open', answered: 1 }
   expect(pass(3_200)).toEqual(['idle-in-transaction'])
 })
 
@@ -97,6 +97,19 @@ it('its client is cut when cancelling was of no use', () => {
   requests.sentAt = clock.monotonic()
   client.midMessage = true
   expect(pass(8_000)).toEqual(['cancelled', 'statement-timeout'])
+})
+
+it('of requests sent ahead each is timed by itself, so who always has one on its way is not cancelled', () => {
+  const { clock, client, requests, pass } = watched({ statementMs: 2_000 })
+  pass(100)
+  requests.sentAt = clock.monotonic()
+  let answered = 0
+  const works = () => {
+    client.served = { owing: true, status: 'idle', answered: ++answered }
+  }
+  expect(pass(20_000, works)).toEqual([])
+  // One of them runs on; when it began is known to within a look.
+  expect(pass(4_300)).toEqual(['warned', 'cancelled'])
 })
 
 it('a session is asked to go when it has lasted as long as it may', () => {
