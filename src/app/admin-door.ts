@@ -85,7 +85,8 @@ export class AdminDoor {
   }
 
   async #changed(files: readonly string[]): Promise<void> {
-    const { tls } = this.#settings
+    const settings = this.#settings
+    const { tls } = settings
     const ofTls = files.filter((file) => file === tls?.certFile || file === tls?.keyFile)
     const ofUsers = files.filter((file) => !ofTls.includes(file))
     if (tls !== undefined && ofTls.length > 0) {
@@ -95,7 +96,9 @@ export class AdminDoor {
     }
     if (ofUsers.length === 0) return
     await this.#take('secrets', ofUsers, async () => {
-      this.#users.replace(await usersOf(this.#settings))
+      const users = await usersOf(settings)
+      // A reload meanwhile may have taken some of them away, and has read all that are left.
+      if (this.#settings === settings) this.#users.replace(users)
     })
   }
 

@@ -77,11 +77,14 @@ export class Keyring {
 
   async #readAgain(changed: readonly string[]): Promise<void> {
     const { log, audit = noAudit, env = process.env } = this.#parts
-    const { iam } = this.#auth
+    const auth = this.#auth
+    const { iam } = auth
     if (iam === undefined) return
     const detail = changed.join(', ')
     try {
       const keys = await Promise.all(iam.accessKeys.map((key) => keyOf(key, env)))
+      // A reload meanwhile may have taken some of them away, and has read all that are left.
+      if (this.#auth !== auth) return
       this.tokens.replace(keys, audienceOf(iam))
       log.info({}, `access keys were read again: ${detail}`)
       audit.tell({ kind: 'change', what: 'secrets', outcome: 'done', detail })

@@ -13,12 +13,25 @@ interface Turn {
 const MOST_FORMER = 3
 
 export class Rotation {
-  /** How long a replaced password stays right (ms). */
-  windowMs: number
+  #windowMs: number
   #users = new Map<string, Turn>()
 
   constructor(windowMs: number) {
-    this.windowMs = windowMs
+    this.#windowMs = windowMs
+  }
+
+  /**
+   * How long a replaced password stays right (ms). A shorter time holds for those replaced already,
+   * as whoever sets it wants a password gone; a longer one brings none back.
+   */
+  set windowMs(windowMs: number) {
+    const shorter = Math.max(0, this.#windowMs - windowMs)
+    this.#windowMs = windowMs
+    if (shorter === 0) return
+    for (const [username, { password, former }] of this.#users) {
+      const sooner = former.map((one) => ({ ...one, until: one.until - shorter }))
+      this.#users.set(username, { password, former: sooner })
+    }
   }
 
   /**
@@ -42,7 +55,7 @@ export class Rotation {
     const replaced =
       turn === undefined || turn.password === password
         ? []
-        : [{ password: turn.password, until: now + this.windowMs, doors: true }]
+        : [{ password: turn.password, until: now + this.#windowMs, doors: true }]
     const all = [...also, ...replaced, ...(turn?.former ?? [])]
     const seen = new Set([password])
     const living = all

@@ -24,8 +24,10 @@ export class UserLookup implements CredentialLookup, ProofLookup {
     this.#of(username).learned(username, verifier, clientKey)
   }
 
+  /** The secrets are looked at for every name, so that the time taken tells nobody which they hold. */
   doubted(username: string): Promise<Verifier> | undefined {
-    return this.#of(username).doubted(username)
+    if (!this.#secrets.has(username)) this.#queried.doubted(username)
+    return this.#secrets.doubted(username)
   }
 
   proofOf(username: string): Proof | undefined {

@@ -13,6 +13,8 @@ const MOST_KEPT = 65_536
 /** Behind one address there may be many users. */
 const SOURCE_FACTOR = 5
 const FIRST_MS = 1_000
+/** What is longer is no name of a user. */
+const LONGEST_NAME = 128
 
 export interface AuthFailuresOptions {
   /** Failures of one user from one address that are let pass. */
@@ -50,7 +52,7 @@ export class AuthFailures {
     if (source === undefined) return 0
     const now = this.#options.now()
     const left = (key: string) => (this.#records.get(key)?.until ?? 0) - now
-    return Math.max(0, left(source), user === undefined ? 0 : left(`${source} ${user}`))
+    return Math.max(0, left(source), user === undefined ? 0 : left(keyOf(source, user)))
   }
 
   /** A login was refused for what the client had to prove. */
@@ -59,13 +61,13 @@ export class AuthFailures {
     if (source === undefined) return
     const { most } = this.#options
     this.#note(source, most * SOURCE_FACTOR)
-    if (user !== undefined) this.#note(`${source} ${user}`, most)
+    if (user !== undefined) this.#note(keyOf(source, user), most)
   }
 
   /** It has proved who it is; what others failed at from there stays. */
   succeeded(address: string | undefined, user: string): void {
     const source = counted(address)
-    if (source !== undefined) this.#records.delete(`${source} ${user}`)
+    if (source !== undefined) this.#records.delete(keyOf(source, user))
   }
 
   #note(key: string, most: number): void {
@@ -83,6 +85,11 @@ export class AuthFailures {
     const [longest] = this.#records.keys()
     this.#records.delete(longest!)
   }
+}
+
+/** A name is as long as a stranger likes; sources hold no space. */
+function keyOf(source: string, user: string): string {
+  return `${source} ${user.slice(0, LONGEST_NAME)}`
 }
 
 /** Under which name an address is counted; undefined when it is not. */

@@ -1,5 +1,5 @@
 /** The admin port's files while it is open: another certificate, other users, and wrong ones. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
@@ -116,4 +116,33 @@ test('another token is taken, and one that is none changes nothing', async () =>
   expect(await letsIn(SECOND)).toBe(true)
   expect(counters.adminRefused.snapshot()).toEqual({ 'wrong-password': 2 })
   expect(JSON.stringify(told)).not.toMatch(/token-that|short/)
+})
+
+test('a file that is read while a reload takes its user away does not bring the user back', async () => {
+  const settings = { enabled: true, host: '127.0.0.1', allowPublic: false, port: 0 }
+  const THIRD = 'the-third-token-that-is-long-enough'
+  await writeFile(at('other'), THIRD)
+  const other = { name: 'other', role: 'view', tokenFile: at('other') } as const
+  let renewed: Promise<void> | undefined
+  let armed = false
+  await door.renew({
+    ...settings,
+    users: [
+      {
+        get name() {
+          if (armed) renewed ??= door.renew({ ...settings, users: [other] })
+          return 'viewer'
+        },
+        ...{ role: 'view', tokenFile: at('token') },
+      },
+    ],
+  })
+  armed = true
+  await writeFile(at('token'), SECOND)
+  await until(() => renewed !== undefined, 20_000)
+  await renewed
+  for (let i = 0; i < 50; i++) await readFile(at('token'))
+  expect([await letsIn(FIRST), await letsIn(SECOND), await letsIn(THIRD)]).toEqual([
+    ...[false, false, true],
+  ])
 })

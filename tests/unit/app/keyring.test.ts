@@ -1,5 +1,6 @@
 /** Access keys and rules of users, from the settings of a file to those who judge. */
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -158,6 +159,38 @@ describe('The rules of users', () => {
 })
 
 describe('A key file', () => {
+  it('that is read while a reload takes its key away does not bring the key back', async () => {
+    writeFileSync(keyFile, 'first')
+    const [, file, env] = KEYS
+    let reload: (() => void) | undefined
+    const variables = {
+      get KEY_TWO() {
+        reload?.()
+        return 'in-a-variable'
+      },
+    }
+    const ring = await ringOf(settingsWith({ iam: { accessKeys: [file, env] } }), variables)
+    const without = settingsWith({ iam: { accessKeys: [KEYS[0]] } })
+    let renewed: Promise<void> | undefined
+    reload = () => {
+      reload = undefined
+      renewed = ring.renew(without.auth)
+    }
+    writeFileSync(keyFile, 'second')
+    await until(
+      () => {
+        clock.advance(5_000)
+        return renewed !== undefined
+      },
+      20_000,
+      { what: 'the key file to be looked at' },
+    )
+    await renewed
+    for (let i = 0; i < 50; i++) await readFile(keyFile)
+    expect(await verdictOn(ring, 'INLINE', 'in-the-file')).toBe('good')
+    expect(await verdictOn(ring, 'FILE', 'second')).toBe('unknown-key')
+  })
+
   it('that changes is read again; one that cannot be read leaves what was there', async () => {
     writeFileSync(keyFile, 'first')
     const ring = await ringOf(settingsWith({ iam: { accessKeys: [KEYS[1]] } }))

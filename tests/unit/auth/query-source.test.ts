@@ -239,3 +239,21 @@ it('users of the secrets are never looked up', async () => {
   void lookup.verifierOf('other')
   expect(asked.map((q) => q.username)).toEqual(['other'])
 })
+
+it('A name longer than any that Postgres has is asked for nowhere, and not remembered', () => {
+  const name = 'x'.repeat(257)
+  expect(users.verifierOf(name)).toEqual(secrets.mockOf(name))
+  expect(asked).toEqual([])
+})
+
+it('A wrong proof takes the same way for users of the secrets and for all others', async () => {
+  const own = await Secrets.of([{ username: 'app', password: 'pw', source: 'test' }])
+  let looked = 0
+  own.onDoubt = async () => {
+    looked++
+  }
+  const lookup = new UserLookup(own, users)
+  expect(await lookup.doubted('app')).toMatchObject({ holds: 'both' })
+  expect(await lookup.doubted('other')).toMatchObject({ holds: 'neither' })
+  expect(looked).toBe(2)
+})

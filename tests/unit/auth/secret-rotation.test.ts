@@ -77,6 +77,25 @@ describe('the turns of a password', () => {
     expect(rotation.take([entry('two')], 0)).toEqual([entry('two')])
   })
 
+  it('end sooner for those that were replaced already, when the window is made shorter', () => {
+    const rotation = new Rotation(1_000)
+    rotation.take([entry('one')], 0)
+    rotation.take([entry('two')], 100)
+    rotation.windowMs = 300
+    const also = [{ password: 'one', until: 400, doors: true }]
+    expect(rotation.take([entry('two')], 200)).toEqual([{ ...entry('two'), also }])
+    rotation.windowMs = 0
+    expect(rotation.take([entry('two')], 201)).toEqual([entry('two')])
+  })
+
+  it('do not go on for longer when the window is made longer', () => {
+    const rotation = new Rotation(1_000)
+    rotation.take([entry('one')], 0)
+    rotation.take([entry('two')], 100)
+    rotation.windowMs = 5_000
+    expect(rotation.take([entry('two')], 1_100)).toEqual([entry('two')])
+  })
+
   it('keep what a source itself says is right, and do not remember it as a former one', () => {
     const rotation = new Rotation(1_000)
     const pending = { password: 'next', until: Infinity, doors: false }

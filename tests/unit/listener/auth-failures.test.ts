@@ -81,3 +81,10 @@ it('keeps a bounded number of them', () => {
     failures.failed(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 'ada')
   expect(failures.size).toBe(65_536)
 })
+
+it('keeps of a name no more than names in Postgres are long', () => {
+  const { failures, fail } = book()
+  fail(3, '192.0.2.1', `${'x'.repeat(9_000)}1`)
+  expect(failures.refusedFor('192.0.2.1', `${'x'.repeat(9_000)}2`)).toBeGreaterThan(0)
+  expect(failures.refusedFor('192.0.2.1', 'x')).toBe(0)
+})
