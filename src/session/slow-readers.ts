@@ -7,7 +7,7 @@ import type { Link } from '../net/link.ts'
 import type { CloseReason } from './close-reason.ts'
 
 export interface SlowReader {
-  readonly link: Pick<Link, 'congested' | 'bytesWritten' | 'unsent'>
+  readonly link: Pick<Link, 'congested' | 'bytesWritten' | 'unsent' | 'destroy'>
   cut(reason: CloseReason): void
 }
 
@@ -86,6 +86,9 @@ export class SlowReaders {
       if (left <= 0) return
       left -= reader.link.unsent
       this.#cut(reader, 'send-overflow')
+      // A link that ends goes on for a while to offer what waits; who comes again and again could
+      // have many times as much here.
+      reader.link.destroy()
     }
   }
 

@@ -28,6 +28,8 @@ export function shareOf(settings: Settings, seat: number, of: number): Settings 
     limits: {
       ...limits,
       heldBytes: part(limits.heldBytes),
+      unsentBytes: part(limits.unsentBytes),
+      unfinishedBytes: part(limits.unfinishedBytes),
       maxWaitingClients: Math.max(1, part(limits.maxWaitingClients)),
       maxLoginsInFlight: Math.max(1, part(limits.maxLoginsInFlight)),
       ...(limits.connectRate === 'off' ? {} : { connectRate: limits.connectRate / of }),

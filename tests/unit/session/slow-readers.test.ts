@@ -8,8 +8,15 @@ function readers(mostBytes = Infinity) {
   const slow = new SlowReaders({ sendTimeoutMs: 10_000, mostBytes, now: () => clock.monotonic() })
   const reader = (unsent: number) => {
     const one = {
-      link: { bytesWritten: unsent + 1_000, unsent, congested: true },
+      link: {
+        ...{ bytesWritten: unsent + 1_000, unsent, congested: true },
+        destroy: () => {
+          one.dropped = one.why
+        },
+      },
       why: '',
+      /** Why, when what waited for it was given up with it. */
+      dropped: '',
       cut: (reason: string) => {
         one.why = reason
       },
@@ -60,4 +67,6 @@ it('when too much waits for all, those go first that have taken nothing for long
   expect(first.why).toBe('')
   pass(1)
   expect([first.why, second.why, third.why]).toEqual(['send-overflow', '', ''])
+  // It is memory that is short.
+  expect([first.dropped, second.dropped]).toEqual(['send-overflow', ''])
 })

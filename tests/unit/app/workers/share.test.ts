@@ -34,6 +34,8 @@ describe('the shares of all workers', () => {
   const whole = settings({
     limits: {
       heldBytes: '5MiB',
+      unsentBytes: '7MiB',
+      unfinishedBytes: '8MiB',
       maxWaitingClients: 1_001,
       maxLoginsInFlight: 100,
       connectRate: '90/s',
@@ -49,6 +51,8 @@ describe('the shares of all workers', () => {
     expect(shares.map((s) => s.pool.maxConnections)).toEqual([7, 7, 6])
     expect(shares.map((s) => s.pool.minIdle)).toEqual([1, 1, 0])
     expect(sum((s) => s.limits.heldBytes)).toBe(whole.limits.heldBytes)
+    expect(sum((s) => s.limits.unsentBytes)).toBe(whole.limits.unsentBytes)
+    expect(sum((s) => s.limits.unfinishedBytes)).toBe(whole.limits.unfinishedBytes)
     expect(sum((s) => s.limits.maxWaitingClients)).toBe(1_001)
     expect(sum((s) => s.limits.maxLoginsInFlight)).toBe(100)
     expect(sum((s) => s.limits.connectRate)).toBeCloseTo(Number(whole.limits.connectRate))
