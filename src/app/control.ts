@@ -70,6 +70,7 @@ export class Control {
   /** The settings are others from now on, as far as they can be without a restart. */
   set settings(settings: Settings) {
     this.#settings = settings
+    this.#watching?.renew(settings)
   }
 
   get admin(): Admin | undefined {

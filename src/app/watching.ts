@@ -15,7 +15,7 @@ import { type SourceState, SourceWatch } from '../topology/source/source-watch.t
 import { staticListing } from '../topology/source/static.ts'
 import type { TopologyStore } from '../topology/store.ts'
 import type { Hint, NodeSpec } from '../topology/topology.ts'
-import { controlLogins } from './control-logins.ts'
+import { type ControlLogins, controlLogins } from './control-logins.ts'
 import { missingMembers, sourceFor, sourceTimes } from './node-source.ts'
 import { countedProbe, countNodesFromZero } from './tally.ts'
 
@@ -40,6 +40,7 @@ export class Watching {
   #monitor: Monitor
   /** Undefined when the nodes are those of the file. */
   #source: SourceWatch | undefined
+  #logins: ControlLogins
   #startedAt: number
   #missing: readonly string[] = []
 
@@ -48,11 +49,11 @@ export class Watching {
     const { topology } = settings
     this.#parts = parts
     this.#startedAt = clock.wall()
-    const control = controlLogins(settings, secrets)
+    this.#logins = controlLogins(settings, secrets)
     this.#probe = new PostgresProbe({
-      user: control.user,
+      user: this.#logins.user,
       database: topology.database,
-      stream: (node) => control.stream(addressOfNode(node), 'weir probe'),
+      stream: (node) => this.#logins.stream(addressOfNode(node), 'weir probe'),
       clock,
     })
     this.#monitor = new Monitor({
@@ -72,7 +73,8 @@ export class Watching {
     const source = sourceFor(
       settings,
       // Asked by its address, before it is known which node that is.
-      (place) => control.stream(addressOfNode({ name: place.host, ...place }), 'weir topology'),
+      (place) =>
+        this.#logins.stream(addressOfNode({ name: place.host, ...place }), 'weir topology'),
       clock,
     )
     if (source === undefined) return
@@ -94,6 +96,11 @@ export class Watching {
   start(): void {
     if (this.#source !== undefined) this.#source.start()
     else this.#monitor.watch(staticListing(this.#parts.settings.nodes).nodes)
+  }
+
+  /** New control connections have the TLS towards the nodes that these settings have. */
+  renew(settings: Settings): void {
+    this.#logins = controlLogins(settings, this.#parts.secrets)
   }
 
   /** Where the nodes come from, and how that fares. */
