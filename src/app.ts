@@ -10,13 +10,14 @@ import { Control } from './app/control.ts'
 import { OnePlane } from './app/one-plane.ts'
 import { DataPlane, tooManyClients } from './app/plane.ts'
 import { SecretKeeper } from './app/secret-keeper.ts'
-import { changeOf } from './app/workers/rolling.ts'
+import { changeOf, inPart } from './app/workers/rolling.ts'
 import { SeveralProcesses } from './app/workers/several.ts'
 import { workerCount } from './app/workers/share.ts'
 import { lineToPrimary, startShell } from './app/workers/shells.ts'
 import { runWorker } from './app/workers/worker.ts'
 import type { Settings } from './config/settings.ts'
 import { systemClock } from './core/clock.ts'
+import type { WeirError } from './core/errors.ts'
 import type { Log } from './core/log.ts'
 import { until } from './core/until.ts'
 import { Metrics } from './metrics/metrics.ts'
@@ -66,6 +67,7 @@ class OneProcess implements App {
   #control: Control
   #keeper: SecretKeeper
   #audit: Auditing
+  #reloading: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
   constructor({ settings, log, version, clock: given, graceMs = 5_000 }: AppOptions) {
@@ -129,13 +131,33 @@ class OneProcess implements App {
     await until(() => this.ready().ready, withinMs, { what: 'a writer' })
   }
 
-  /** Users, passwords and the certificate; a process cannot take more over and keep its clients. */
-  async reload(next: Settings): Promise<void> {
+  /**
+   * Users, passwords and the certificate; a process cannot take more over and keep its clients. The
+   * last one wins; one that comes meanwhile waits.
+   */
+  reload(next: Settings): Promise<void> {
+    this.#reloading = this.#reloading.catch(() => {}).then(() => this.#reload(next))
+    return this.#reloading
+  }
+
+  async #reload(next: Settings): Promise<void> {
+    if (this.#stopped !== undefined) return
     const { settings, taken, refused } = changeOf(this.#settings, next, false)
-    await this.#audit.renew(settings.audit)
-    await this.#control.renewAdmin(settings)
-    await this.#keeper.load(settings.auth)
-    await this.#plane.renew(settings)
+    const steps = {
+      audit: () => this.#audit.renew(settings.audit),
+      admin: () => this.#control.renewAdmin(settings),
+      secrets: () => this.#keeper.load(settings.auth),
+      doors: () => this.#plane.renew(settings),
+    }
+    const done: string[] = []
+    for (const [name, step] of Object.entries(steps)) {
+      try {
+        await step()
+        done.push(name)
+      } catch (error) {
+        throw this.#reloadedInPart(done, error)
+      }
+    }
     this.#settings = settings
     const what = taken.length === 0 ? 'nothing in them was changed' : `changed: ${taken.join(', ')}`
     this.#audit.tell({ kind: 'change', what: 'settings', outcome: 'done', detail: what })
@@ -145,6 +167,14 @@ class OneProcess implements App {
       { refused },
       `not changed without a restart: ${refused.join(', ')} (with several workers more can be)`,
     )
+  }
+
+  /** What is new already stays so: whoever reads the error must not take the old for what holds. */
+  #reloadedInPart(done: readonly string[], cause: unknown): WeirError {
+    const error = inPart(done, cause)
+    const { message: detail } = error
+    this.#audit.tell({ kind: 'change', what: 'settings', outcome: 'failed', detail })
+    return error
   }
 
   stop(): Promise<void> {

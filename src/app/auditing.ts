@@ -53,6 +53,7 @@ export class Auditing implements Audit {
     const before = this.#log
     if (settings.to === 'off') {
       this.#log = undefined
+      before?.tell({ kind: 'change', what: 'audit', outcome: 'done', detail: 'off' })
       await before?.close()
       return
     }

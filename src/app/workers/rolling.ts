@@ -3,6 +3,7 @@
  * nobody believes that it holds.
  */
 import type { Settings } from '../../config/settings.ts'
+import { messageOf, WeirError } from '../../core/errors.ts'
 
 /** Sections that new workers take over. */
 const ROLLED = ['endpoints', 'pool', 'limits', 'auth', 'tls', 'audit', 'rollTimeout'] as const
@@ -49,6 +50,14 @@ export function changeOf(now: Settings, next: Settings, rolls: boolean): Change 
     taken: changed.filter(takes),
     refused: changed.filter((name) => !takes(name)),
   }
+}
+
+/** What went wrong in a reload, with what was taken over before: that holds from then on. */
+export function inPart(done: readonly string[], cause: unknown): WeirError {
+  const why = messageOf(cause)
+  const message = done.length === 0 ? why : `${why}; taken over before that: ${done.join(', ')}`
+  const code = cause instanceof WeirError ? cause.code : 'WEIR_RELOAD'
+  return new WeirError(code, message, { cause })
 }
 
 function withUsers(now: Settings['admin'], { users }: Settings['admin']): Settings['admin'] {

@@ -9,7 +9,6 @@ import type { Readiness, StatusSnapshot } from '../../admin/snapshot.ts'
 import { Secrets } from '../../auth/secrets.ts'
 import type { Settings } from '../../config/settings.ts'
 import { systemClock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { until } from '../../core/until.ts'
 import { Metrics } from '../../metrics/metrics.ts'
@@ -26,7 +25,7 @@ import type { Hand, Shell } from './hand.ts'
 import { machineTime } from './machine-time.ts'
 import { News } from './news.ts'
 import { Purse } from './purse.ts'
-import { changeOf } from './rolling.ts'
+import { changeOf, inPart } from './rolling.ts'
 import { shareOf } from './share.ts'
 import { Staff } from './staff.ts'
 
@@ -169,18 +168,28 @@ export class SeveralProcesses implements App {
     }
     const before = this.#settings
     this.#settings = settings
+    const done: string[] = []
     try {
       await this.#audit.renew(settings.audit)
+      done.push('audit')
       await this.#control.renewAdmin(settings)
+      done.push('admin')
       await this.#keeper.load(settings.auth)
+      done.push('secrets')
       const { rollTimeout } = settings
       const rollTimeoutMs = rollTimeout === 'unlimited' ? undefined : rollTimeout
       const old = [...this.#crew.hands].filter((hand) => hand.state === 'serving')
-      for (const hand of old) await this.#replace(hand, rollTimeoutMs)
+      for (const hand of old) {
+        await this.#replace(hand, rollTimeoutMs)
+        done.push(`worker of seat ${hand.seat}`)
+      }
     } catch (error) {
       this.#settings = before
-      this.#say(`reload given up, what there is goes on: ${messageOf(error)}`, true)
-      throw error
+      const failed = inPart(done, error)
+      const { message: detail } = failed
+      this.#audit.tell({ kind: 'change', what: 'settings', outcome: 'failed', detail })
+      this.#say(`reload given up, all else goes on: ${detail}`, true)
+      throw failed
     }
     this.#control.settings = settings
     this.#purse.look(this.#store.current, settings)
