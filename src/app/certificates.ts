@@ -209,6 +209,8 @@ async function load(
   const [cert, key] = await Promise.all([read(certFile), read(keyFile)])
   try {
     const first = new X509Certificate(cert)
+    // OpenSSL takes a file without a certificate for a list of nobody; this does not.
+    if (trust.ca !== undefined) new X509Certificate(trust.ca)
     const context = serverContext({ cert, key, ...trust, minVersion })
     const expires = Date.parse(first.validTo)
     return { ...pair, context, serverEndPoint: serverEndPoint(first.raw), expires }

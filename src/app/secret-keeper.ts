@@ -90,6 +90,8 @@ export class SecretKeeper {
       await this.#settle()
     })
     await this.#watch()
+    // What has changed between being read and being watched was seen by nobody.
+    await Promise.all(kept.filter(({ source }) => source.file).map((one) => this.#refresh(one)))
   }
 
   /**

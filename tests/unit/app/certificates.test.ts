@@ -137,6 +137,20 @@ describe('certificates', () => {
     }, 10_000)
   })
 
+  it('stay as they are when the authorities of clients are cut off in the middle', async () => {
+    const pair = await put('whole', await server('whole'))
+    const clientCaFile = join(directory, 'clients.crt')
+    await writeFile(clientCaFile, authority.certificate)
+    const tls = settings({ ...pair, clientCaFile, clientCertificates: 'required' })
+    const { certificates } = await open(tls)
+    const before = certificates.offer.choose(undefined).context
+    for (const cut of ['', authority.certificate.slice(0, 100)]) {
+      await writeFile(clientCaFile, cut)
+      await expect(certificates.renew(tls)).rejects.toThrow('clients.crt')
+    }
+    expect(certificates.offer.choose(undefined).context).toBe(before)
+  })
+
   it('stay as they are when others cannot be taken over', async () => {
     const pair = await put('stay', await server('stay'))
     const { certificates } = await open(settings(pair))

@@ -1,11 +1,15 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SecretKeeper } from '../../../src/app/secret-keeper.ts'
 import type { SecretEntry } from '../../../src/auth/secret-file.ts'
-import type { SecretSource } from '../../../src/auth/secret-source.ts'
+import { fileSource, type SecretSource } from '../../../src/auth/secret-source.ts'
 import type { Settings } from '../../../src/config/settings.ts'
 import type { AuditEvent } from '../../../src/core/audit.ts'
 import { FakeClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
+import { until } from '../../../src/core/until.ts'
 import { GeneralCounters } from '../../../src/metrics/counters.ts'
 
 const AUTH = { rotationWindowMs: 60_000 } as Settings['auth']
@@ -43,7 +47,7 @@ let warned: string[]
 let told: string[]
 let audited: AuditEvent[]
 
-function keeperOf(...sources: Source[]): SecretKeeper {
+function keeperOf(...sources: SecretSource[]): SecretKeeper {
   return new SecretKeeper({
     ...{ clock, counters, sources: () => sources },
     log: { ...silentLog, warn: (_, text) => warned.push(text) },
@@ -157,5 +161,35 @@ describe('the keeper of secrets', () => {
     await keeper.load(AUTH)
     expect(applied.at(-1)).toMatchObject([{ password: 'two', also: [{ password: 'one' }] }])
     keeper.stop()
+  })
+})
+
+/** The first call gives `first`, the others what `then` gives. */
+function once<T>(first: Promise<T>, then: () => Promise<T>): () => Promise<T> {
+  let calls = 0
+  return () => (calls++ === 0 ? first : then())
+}
+
+describe('A file', () => {
+  it('that changes while other sources are being read is read again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'weir-keeper-'))
+    const file = join(directory, 'secrets.json')
+    await writeFile(file, JSON.stringify(entry('app', 'old')))
+    const read = fileSource(file).read()
+    const source: SecretSource = { ...fileSource(file), read: once(read, fileSource(file).read) }
+    const slow: SecretSource = {
+      name: 'slow',
+      read: async () => {
+        await read
+        await writeFile(file, JSON.stringify(entry('app', 'new')))
+        return [entry('other', 'pw')]
+      },
+    }
+    const keeper = keeperOf(source, slow)
+    await keeper.load(AUTH)
+    const held = () => keeper.entries.find(({ username }) => username === 'app')?.password
+    await until(() => held() === 'new', 10_000)
+    keeper.stop()
+    await rm(directory, { recursive: true })
   })
 })
