@@ -155,13 +155,17 @@ export class Network {
    * Client side of TLS on `link`. A session is never resumed: the certificate is verified each time.
    * Rejects with why there is no channel; the link is gone then.
    */
-  connectTls(link: Link, options: tls.ConnectionOptions, timeoutMs: number): Promise<TlsConnected> {
+  connectTls(
+    link: Link,
+    options: tls.ConnectionOptions,
+    timeoutMs: number,
+  ): Handshake<TlsConnected> {
     const socket = tls.connect({ ...options, socket: link.detach() })
     return settle(socket, 'secureConnect', timeoutMs, () => ({
       link: this.#linkOn(socket),
       certificate: socket.getPeerX509Certificate()?.raw,
       protocol: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
-    })).done
+    }))
   }
 
   /** Made in the read that ends the handshake: an error in that same read must find it listening. */

@@ -5,7 +5,8 @@
  *   connecting ──> (TLS) ──> sent ──the node closes──> landed          given up: unknown once sent
  */
 import type { Link } from '../net/link.ts'
-import type { Network } from '../net/network.ts'
+import type { Network, TlsConnected } from '../net/network.ts'
+import type { Handshake } from '../net/tls-accept.ts'
 import type { CancelMachine } from '../protocol/aside.ts'
 import type { CancelKey, Protocol } from '../protocol/contract.ts'
 import { checkProtocol, handshakeOptions, type NodeTls } from './node-tls.ts'
@@ -29,6 +30,8 @@ export class CancelDelivery {
   #resolve!: (over: boolean) => void
   #machine: CancelMachine | undefined
   #link: Link | undefined
+  /** Has the link while it lasts. */
+  #handshake: Handshake<TlsConnected> | undefined
   #sent = false
   #over = false
   #timer: NodeJS.Timeout
@@ -105,17 +108,20 @@ export class CancelDelivery {
 
   #upgrade(): void {
     const { network, tls, timeoutMs } = this.#options
-    let securing: ReturnType<Network['connectTls']>
     try {
-      securing = network.connectTls(this.#link!, handshakeOptions(tls), timeoutMs)
+      this.#handshake = network.connectTls(this.#link!, handshakeOptions(tls), timeoutMs)
     } catch {
       // A certificate file that went away.
       this.#end(true)
       return
     }
-    securing
+    this.#handshake.done
       .then(({ link, protocol }) => {
         this.#link = link
+        if (this.#over) {
+          link.destroy()
+          return
+        }
         checkProtocol('the node', tls, protocol)
         this.#machine!.secured()
         this.#take(link)
@@ -128,6 +134,7 @@ export class CancelDelivery {
     this.#over = true
     clearTimeout(this.#timer)
     this.#options.signal?.removeEventListener('abort', this.#giveUp)
+    this.#handshake?.stop()
     this.#link?.destroy()
     this.#resolve(over)
   }

@@ -4,7 +4,8 @@
  */
 import { messageOf, WeirError } from '../core/errors.ts'
 import type { Link } from '../net/link.ts'
-import type { Network } from '../net/network.ts'
+import type { Network, TlsConnected } from '../net/network.ts'
+import type { Handshake } from '../net/tls-accept.ts'
 import type { ConnectOptions, Protocol, ServerConversation } from '../protocol/contract.ts'
 import type { NodeAddress } from './node-address.ts'
 import { checkProtocol, handshakeOptions, type NodeTls, tlsTrouble } from './node-tls.ts'
@@ -36,6 +37,8 @@ export class NodeLogin {
   #tls: NodeTls
   #machine: ReturnType<Protocol['connect']>
   #link: Link
+  /** Has the link while it lasts. */
+  #handshake: Handshake<TlsConnected> | undefined
   #node: NodeAddress
   #over = false
   #resolve!: (ready: LoggedIn) => void
@@ -65,6 +68,7 @@ export class NodeLogin {
   fail(error: WeirError): void {
     if (this.#over) return
     this.#over = true
+    this.#handshake?.stop()
     this.#link.destroy()
     this.#reject(error)
   }
@@ -143,7 +147,8 @@ export class NodeLogin {
     const { name } = this.#node
     securing(this.#node)
     const options = handshakeOptions(this.#tls)
-    network.connectTls(this.#link, options, loginTimeoutMs).then(
+    this.#handshake = network.connectTls(this.#link, options, loginTimeoutMs)
+    this.#handshake.done.then(
       ({ link, certificate, protocol }) => {
         if (this.#over) {
           link.destroy()
@@ -165,6 +170,7 @@ export class NodeLogin {
         this.#pull()
       },
       (error) => {
+        if (this.#over) return
         this.otherWay = true
         this.fail(tlsTrouble(name, this.#tls, error))
       },

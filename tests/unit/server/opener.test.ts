@@ -1,6 +1,7 @@
 /** Logins towards a node that cannot go on for a reason of our own. */
 import net from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { until } from '../../../src/core/until.ts'
 import { Network } from '../../../src/net/network.ts'
 import { postgres } from '../../../src/protocol/postgres/postgres.ts'
 import type { NodeAddress } from '../../../src/server/node-address.ts'
@@ -61,6 +62,39 @@ it('a certificate file that went away fails the opening, not the process', async
     opener.open(where, 'app', 'weir', new AbortController().signal),
   ).rejects.toMatchObject({ code: 'WEIR_OPEN_FAILED', message: /node-1: ENOENT/ })
 })
+
+it.each(['an opening', 'a cancel request'])(
+  '%s that is given up in the middle of its handshake leaves no connection behind',
+  async (what) => {
+    let open = 0
+    let asked = 0
+    const where = await nodeThat((socket) => {
+      open++
+      socket.on('close', () => open--)
+      socket.once('data', () => socket.write('S'))
+      socket.on('data', () => asked++)
+      socket.on('end', () => socket.end())
+    })
+    const { signal, abort } = abortable()
+    const opener = openerWith({ loginTimeoutMs: 600_000 })
+    const done =
+      what === 'an opening'
+        ? opener.open(where, 'app', 'weir', signal).catch((error: unknown) => error)
+        : opener.cancel(where, { pid: 1, secret: Buffer.alloc(4) }, true, signal)
+    // The request for TLS, and the beginning of the handshake, which nobody answers.
+    await until(() => asked >= 2, 20_000)
+    abort()
+    expect(await done).toEqual(
+      what === 'an opening' ? expect.objectContaining({ code: 'WEIR_OPEN_FAILED' }) : true,
+    )
+    await until(() => open === 0, 20_000)
+  },
+)
+
+function abortable() {
+  const controller = new AbortController()
+  return { signal: controller.signal, abort: () => controller.abort() }
+}
 
 it('the connection itself has its own, shorter time than the login that follows', async () => {
   const asked: number[] = []
