@@ -99,7 +99,8 @@ describe('Before any client has come', () => {
       const names = NAMES[labels[0]!] ?? ['node-1', 'node-2']
       // Nobody is a peer of this one.
       if (labels[0] === 'peer') continue
-      const byReason = /^weir_(client_connections_refused|borrows_refused)_total$/
+      const byReason =
+        /^weir_(client_connections_refused|borrows_refused|user_lookups|admin_refused)_total$/
       if (byReason.test(name)) continue
       for (const each of names) {
         const series = [...atFirst].filter(

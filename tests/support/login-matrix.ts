@@ -42,11 +42,13 @@ export interface Cell {
   readonly user: string
 }
 
+const NEED_TLS: ReadonlySet<ClientWay> = new Set(['token', 'cert'])
+
 /** One role for each pair: the node asks it by the end of its name, Weir by the beginning. */
 export function cellsOf({ bound, clientTls }: Setup): Cell[] {
   const nodes = bound ? (['scram-plus'] as const) : NODE_WAYS.filter((way) => way !== 'scram-plus')
-  // Tokens without TLS are refused when the configuration is read.
-  const clients = CLIENT_WAYS.filter((way) => way !== 'token' || clientTls !== 'off')
+  // Tokens and certificates without TLS are refused when the configuration is read.
+  const clients = CLIENT_WAYS.filter((way) => clientTls !== 'off' || !NEED_TLS.has(way))
   return clients.flatMap((client) =>
     nodes.map((node) => ({ client, node, user: userOf(client, node) })),
   )
@@ -80,8 +82,6 @@ function clientRefusal(
       if (driver === 'postgres') return NO_SUCH_CLIENT
       if (off && driver === 'psql') return 'channel binding'
       return unfit
-    case 'cert':
-      return off ? 'connection requires a valid client certificate' : undefined
     default:
       return undefined
   }
