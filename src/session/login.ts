@@ -24,6 +24,8 @@ import type { Cancellable } from './welcome.ts'
 
 /** So much of what a client says before it is welcomed is held (bytes). */
 const EARLY_BYTES = 65_536
+/** Whoever will be refused anyway, unless it is here to cancel, has so long to say so (ms). */
+const HURRY_MS = 2_000
 
 export class Login implements Receiver, Passer, Entering, LoginInFlight {
   readonly door: Doorway
@@ -63,8 +65,12 @@ export class Login implements Receiver, Passer, Entering, LoginInFlight {
       admit: (user) => strange ?? door.guard.tooManyFailures(address, user) ?? this.#noRoom(),
     })
     this.#greeting.onReady = () => this.#found()
-    this.#deadline = new Deadline(() => this.refuse('login-timeout', TOO_SLOW))
-    this.rooms.wheel.arm(this.#deadline, door.loginTimeoutMs)
+    const unwelcome = strange ?? door.guard.tooManyFailures(address, undefined)
+    const { reason, error } = unwelcome ?? { reason: 'login-timeout', error: TOO_SLOW }
+    this.#deadline = new Deadline(() => this.refuse(reason, error))
+    const { loginTimeoutMs } = door
+    const withinMs = unwelcome === undefined ? loginTimeoutMs : Math.min(HURRY_MS, loginTimeoutMs)
+    this.rooms.wheel.arm(this.#deadline, withinMs)
     link.receiver = this
   }
 

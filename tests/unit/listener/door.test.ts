@@ -186,6 +186,27 @@ it('an address that comes too often is refused when it says who it is, and other
   expect(counters.refused.snapshot()).toMatchObject({ 'connect-rate': 1 })
 })
 
+it('an address that comes too often, or has failed too often, holds a place only briefly by saying nothing', () => {
+  const clock = new FakeClock()
+  const now = () => clock.monotonic()
+  const failures = new AuthFailures({ most: 1, windowMs: 60_000, backoffMs: 60_000, now })
+  for (let i = 0; i < 12; i++) failures.failed('10.0.0.9', `user${i}`)
+  const {
+    come,
+    door,
+    wheel,
+    clock: time,
+  } = doorWith({
+    ...{ maxLoginsInFlight: 100, loginTimeoutMs: 15_000 },
+    guard: guardWith({ rates: new ConnectRates(1, 1, now), failures }),
+  })
+  const visitors = [come(), come(), come('10.0.0.2'), come('10.0.0.9')]
+  time.advance(3_000)
+  wheel.turn()
+  expect(visitors.map((v) => v.said)).toEqual(['', '53300', '', '53300'])
+  expect(door.loginsInFlight).toBe(2)
+})
+
 it('when Weir is full a client is told before it has to prove anything', () => {
   const full = new WeirError('WEIR_TOO_MANY_CLIENTS', 'full', { sqlstate: '53300' })
   const { come } = doorWith({ refuseSession: () => full })
