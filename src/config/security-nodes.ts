@@ -14,6 +14,7 @@ interface Way {
   readonly mode: string
   readonly hasCa: boolean
   readonly binding: string
+  readonly bindingPath: Path
   /** The way leads over a network. */
   readonly far: boolean
 }
@@ -22,29 +23,36 @@ interface Way {
 function ways({ settings: { nodes, tls, topology } }: Examined): Way[] {
   const isFar = (host: string, socketDirectory: string | undefined): boolean =>
     socketDirectory === undefined && !isLoopback(host)
-  const plain = nodes.filter((node) => node.tls?.mode === undefined)
+  const plain = nodes.filter((node) => !differs(node))
   const found = topology.source.kind !== 'static'
   const general: Way = {
     path: ['tls', 'nodes'],
     mode: tls.nodes,
     hasCa: tls.nodesCaFile !== undefined,
     binding: tls.nodesChannelBinding,
+    bindingPath: ['tls', 'nodesChannelBinding'],
     far: found || plain.some(({ host, socketDirectory }) => isFar(host, socketDirectory)),
   }
   const own = nodes.flatMap((node, i): Way[] => {
     const { tls: of } = node
-    if (of?.mode === undefined) return []
+    if (of === undefined || !differs(node)) return []
+    const at = ['nodes', i, 'tls']
     return [
       {
-        path: ['nodes', i, 'tls', 'mode'],
-        mode: of.mode,
+        path: of.mode === undefined ? at : [...at, 'mode'],
+        mode: of.mode ?? tls.nodes,
         hasCa: (of.caFile ?? tls.nodesCaFile) !== undefined,
         binding: of.channelBinding ?? tls.nodesChannelBinding,
+        bindingPath: [...at, 'channelBinding'],
         far: isFar(node.host, node.socketDirectory),
       },
     ]
   })
   return plain.length === 0 && !found ? own : [general, ...own]
+}
+
+function differs({ tls }: Examined['settings']['nodes'][number]): boolean {
+  return (tls?.mode ?? tls?.caFile ?? tls?.channelBinding) !== undefined
 }
 
 function nodesTls(examined: Examined): Found[] {
@@ -95,15 +103,12 @@ function nodesTls(examined: Examined): Found[] {
 }
 
 function nodesBinding(examined: Examined): Found[] {
-  return ways(examined).flatMap(({ binding, far, path }): Found[] => {
+  return ways(examined).flatMap(({ binding, far, bindingPath }): Found[] => {
     if (!far || binding !== 'disable') return []
     return [
       {
         level: 'low',
-        path:
-          path[0] === 'tls'
-            ? ['tls', 'nodesChannelBinding']
-            : [...path.slice(0, 3), 'channelBinding'],
+        path: bindingPath,
         is: 'is disable',
         why: 'Somebody who has got hold of a certificate for the name of a node can pass a login on to the real one.',
         set: 'prefer, or require where all nodes have SCRAM passwords and TLS.',

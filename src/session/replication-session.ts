@@ -15,7 +15,7 @@ import type { Holder, ServerConnection } from '../server/server-connection.ts'
 import { auditLeft } from './audit-notes.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Rooms } from './rooms.ts'
-import { SHUT_DOWN, sessionLost } from './session-errors.ts'
+import { farewell, SHUT_DOWN, sessionLost } from './session-errors.ts'
 import type { SessionState } from './session-state.ts'
 import type { Session } from './sessions.ts'
 
@@ -113,8 +113,9 @@ export class ReplicationSession implements Session, Receiver, Holder {
     const { whole } = this.#fromServer
     const ends = this.#leaving !== undefined && whole > 0
     this.link.write(ends ? bytes.subarray(0, whole) : bytes)
-    if (ends) this.#refuse(SHUT_DOWN, this.#leaving!)
-    return this.#rooms.slow.lags(this)
+    if (!ends) return this.#rooms.slow.lags(this)
+    this.#refuse(SHUT_DOWN, this.#leaving!)
+    return false
   }
 
   drained(): void {
@@ -149,7 +150,7 @@ export class ReplicationSession implements Session, Receiver, Holder {
   cut(reason: CloseReason): void {
     if (this.#closed) return
     if (this.#fromServer.midMessage) this.close(reason)
-    else this.#refuse(SHUT_DOWN, reason)
+    else this.#refuse(farewell(reason), reason)
   }
 
   #refuse(error: WeirError, reason: CloseReason): void {

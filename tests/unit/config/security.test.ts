@@ -35,10 +35,15 @@ async function hardened(): Promise<string> {
   return directory
 }
 
+type Changes = Readonly<Record<string, Section | readonly unknown[] | undefined>>
+
 /** The rules that find something, when these sections are laid over a configuration without weakness. */
-function found(
-  changes: Readonly<Record<string, Section | readonly unknown[] | undefined>>,
-): string[] {
+function found(changes: Changes): string[] {
+  return weaknesses(loadSettings({ file: scratch(changes) })).map(({ rule }) => rule)
+}
+
+/** Such a configuration as a file. */
+function scratch(changes: Changes): string {
   const directory = mkdtempSync(join(tmpdir(), 'weir-security-'))
   for (const name of ['server.crt', 'server.key', 'secrets.json', 'verifier']) {
     const text = name === 'secrets.json' ? { username: 'app', password: LONG } : undefined
@@ -66,7 +71,7 @@ function found(
   }
   const file = join(directory, 'weir.yaml')
   writeFileSync(file, stringify(base), { mode: 0o600 })
-  return weaknesses(loadSettings({ file })).map(({ rule }) => rule)
+  return file
 }
 
 const iam = (key: Section, more: Section = {}) => ({
@@ -120,6 +125,7 @@ describe('A weakness is found', () => {
     ['nodes-tls', { tls: { nodes: 'verify-ca' } }],
     ['nodes-tls', { nodes: [{ name: 'db', host: '10.0.0.1', tls: { mode: 'require' } }] }],
     ['nodes-binding', { tls: { nodesChannelBinding: 'disable' } }],
+    ['nodes-binding', { nodes: [{ name: 'db', host: 'db', tls: { channelBinding: 'disable' } }] }],
     ['auth-failures', { limits: { authFailures: 'off' } }],
     ['connect-rate', { limits: { connectRate: 'off' } }],
     ['clients-per-source', { limits: { maxClientsPerSource: 'unlimited' } }],
@@ -144,6 +150,15 @@ describe('A weakness is found', () => {
     for (const endpoint of ['https://10.0.0.9', 'http://127.0.0.1:4566', 'http://[::1]:4566']) {
       expect(found({ auth: { secrets: ['secrets.json', manager(endpoint)] } })).toEqual([])
     }
+  })
+
+  it('in what a node says of its TLS itself, and not in what it does not take from the others', () => {
+    const nodes = [{ name: 'db', host: '10.0.0.1', tls: { caFile: 'server.crt' } }]
+    const tls = { nodes: 'require', nodesCaFile: undefined } as unknown as Section
+    const file = scratch({ nodes, tls })
+    expect(weaknesses(loadSettings({ file })).map(printWeakness)).toEqual([
+      expect.stringMatching(/nodes\.db\.tls is require {2}\[medium: nodes-tls\]/),
+    ])
   })
 
   it('in trust, on this machine where alone it can be', () => {

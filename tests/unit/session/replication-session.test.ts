@@ -54,6 +54,14 @@ describe('A replication session', () => {
     expect(server.link.paused).toBe(false)
   })
 
+  it('is looked after no more once it has left, though its client has not taken all', () => {
+    server.link.deliver(MESSAGE.subarray(0, 7))
+    client.session.shutDown('draining')
+    client.link.congested = true
+    server.link.deliver(MESSAGE.subarray(7))
+    expect([client.session.state, house.slow.size]).toEqual(['closed', 0])
+  })
+
   it('is pinned, counted, and seen where it is', () => {
     expect([...client.session.pins]).toEqual(['replication'])
     expect(client.session.state).toBe('leased')
