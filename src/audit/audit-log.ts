@@ -106,8 +106,9 @@ export class AuditLog implements Audit {
     const next = await rules.open()
     const before = this.#sink
     this.#sink = undefined
-    this.#retry?.cancel()
     await this.#pumping
+    // Only now: a write that failed in the meantime means to open it again, by the old rules.
+    this.#retry?.cancel()
     await before?.close()
     this.#rules = rules
     this.#sink = next

@@ -74,6 +74,25 @@ describe('the audit log', () => {
     expect([log.wants('change'), log.wants('cancel')]).toEqual([true, false])
   })
 
+  test('that is given other rules while a write fails has one sink afterwards', async () => {
+    let fail = (_: Error): void => {}
+    const write = () =>
+      new Promise<void>((_, reject) => {
+        fail = reject
+      })
+    const log = auditLog({ open: async () => ({ ...(await open()), write }) })
+    await log.open()
+    log.tell(change('one'))
+    await new Promise((resolve) => setImmediate(resolve))
+    const rules = { events: AUDIT_KINDS, statements: 'off', required: true, place: 'x' } as const
+    const changed = log.change({ ...rules, open })
+    await new Promise((resolve) => setImmediate(resolve))
+    fail(new Error('EIO'))
+    await changed
+    await passing()
+    expect([opened, counts.auditFailing, details()]).toEqual([2, 0, ['one']])
+  })
+
   test('keeps what it cannot write, lets nobody log in, and writes it when there is room', async () => {
     const log = auditLog()
     await log.open()
