@@ -87,7 +87,7 @@ export interface PoolStatus {
 
 export interface ClientsStatus {
   readonly total: number
-  /** Holding a lease. */
+  /** Holding a lease, alone or with others. */
   readonly active: number
   readonly waiting: number
   /** Bytes they sent on while they wait. */

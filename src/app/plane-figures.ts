@@ -32,7 +32,7 @@ export interface FigureSources {
 }
 
 /** In the order of a session's life; a closed one is no longer listed. */
-const SESSION_STATES: readonly SessionState[] = ['welcoming', 'idle', 'waiting', 'leased']
+const SESSION_STATES: readonly SessionState[] = ['welcoming', 'idle', 'waiting', 'leased', 'riding']
 
 export function planeReport(from: FigureSources): PlaneReport {
   const { nodes, places, sessions, supply, metrics } = from
@@ -69,7 +69,7 @@ export function usageNow(): Usage {
   return { cpuSeconds: (user + system) / 1_000_000, memoryBytes: process.memoryUsage.rss() }
 }
 
-function clientsStatus(sessions: Sessions, heldBytes: number): ClientsStatus {
+export function clientsStatus(sessions: Sessions, heldBytes: number): ClientsStatus {
   const states = new Map<string, number>()
   let pinned = 0
   for (const { state, pins } of sessions) {
@@ -83,7 +83,7 @@ function clientsStatus(sessions: Sessions, heldBytes: number): ClientsStatus {
   }
   return {
     total: sessions.size,
-    active: byState.leased ?? 0,
+    active: (byState.leased ?? 0) + (byState.riding ?? 0),
     waiting: byState.waiting ?? 0,
     heldBytes,
     pinned,

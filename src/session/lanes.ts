@@ -7,6 +7,7 @@
  *       └──> line of its lane ─┘   └──> (slow, recalled) the ordinary way
  */
 import { availableParallelism } from 'node:os'
+import { isLoopbackAddress } from '../core/address-list.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Router } from '../endpoint/router.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -279,7 +280,7 @@ export class OneLane implements Lane {
 function mostOf({ link }: ServerConnection, { connections }: SharingRules): number {
   if (connections !== 'auto') return connections
   const { remoteAddress } = link
-  const local = remoteAddress === undefined || /^(?:127\.|::1$|::ffff:127\.)/.test(remoteAddress)
+  const local = remoteAddress === undefined || isLoopbackAddress(remoteAddress)
   return local ? availableParallelism() : Number.POSITIVE_INFINITY
 }
 
