@@ -49,7 +49,7 @@ export class Growth<M extends Member> {
     this.#openings = new Openings({ open, clock, wheel, opened: arrived, failed })
     this.claim = {
       places: () => roster.total + this.#openings.size,
-      wants: () => this.#wants(0) && !this.#openings.resting && this.#calm === undefined,
+      wants: () => this.#wants(0) && !this.#openings.resting && !this.#isCalm,
       grow: () => this.grow(),
       hungrySince: () => line.hungrySince,
       longestIdleSince: () => roster.longestIdle?.idleSince,
@@ -105,14 +105,19 @@ export class Growth<M extends Member> {
     this.#openings.abort(why)
   }
 
+  get #isCalm(): boolean {
+    return (
+      this.#calm !== undefined && this.claim.places() >= this.#options.settings().openingsAtOnce
+    )
+  }
+
   /** True while those that are there are given the time to serve the line. */
   #keepsCalm(): boolean {
-    if (this.#calm !== undefined) return true
     const { clock, settings } = this.#options
+    if (this.claim.places() < settings().openingsAtOnce) return false
+    if (this.#isCalm) return true
     const now = clock.monotonic()
-    if (this.claim.places() < settings().openingsAtOnce || now < this.#calmUntil + CALM_EVERY_MS) {
-      return false
-    }
+    if (now < this.#calmUntil + CALM_EVERY_MS) return false
     this.#calmUntil = now + CALM_MS
     this.#calm = clock.after(CALM_MS, () => {
       this.#calm = undefined

@@ -132,7 +132,8 @@ export class NodeLogin {
           return
         case 'failed':
           this.again = step.again
-          this.otherWay = step.thisWay
+          // Where there was no TLS to be had, the way without has been tried.
+          this.otherWay = step.thisWay && (this.#link.encrypted || this.#tls.mode !== 'prefer')
           this.fail(step.error)
           return
         default:
