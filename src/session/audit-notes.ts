@@ -75,12 +75,12 @@ export function auditLeft(
   audit.tell({ kind: 'logout', ...nameOf(session), source: { address, port }, reason })
 }
 
-/** A session keeps its server connection from now on; `statement` without its values. */
+/** A session keeps its server connection from now on; `statement`, if one is why, without its values. */
 export function auditPin(
   { audit }: Auditing,
   session: Pick<Session, 'id' | 'who' | 'route'>,
   reason: string,
-  statement: string,
+  statement?: string,
 ): void {
   if (audit?.wants('pin') !== true) return
   audit.tell({ kind: 'pin', ...nameOf(session), reason, statement })

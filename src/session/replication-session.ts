@@ -12,7 +12,7 @@ import type { Link, Receiver } from '../net/link.ts'
 import type { MessageWatch } from '../protocol/aside.ts'
 import type { CancelKey, Introduction, PinReason } from '../protocol/contract.ts'
 import type { Holder, ServerConnection } from '../server/server-connection.ts'
-import { auditLeft } from './audit-notes.ts'
+import { auditLeft, auditPin } from './audit-notes.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { Rooms } from './rooms.ts'
 import { farewell, SHUT_DOWN, sessionLost } from './session-errors.ts'
@@ -89,6 +89,7 @@ export class ReplicationSession implements Session, Receiver, Holder {
       },
       'session pinned to its server connection until it disconnects',
     )
+    auditPin(this.#rooms, this, PIN)
     this.link.write(protocol.welcome(this.who, conversation.parameters, this.cancelKey))
     // First, because what is said may be a reason to pause.
     this.link.resume()

@@ -157,6 +157,8 @@ export interface PaperHouseOptions {
   readonly heldBytes?: number
   /** Where requests that only read ride; default nowhere. */
   readonly lanes?: (house: { readonly clock: FakeClock; readonly home: Rooms['home'] }) => Places
+  /** Where logins, pins and the like are written down; default nowhere. */
+  readonly audit?: Rooms['audit']
   /** Hears what happens besides bytes, as short sentences. */
   readonly note?: (text: string) => void
   /** How a server connection is called in them. */
@@ -218,6 +220,7 @@ export class PaperHouse {
       sessions: this.sessions,
       welcomes: new WelcomeBook(),
       counters: this.counters,
+      audit: options.audit,
       hub: options.hub ?? WILLING_HUB,
       held: new HeldBytes(options.heldBytes ?? 67_108_864),
       notificationBytes: options.notificationBytes ?? 1_048_576,

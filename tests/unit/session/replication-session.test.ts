@@ -1,5 +1,6 @@
 /** A replication session between two links that can be full, and its books. */
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { AuditEvent } from '../../../src/core/audit.ts'
 import type { ServerConnection } from '../../../src/server/server-connection.ts'
 import type { ReplicationSession } from '../../../src/session/replication-session.ts'
 import { copyData, terminate } from '../../../src/wire/postgres/frontend.ts'
@@ -11,11 +12,13 @@ let house: PaperHouse
 let server: { server: ServerConnection; link: PaperLink }
 let client: { session: ReplicationSession; link: PaperLink }
 let given: string[]
+let told: AuditEvent[]
 
 beforeEach(() => {
   given = []
+  told = []
   house = new PaperHouse(
-    {},
+    { audit: { closed: undefined, wants: () => true, tell: (event) => told.push(event) } },
     {
       tryBorrow: () => undefined,
       borrow: () => ({ cancel: () => {} }),
@@ -64,6 +67,7 @@ describe('A replication session', () => {
 
   it('is pinned, counted, and seen where it is', () => {
     expect([...client.session.pins]).toEqual(['replication'])
+    expect(told).toEqual([expect.objectContaining({ kind: 'pin', reason: 'replication' })])
     expect(client.session.state).toBe('leased')
     expect(client.session.leasedNode).toBe('node-1')
     expect(house.sessions.size).toBe(1)
