@@ -69,6 +69,7 @@ export function usageNow(): Usage {
   return { cpuSeconds: (user + system) / 1_000_000, memoryBytes: process.memoryUsage.rss() }
 }
 
+/** @param heldBytes what they have sent on while they wait */
 export function clientsStatus(sessions: Sessions, heldBytes: number): ClientsStatus {
   const states = new Map<string, number>()
   let pinned = 0

@@ -5,6 +5,7 @@
 import { dirname, resolve } from 'node:path'
 import type { Draft, Report } from './draft.ts'
 import { readable } from './secret-file.ts'
+import { NODE_TLS_FILES, TLS_FILES } from './settings-tls.ts'
 import type { Path } from './walk.ts'
 
 const PEM = 'the name of a PEM file'
@@ -16,18 +17,7 @@ export function checkTls({ tls, auth }: Draft, file: string, report: Report): vo
       report(['tls', key], `${PEM}, since tls.mode is ${mode}`)
     }
   }
-  for (const key of [
-    'certFile',
-    'keyFile',
-    'clientCaFile',
-    'clientCrlFile',
-    'nodesCaFile',
-    'nodesCertFile',
-    'nodesKeyFile',
-    'nodesCrlFile',
-  ] as const) {
-    checkPem(['tls', key], tls[key], file, report)
-  }
+  for (const key of TLS_FILES) checkPem(['tls', key], tls[key], file, report)
   for (const [i, pair] of certificates.entries()) {
     for (const key of ['certFile', 'keyFile'] as const) {
       checkPem(['tls', 'certificates', i, key], pair[key], file, report)
@@ -74,9 +64,7 @@ export function checkNodesTls({ tls, nodes }: Draft, file: string, report: Repor
     const own = node?.tls
     if (own === undefined) continue
     const at = ['nodes', i, 'tls']
-    for (const key of ['caFile', 'certFile', 'keyFile', 'crlFile'] as const) {
-      checkPem([...at, key], own[key], file, report)
-    }
+    for (const key of NODE_TLS_FILES) checkPem([...at, key], own[key], file, report)
     const pair = { cert: own.certFile, key: own.keyFile }
     checkPair([...at, 'keyFile'], [...at, 'certFile'], pair, report)
     const bound = (own.channelBinding ?? tls.nodesChannelBinding) === 'require'

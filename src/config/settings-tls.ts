@@ -3,7 +3,8 @@ import type { FileSettings } from './schema.ts'
 
 type TlsSection = FileSettings['tls']
 
-const FILES = [
+/** The settings of `tls` that name a file. */
+export const TLS_FILES = [
   'certFile',
   'keyFile',
   'clientCaFile',
@@ -13,7 +14,8 @@ const FILES = [
   'nodesKeyFile',
   'nodesCrlFile',
 ] as const
-const NODE_FILES = ['caFile', 'certFile', 'keyFile', 'crlFile'] as const
+/** Of `tls` of one node. */
+export const NODE_TLS_FILES = ['caFile', 'certFile', 'keyFile', 'crlFile'] as const
 
 export type NodeTlsSection = NonNullable<NonNullable<FileSettings['nodes']>[number]['tls']>
 
@@ -22,7 +24,7 @@ export function settleNodeTls(
   tls: NodeTlsSection,
   beside: (name: string) => string,
 ): NodeTlsSection {
-  const named = NODE_FILES.flatMap((key) => {
+  const named = NODE_TLS_FILES.flatMap((key) => {
     const name = tls[key]
     return name === undefined ? [] : [[key, beside(name)]]
   })
@@ -31,7 +33,7 @@ export function settleNodeTls(
 
 /** @param beside makes a name absolute that is relative to the configuration file */
 export function settleTls(tls: TlsSection, beside: (name: string) => string): TlsSection {
-  const named = FILES.flatMap((key) => {
+  const named = TLS_FILES.flatMap((key) => {
     const name = tls[key]
     return name === undefined ? [] : [[key, beside(name)]]
   })
