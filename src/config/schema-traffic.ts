@@ -144,10 +144,11 @@ export const pool = section(
     sharingDepth: count(
       { min: 2, max: 1_024, unit: 'requests' },
       {
-        description: 'Most requests on one shared server connection.',
+        description:
+          'Most requests that are sent on one shared server connection at a time; more wait for a place on any.',
         example: '16',
       },
-    ).prefault(128),
+    ).prefault(16),
     sharingConnections: count(
       { min: 1, max: 10_000, unit: 'server connections' },
       {

@@ -81,7 +81,7 @@ export interface SharingRules {
 }
 
 export const SHARING: SharingRules = {
-  depth: 128,
+  depth: 16,
   connections: 'auto',
   quickMs: 5,
   smallBytes: 16_384,

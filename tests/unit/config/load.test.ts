@@ -26,7 +26,7 @@ describe('a right file', () => {
       lifetimeSpread: 10,
       openingsAtOnce: 4,
       sharing: 'on',
-      sharingDepth: 128,
+      sharingDepth: 16,
       rotate: false,
       openTimeoutMs: 5_000,
       orphanTimeout: 5_000,
