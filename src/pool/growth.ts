@@ -4,7 +4,7 @@
  * the node's budget allow; after a failure there is a pause. So a storm of clients never becomes a
  * storm of logins. It speaks for the pool before the budget.
  */
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { TimerWheel } from '../core/timer-wheel.ts'
 import type { Budget, Claimant } from './budget.ts'
 import type { Life } from './life.ts'
@@ -13,14 +13,6 @@ import type { Member } from './member.ts'
 import { Openings } from './openings.ts'
 import type { Roster } from './roster.ts'
 import type { PoolSettings } from './settings.ts'
-
-/**
- * When a crowd comes to a pool that has a few members, or will, they serve for so long (ms) before
- * others are opened: what is lent mostly comes back sooner than a login takes, and a login slows down what
- * is lent. Not again for a while.
- */
-const CALM_MS = 10
-const CALM_EVERY_MS = 1_000
 
 export interface GrowthOptions<M> {
   open: (signal: AbortSignal) => Promise<M>
@@ -40,8 +32,6 @@ export class Growth<M extends Member> {
   readonly claim: Claimant
   #options: GrowthOptions<M>
   #openings: Openings<M>
-  #calmUntil = -Infinity
-  #calm: Timer | undefined
 
   constructor(options: GrowthOptions<M>) {
     const { open, clock, wheel, arrived, failed, budget, roster, line } = options
@@ -49,7 +39,7 @@ export class Growth<M extends Member> {
     this.#openings = new Openings({ open, clock, wheel, opened: arrived, failed })
     this.claim = {
       places: () => roster.total + this.#openings.size,
-      wants: () => this.#wants(0) && !this.#openings.resting && !this.#isCalm,
+      wants: () => this.#wants(0) && !this.#openings.resting,
       grow: () => this.grow(),
       hungrySince: () => line.hungrySince,
       longestIdleSince: () => roster.longestIdle?.idleSince,
@@ -75,7 +65,6 @@ export class Growth<M extends Member> {
         if (this.#options.line.length > 0) this.#openings.afterRest(() => this.grow())
         return
       }
-      if (extra === 0 && this.#keepsCalm()) return
       if (!this.#options.budget.tryTake(this.claim)) return
       this.#start()
     }
@@ -100,30 +89,7 @@ export class Growth<M extends Member> {
 
   /** Asks every opening to stop; each keeps its place until it has. */
   abort(why: Error): void {
-    this.#calm?.cancel()
-    this.#calm = undefined
     this.#openings.abort(why)
-  }
-
-  get #isCalm(): boolean {
-    return (
-      this.#calm !== undefined && this.claim.places() >= this.#options.settings().openingsAtOnce
-    )
-  }
-
-  /** True while those that are there are given the time to serve the line. */
-  #keepsCalm(): boolean {
-    const { clock, settings } = this.#options
-    if (this.claim.places() < settings().openingsAtOnce) return false
-    if (this.#isCalm) return true
-    const now = clock.monotonic()
-    if (now < this.#calmUntil + CALM_EVERY_MS) return false
-    this.#calmUntil = now + CALM_MS
-    this.#calm = clock.after(CALM_MS, () => {
-      this.#calm = undefined
-      this.grow()
-    })
-    return true
   }
 
   #wants(extra: number): boolean {

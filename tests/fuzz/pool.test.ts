@@ -14,8 +14,6 @@ const POOLS = 3
 const MAXIMUM = 4
 const OPENINGS = 2
 const TICK = 100
-/** See `growth.ts`. */
-const CALM = 10
 
 type Habit = 'keep' | 'return' | 'again'
 type Step =
@@ -117,8 +115,6 @@ class World {
   /** Told by callbacks, where a throw might be lost. */
   readonly faults: string[] = []
   #took = 0
-  /** When it was first seen to open nothing for its line. */
-  #starvedSince = new Map<FakePool, number>()
 
   constructor() {
     for (let i = 0; i < POOLS; i++) this.pools.push(this.#make())
@@ -298,16 +294,8 @@ class World {
         s.opening < OPENINGS &&
         s.total + s.opening < MAXIMUM &&
         s.lastError === undefined
-      // A pool with a few members leaves a crowd to them for a moment.
-      const now = this.house.clock.monotonic()
-      const since = this.#starvedSince.get(of) ?? now
-      const free = this.budget.taken < this.budget.limit || idleOnNode
-      const calm = starved && free && s.total + s.opening >= OPENINGS
-      if (calm) this.#starvedSince.set(of, since)
-      else this.#starvedSince.delete(of)
-      const overlooked = starved && (!calm || now - since > CALM)
-      must(!overlooked || this.budget.taken >= this.budget.limit, 'no free place is overlooked', s)
-      must(!overlooked || !idleOnNode, 'no sibling idles while one starves', s)
+      must(!starved || this.budget.taken >= this.budget.limit, 'no free place is overlooked', s)
+      must(!starved || !idleOnNode, 'no sibling idles while one starves', s)
     }
     must(this.budget.taken === places, 'the budget is what the pools hold')
     must(places <= Math.max(this.budget.limit, this.#took), 'within the budget, or shrinking')

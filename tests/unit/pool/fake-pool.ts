@@ -168,13 +168,7 @@ export class FakePool {
       clock: house.clock,
       wheel: house.wheel,
       random,
-      // Paced openings are the matter of the tests that ask for them.
-      settings: {
-        ...DEFAULT_POOL_SETTINGS,
-        maxLifetimeMs: Infinity,
-        openingsAtOnce: 32,
-        ...settings,
-      },
+      settings: { ...DEFAULT_POOL_SETTINGS, maxLifetimeMs: Infinity, ...settings },
       observer: silentObserver,
       log: silentLog,
       open: (signal) => {
