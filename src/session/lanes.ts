@@ -191,7 +191,7 @@ export class OneLane implements Lane {
       if (server.board(first, ride, true)) first.boarded(server)
       else first.putBack('stale')
     }
-    if (line.length > 0 && !this.passable) line.clear()
+    if (this.servers.length === 0 || !this.pool.serves) line.clear()
   }
 
   /** Where the next one may board: who is not known to be quick only where nobody rides. */

@@ -129,8 +129,8 @@ export class SharedServer implements Holder, Shared {
   #starved(): void {
     this.#sign()
     this.server.looked()
-    this.#lane.refill()
     if (this.closing) this.rest()
+    this.#lane.refill()
   }
 
   #sign(): void {

@@ -386,3 +386,15 @@ it('who waits for a place is no longer kept waiting when the pool wants all of i
   at.node.answer(1)
   expect(answers(at)).toEqual(every(3))
 })
+
+it.each([5, 8])('after %i rides another is taken, and who waits rides on that', async (most) => {
+  const at = scene(9, { depth: 2, mostRides: most })
+  await board(at)
+  for (let i = 0; i < 12; i++) {
+    at.node.answer(1)
+    await turn()
+  }
+  expect(answers(at)).toEqual(every(9))
+  expect(at.table.house.counters.ridesPutBack.snapshot()).toEqual({})
+  expect(at.table.notes).toContain('lane takes S1')
+})
